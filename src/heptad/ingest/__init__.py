@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layer 2: check, standardise, deduplicate, quarantine."""
