@@ -146,7 +146,7 @@ def _check_field(field: Field) -> None:
             "A field's name is lower-case letters, digits and _, and not known_time.",
             got=field.name,
         )
-    if len(field.doc) < 5:
+    if len(field.doc.strip()) < 3:
         raise ContractError(f"{field.title} needs a sentence that says what it means.")
     if field.subject and not (isinstance(field, Ref) or field.key):
         raise ContractError(f"{field.title}: only a Ref or the key can be the subject.")
