@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sealing of personal values under the key of the person they are about.
+
+A cell is `01 | nonce (12 bytes) | AES-256-GCM ciphertext | tag (16 bytes)`, bound by its
+associated data to its table, its column and its subject: moved elsewhere, it does not open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from heptad.security.envelope import NONCE_BYTES
+from heptad.standards.errors import ContractError, Corrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heptad.security.keys import KeyStore
+
+VERSION = b"\x01"
+OVERHEAD = len(VERSION) + NONCE_BYTES + 16
+"""Bytes that a sealed cell is longer than its text."""
+
+_SLICE = 65_536
+_CIPHERS = 2048
+_HEAD = 1 + NONCE_BYTES
+
+
+class Opened(NamedTuple):
+    """Values as text, null where there was none or where the person was erased.
+
+    `erased` is true only for the latter.
+    """
+
+    values: pa.StringArray
+    erased: pa.BooleanArray
+
+
+def canonical(values: pa.Array | pa.ChunkedArray) -> pa.StringArray:
+    """Write values as the text that is sealed and hashed; null stays null.
+
+    Text stays as it is, character by character. Integers are decimal without leading zeros
+    (fixed-point and money as their integers). Flags are `true` and `false`. Days are
+    `YYYY-MM-DD`. Instants are `YYYY-MM-DDThh:mm:ss.ffffffZ`, always with six decimals; an
+    instant without a zone is UTC. A place is text made by ingest, `lat,lon` in 1e-7 degrees.
+
+    Raises:
+        ContractError: for any other type; a float has no exact text.
+    """
+    array = _whole(values)
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    kind = array.type
+    if _is_text(kind) or pa.types.is_integer(kind) or kind in (pa.bool_(), pa.date32(), pa.null()):
+        return array.cast(pa.string())
+    if pa.types.is_timestamp(kind):
+        zoned = array.cast(pa.timestamp("us", kind.tz or "UTC")).cast(pa.timestamp("us", "UTC"))
+        return pc.replace_substring(zoned.cast(pa.string()), " ", "T", max_replacements=1)
+    raise ContractError(
+        f"A value of type {kind} has no canonical text.",
+        do="give text, whole or fixed-point numbers, flags, days or instants",
+    )
+
+
+def seal(
+    values: pa.Array | pa.ChunkedArray,
+    subjects: pa.Array | pa.ChunkedArray,
+    keys: KeyStore,
+    table: str,
+    column: str,
+) -> pa.BinaryArray:
+    """Seal one column; makes the keys of subjects that have none yet.
+
+    Columns of one batch are best sealed one after the other, so that its keys are in memory.
+
+    Args:
+        values: (n,) of any type that `canonical` takes.
+        subjects: (n,) text, the person whom each row is about.
+        keys: holds a key per subject.
+        table: the table's name, bound to each cell.
+        column: the column's name, bound to each cell.
+
+    Returns:
+        (n,) binary; null where the value is null.
+
+    Raises:
+        ContractError: if a row has a value but no subject.
+        Refused: if a subject was erased (see `KeyStore.erasures`).
+    """
+    texts, people = canonical(values).cast(pa.binary()), _aligned(values, subjects)
+    stem = _stem(table, column)
+    people = _present(people, texts, f"{table}.{column}")
+    parts = [
+        _seal_slice(texts.slice(start, _SLICE), people.slice(start, _SLICE), keys, stem)
+        for start in range(0, len(texts), _SLICE)
+    ]
+    return pa.concat_arrays([pa.array([], pa.binary()), *parts])
+
+
+def open_sealed(
+    cells: pa.Array | pa.ChunkedArray,
+    subjects: pa.Array | pa.ChunkedArray,
+    keys: KeyStore,
+    table: str,
+    column: str,
+) -> Opened:
+    """Open one sealed column.
+
+    Args:
+        cells: (n,) binary, as `seal` made them.
+        subjects: (n,) text, the person whom each row is about.
+        keys: holds a key per subject.
+        table: the table's name.
+        column: the column's name.
+
+    Returns:
+        (n,) texts and (n,) flags of the values that are unreadable for ever.
+
+    Raises:
+        Corrupt: if a cell was changed, or moved from another row, column or table, or if a
+            key is missing that was never destroyed.
+        ContractError: if a row has a cell but no subject.
+    """
+    blobs, people = _whole(cells).cast(pa.binary()), _aligned(cells, subjects)
+    title, stem = f"{table}.{column}", _stem(table, column)
+    people = _present(people, blobs, title)
+    texts: list[bytes | None] = []
+    erased: list[bool] = []
+    for start in range(0, len(blobs), _SLICE):
+        part = _Opening(people.slice(start, _SLICE), keys, stem)
+        erased += part.run(blobs.slice(start, _SLICE), f"{title} at row", start, texts)
+    values = pa.array(texts, pa.binary()).cast(pa.string())
+    return Opened(values, pa.array(erased, pa.bool_()))
+
+
+def content_hash(
+    columns: Sequence[pa.Array | pa.ChunkedArray],
+    subjects: pa.Array | pa.ChunkedArray,
+    keys: KeyStore,
+) -> pa.Int64Array:
+    """Hash rows that have personal values, so that equal rows of one subject are found.
+
+    The hash is keyed by the subject's key: without it nothing about the values can be tried
+    out, and once the person is erased nobody can. A row without a subject is hashed under a
+    pepper. It is BLAKE2b of the canonical texts, each with its length, cut to 64 bits.
+
+    Args:
+        columns: m columns of (n,) values, of any type that `canonical` takes.
+        subjects: (n,) text.
+        keys: holds a key per subject; those missing are made.
+
+    Returns:
+        (n,) signed 64-bit hashes, never null.
+
+    Raises:
+        Refused: if a subject was erased.
+    """
+    people = _aligned(columns[0], subjects)
+    rows = _framed([canonical(column) for column in columns])
+    digests: list[bytes] = []
+    for start in range(0, len(people), _SLICE):
+        names, codes = _by_subject(people.slice(start, _SLICE))
+        # One pre-keyed state per subject; the last is for code -1, rows without a subject.
+        states = [_hash_state(key) for key in keys.of(names) if key is not None]
+        states.append(_hash_state(keys.pepper("content")))
+        for row, code in zip(rows.slice(start, _SLICE).to_pylist(), codes, strict=True):
+            state = states[code].copy()
+            state.update(row)
+            digests.append(state.digest())
+    return pa.array(np.frombuffer(b"".join(digests), dtype="<i8"), pa.int64())
+
+
+def _seal_slice(
+    texts: pa.BinaryArray, people: pa.StringArray, keys: KeyStore, stem: bytes
+) -> pa.BinaryArray:
+    names, codes = _by_subject(people)
+    ciphers = _Ciphers(keys.of(names))
+    labels = [stem + name.encode() for name in names]
+    nonces = os.urandom(NONCE_BYTES * len(texts))
+    cells: list[bytes | None] = []
+    at = 0
+    for text, code in zip(texts.to_pylist(), codes, strict=True):
+        if text is None:
+            cells.append(None)
+            continue
+        nonce = nonces[at : at + NONCE_BYTES]
+        at += NONCE_BYTES
+        cells.append(VERSION + nonce + ciphers[code].encrypt(nonce, text, labels[code]))
+    return pa.array(cells, pa.binary())
+
+
+class _Ciphers(dict[int, AESGCM]):
+    """The ciphers of a slice's subjects, made when asked for.
+
+    A cipher takes kilobytes and a microsecond, so a bounded number is kept.
+    """
+
+    def __init__(self, keys: Sequence[bytes | None]) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def __missing__(self, code: int) -> AESGCM:
+        if len(self) >= _CIPHERS:
+            self.clear()
+        cipher = self[code] = AESGCM(self._keys[code] or b"")
+        return cipher
+
+
+class _Opening:
+    """The opening of one slice of a column."""
+
+    def __init__(self, people: pa.StringArray, keys: KeyStore, stem: bytes) -> None:
+        self._names, self._codes = _by_subject(people)
+        self._store, self._keys = keys, keys.of(self._names, create=False)
+        self._labels = [stem + name.encode() for name in self._names]
+        self._erasures: dict[str, int] | None = None
+
+    def run(
+        self, blobs: pa.BinaryArray, place: str, start: int, texts: list[bytes | None]
+    ) -> list[bool]:
+        """Append what each cell opens to, and return which subjects were erased."""
+        ciphers = _Ciphers(self._keys)
+        erased: list[bool] = []
+        for cell, code in zip(blobs.to_pylist(), self._codes, strict=True):
+            text = None
+            if cell is not None:
+                text = self._open(cell, code, ciphers)
+                if text is None and not self._was_erased(code):
+                    row = f"{place} {start + len(erased)}"
+                    raise _broken(row, self._keys[code] is None)
+            texts.append(text)
+            erased.append(cell is not None and text is None)
+        return erased
+
+    def _open(self, cell: bytes, code: int, ciphers: _Ciphers) -> bytes | None:
+        if self._keys[code] is None or cell[:1] != VERSION:
+            return None
+        try:
+            return ciphers[code].decrypt(cell[1:_HEAD], cell[_HEAD:], self._labels[code])
+        except (InvalidTag, ValueError):
+            return None
+
+    def _was_erased(self, code: int) -> bool:
+        """Whether the subject was ever erased; a revived one has another key by now."""
+        if self._erasures is None:
+            self._erasures = self._store.erasures(self._names)
+        return self._names[code] in self._erasures
+
+
+def _broken(place: str, keyless: bool) -> Corrupt:
+    if keyless:
+        return Corrupt(
+            f"{place} is sealed under a key that is missing, though it was never destroyed.",
+            do="restore the folder keys/ from its backup",
+        )
+    return Corrupt(
+        f"{place} does not match its seal: it was changed or moved.",
+        do="find the damaged file with `heptad doctor --scrub`, then restore it",
+    )
+
+
+def _hash_state(key: bytes) -> hashlib.blake2b:
+    """A state keyed by a key derived for hashing, so that one key serves one purpose."""
+    derived = hashlib.blake2b(key=key, person=b"heptad content", digest_size=32).digest()
+    return hashlib.blake2b(key=derived, digest_size=8)
+
+
+def _framed(columns: list[pa.StringArray]) -> pa.BinaryArray:
+    """Join the texts of each row so that no two different rows read the same."""
+    parts = []
+    for column in columns:
+        text = column.cast(pa.binary())
+        size = pc.binary_length(text).cast(pa.string()).cast(pa.binary())
+        framed = pc.binary_join_element_wise(size, text, pa.scalar(b":"))
+        parts.append(pc.fill_null(framed, pa.scalar(b"-")))
+    return pc.binary_join_element_wise(*parts, pa.scalar(b","))
+
+
+def _by_subject(people: pa.StringArray) -> tuple[list[str], list[int]]:
+    """Return the distinct subjects and each row's position among them; -1 without one."""
+    encoded = people.dictionary_encode()
+    codes = pc.fill_null(encoded.indices, pa.scalar(-1, encoded.indices.type))
+    return encoded.dictionary.to_pylist(), codes.to_pylist()
+
+
+def _present(people: pa.StringArray, cells: pa.BinaryArray, title: str) -> pa.StringArray:
+    """Return the subjects of the rows that have a value, null elsewhere."""
+    used = pc.if_else(cells.is_valid(), people, pa.scalar(None, pa.string()))
+    lacking = used.null_count - cells.null_count
+    if lacking:
+        raise ContractError(
+            f"{title} is personal, but {lacking} row(s) with a value have no subject.",
+            do="leave such rows to quarantine",
+        )
+    return used
+
+
+def _aligned(
+    values: pa.Array | pa.ChunkedArray, subjects: pa.Array | pa.ChunkedArray
+) -> pa.StringArray:
+    if len(values) != len(subjects):
+        raise ContractError(
+            "Each value needs its subject.", got=f"{len(values)} values, {len(subjects)} subjects"
+        )
+    people = _whole(subjects)
+    if pa.types.is_dictionary(people.type):
+        people = people.cast(people.type.value_type)
+    if not (_is_text(people.type) or pa.types.is_null(people.type)):
+        raise ContractError("The id of a subject must be text.", got=str(people.type))
+    return people.cast(pa.string())
+
+
+def _stem(table: str, column: str) -> bytes:
+    if "|" in table + column:
+        raise ContractError("A table or column to seal has '|' in its name.", got=(table, column))
+    return f"{table}|{column}|".encode()
+
+
+def _whole(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return kind in (pa.string(), pa.large_string(), pa.string_view())

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of the key store: a KEK file and a database of wrapped keys that move epochs together."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from heptad.security import envelope
+from heptad.security.envelope import Kek
+from heptad.standards.errors import Busy, Corrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER, epoch INTEGER);
+CREATE TABLE secret (name TEXT PRIMARY KEY, epoch INTEGER NOT NULL, wrapped BLOB NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE subject (name TEXT PRIMARY KEY, epoch INTEGER NOT NULL, wrapped BLOB NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE erased (name TEXT PRIMARY KEY, destroyed_at INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO state VALUES (1, 1, 1);
+"""
+_PRAGMAS = {
+    "journal_mode=WAL": "wal",
+    "synchronous=FULL": 2,
+    "secure_delete=ON": 1,
+    "trusted_schema=OFF": 0,
+    "journal_size_limit=16777216": 16_777_216,
+}
+_SLICE = 32_768
+_ASKED_AT_ONCE = 4096
+
+Wrapping = tuple[str, bytes]
+
+
+class Vault:
+    """Wrapped keys by name in two tables, `subject` and `secret`, under one epoch's KEK.
+
+    Opening makes the folder (0700; files 0600) if it is new, and finishes or undoes an
+    interrupted change of epoch. All methods but `guarded` are called inside `guarded()`.
+
+    Raises:
+        Corrupt: if the files do not belong together, or one is damaged or missing.
+        Refused: if the KEK file is locked and the passphrase is absent or wrong.
+        Busy: if the disk does not keep what SQLite writes.
+    """
+
+    def __init__(self, folder: Path, passphrase: str | None) -> None:
+        self.folder, self._passphrase = folder, passphrase
+        self._lock = threading.RLock()
+        with self.guarded():
+            self._make_folder()
+            with self._exclusive():
+                self.db = self._connect()
+                try:
+                    self.kek = self._recover()
+                except BaseException:
+                    self.db.close()
+                    raise
+            self._seen = self.scalar("PRAGMA data_version")
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Let one thread in, and tell storage errors as the platform's own."""
+        with self._lock:
+            try:
+                yield
+            except (sqlite3.OperationalError, OSError) as error:
+                raise Busy(
+                    "The key store cannot be read or written.",
+                    got=str(error),
+                    do="see that the disk has room and the folder keys/ belongs to this account",
+                ) from error
+            except sqlite3.DatabaseError as error:
+                raise _unreadable() from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Change rows as one durable step."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            if self.scalar("SELECT epoch FROM state") != self.kek.epoch:
+                raise _moved()
+            yield
+            self.db.execute("COMMIT")
+        except BaseException:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            raise
+
+    def changed(self) -> bool:
+        """Return whether another process has written since the last call; follow its epoch."""
+        seen = self.scalar("PRAGMA data_version")
+        if seen == self._seen:
+            return False
+        if self.scalar("SELECT epoch FROM state") != self.kek.epoch:
+            with self._exclusive():
+                self.kek = self._recover()
+        self._seen = seen
+        return True
+
+    def scalar(self, sql: str) -> Any:
+        """Return the first value of a statement's first row, or None."""
+        row = self.db.execute(sql).fetchone()
+        return None if row is None else row[0]
+
+    def select(self, columns_from: str, names: list[str]) -> Iterator[list[tuple[Any, ...]]]:
+        """Select rows by name, some thousands at a time and in order, so pages are read once."""
+        wanted = sorted(names)
+        for start in range(0, len(wanted), _ASKED_AT_ONCE):
+            part = wanted[start : start + _ASKED_AT_ONCE]
+            marks = ",".join("?" * len(part))
+            sql = f"SELECT {columns_from} WHERE name IN ({marks})"
+            yield self.db.execute(sql, part).fetchall()
+
+    def read(self, table: str, names: list[str]) -> dict[str, bytes]:
+        """Return the keys of those names that have one."""
+        found: dict[str, bytes] = {}
+        for rows in self.select(f"name, wrapped, epoch FROM {table}", names):
+            if any(row[2] != self.kek.epoch for row in rows):
+                raise _moved()
+            keys = self.kek.unwrap([(f"{table}|{row[0]}", row[1]) for row in rows])
+            found.update((row[0], key) for row, key in zip(rows, keys, strict=True))
+        return found
+
+    def make(self, table: str, names: list[str]) -> dict[str, bytes]:
+        """Make a random key for each name that has none, in one transaction; return them all."""
+        made: dict[str, bytes] = {}
+        wanted, epoch, size = sorted(names), self.kek.epoch, envelope.KEY_BYTES
+        before = self.db.total_changes
+        with self.transaction():
+            for start in range(0, len(wanted), _SLICE):
+                part = wanted[start : start + _SLICE]
+                block = os.urandom(size * len(part))
+                keys = [block[i : i + size] for i in range(0, len(block), size)]
+                labelled = [(f"{table}|{n}", key) for n, key in zip(part, keys, strict=True)]
+                wrapped = self.kek.wrap(labelled)
+                self.db.executemany(
+                    f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    ((n, epoch, blob) for n, blob in zip(part, wrapped, strict=True)),
+                )
+                made.update(zip(part, keys, strict=True))
+        if self.db.total_changes - before == len(made):
+            return made
+        return self.read(table, wanted)  # another process made some of them first
+
+    def forget_log(self) -> None:
+        """Empty the write-ahead log, which still has pages as they were."""
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def renew(self) -> int:
+        """Move every key to a new KEK and destroy the old one; return the new epoch.
+
+        The KEK to come is durable beside the old one before the database moves, and the
+        database's epoch says at each later opening which of the two is to stay.
+        """
+        with self._exclusive():
+            self.kek = self._recover()
+            fresh = Kek.fresh(self.kek.epoch + 1)
+            envelope.save_kek(self.folder / "kek.next", fresh, self._passphrase)
+            try:
+                with self.transaction():
+                    for table in ("secret", "subject"):
+                        self._rewrap(table, fresh)
+                    self.db.execute("UPDATE state SET epoch = ?", (fresh.epoch,))
+            finally:
+                self.kek = self._recover()
+            self.forget_log()
+            return self.kek.epoch
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()
+
+    def _rewrap(self, table: str, fresh: Kek) -> None:
+        after = ""
+        page = f"SELECT name, wrapped FROM {table} WHERE name > ? ORDER BY name LIMIT {_SLICE}"
+        while rows := self.db.execute(page, (after,)).fetchall():
+            labels = [f"{table}|{row[0]}" for row in rows]
+            keys = self.kek.unwrap([(x, row[1]) for x, row in zip(labels, rows, strict=True)])
+            blobs = fresh.wrap(list(zip(labels, keys, strict=True)))
+            self.db.executemany(
+                f"UPDATE {table} SET epoch = ?, wrapped = ? WHERE name = ?",
+                ((fresh.epoch, blob, row[0]) for blob, row in zip(blobs, rows, strict=True)),
+            )
+            after = rows[-1][0]
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, mode in ((self.folder, 0o700), (self.folder / "kek", 0o600)):
+            # A copy or a checkout may have opened them to others.
+            if path.exists() and path.stat().st_mode & 0o077:
+                path.chmod(mode)
+
+    def _exclusive(self) -> Any:
+        """Keep others from recovering while the epoch moves."""
+        return envelope.exclusive(self.folder / "lock")
+
+    def _connect(self) -> sqlite3.Connection:
+        path = self.folder / "subjects.sqlite"
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        try:
+            for pragma, wanted in _PRAGMAS.items():
+                db.execute(f"PRAGMA {pragma}").fetchall()
+                # SQLite falls back without an error, so the value is read again.
+                got = db.execute(f"PRAGMA {pragma.partition('=')[0]}").fetchone()[0]
+                if got != wanted:
+                    raise Busy(
+                        f"The key store cannot be made durable: PRAGMA {pragma} did not hold.",
+                        got=got,
+                        do="put the project on a local disk that supports SQLite's WAL",
+                    )
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _recover(self) -> Kek:
+        """Bring `kek`, `kek.next` and the database to one epoch, and return its key."""
+        kek, following = self.folder / "kek", self.folder / "kek.next"
+        for name in ("kek.tmp", "kek.next.tmp"):
+            envelope.discard(self.folder / name)
+        epoch = self._stored_epoch()
+        if following.exists():
+            if envelope.epoch_of(following) == epoch:
+                self._promote()
+            elif envelope.epoch_of(kek) == epoch:
+                envelope.discard(following)
+        if not kek.exists():
+            if epoch != 1 or not self._empty():
+                raise _lost("The key file kek is missing.")
+            # The database comes first, so that a KEK without one is known to be a loss.
+            envelope.save_kek(kek, Kek.fresh(1), self._passphrase)
+        found = envelope.load_kek(kek, self._passphrase)
+        if found.epoch != epoch:
+            raise _lost(
+                f"The key file is of epoch {found.epoch}, the key store of epoch {epoch}: "
+                "one of them was rolled back."
+            )
+        return found
+
+    def _stored_epoch(self) -> int:
+        """Return the database's epoch; make the tables if the folder is new."""
+        if not self.scalar("SELECT count(*) FROM sqlite_schema"):
+            if (self.folder / "kek").exists() or (self.folder / "kek.next").exists():
+                raise _unreadable()
+            self.db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+            envelope.sync_folder(self.folder)
+        epoch = self.scalar("SELECT epoch FROM state")
+        if not isinstance(epoch, int):
+            raise _unreadable()
+        return epoch
+
+    def _empty(self) -> bool:
+        held = "SELECT EXISTS (SELECT 1 FROM subject) OR EXISTS (SELECT 1 FROM secret)"
+        return not self.scalar(held)
+
+    def _promote(self) -> None:
+        """Let `kek.next` take the place of `kek`, whose bytes are destroyed first."""
+        envelope.overwrite(self.folder / "kek")
+        os.replace(self.folder / "kek.next", self.folder / "kek")  # noqa: PTH105 - see envelope
+        envelope.sync_folder(self.folder)
+
+
+def _moved() -> Busy:
+    return Busy("The keys have just moved to a new epoch.", do="try again")
+
+
+def _unreadable() -> Corrupt:
+    return _lost("The key store subjects.sqlite is missing or damaged.")
+
+
+def _lost(what: str) -> Corrupt:
+    return Corrupt(
+        what, do="restore the folder keys/ from one backup; without it nothing sealed opens"
+    )
