@@ -1,2 +1,451 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one place that wires the layers together."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache, cached_property
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heptad.standards.errors import Busy, ContractError, UnknownName, suggest
+from heptad.standards.model import MODEL
+from heptad.standards.time import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    import pyarrow as pa
+
+    from heptad.catalog import Catalog
+    from heptad.catalog.loading import LoadReport
+    from heptad.service.app import App
+    from heptad.service.deciding import Scorer
+    from heptad.service.decisions import Decision
+    from heptad.service.features import Feature
+    from heptad.service.history import Spine
+    from heptad.service.log import DecisionLog
+    from heptad.service.records import Opened
+    from heptad.service.replaying import Replay
+    from heptad.service.windows import Stored
+    from heptad.standards import Table
+    from heptad.standards.time import Clock
+
+
+@cache
+def discover() -> dict[str, App]:
+    """Find every application: folders under `heptad/apps`, then the entry points `heptad.apps`.
+
+    Raises:
+        ContractError: if two have the same name, or one is no `App`.
+    """
+    from heptad.service.app import App
+
+    package = import_module("heptad.apps")
+    found = {
+        m.name: import_module(f"heptad.apps.{m.name}").app
+        for m in pkgutil.iter_modules(package.__path__)
+    }
+    for point in entry_points(group="heptad.apps"):
+        if point.name in found:
+            raise ContractError(
+                f"Two applications are named {point.name}.",
+                got=point.value,
+                do="rename one of them, or uninstall it",
+            )
+        found[point.name] = point.load()
+    for name, app in found.items():
+        if not isinstance(app, App):
+            raise ContractError(f"{name} is no App.", got=type(app).__name__, do="see `heptad new`")
+    return dict(sorted(found.items()))
+
+
+def tables_of(apps: Iterable[App]) -> dict[str, type[Table]]:
+    """Return the shared tables and those of the applications, by name."""
+    found = dict(MODEL)
+    for app in apps:
+        for table in app.tables:
+            if found.setdefault(table.__name__, table) is not table:
+                raise ContractError(
+                    f"{app.name} declares a table {table.__name__} that exists already.",
+                    do="use the shared one, or another name",
+                )
+    return found
+
+
+class Platform:
+    """One project, open: its tables, features, models, decisions and log.
+
+    Use `Platform.open`; it is a context manager. One process holds a project at a time.
+    """
+
+    def __init__(self, path: Path, *, role: str, purpose: str, clock: Clock) -> None:
+        from heptad.engine.local.owner import Owner
+        from heptad.sources.config import load_project
+
+        self.path, self.role, self.purpose, self.clock = path, role, purpose, clock
+        self.project = load_project(path)
+        self.apps = discover()
+        self.tables = tables_of(self.apps.values())
+        self._owner = Owner(path)
+        if not self._owner.acquire():
+            raise Busy(
+                "Another process holds this project.",
+                got=self._owner.holder(),
+                do="run the command as it is: it goes through that process; or stop `heptad serve`",
+            )
+        try:
+            self._wire()
+        except BaseException:
+            self._owner.release()
+            raise
+
+    def _wire(self) -> None:
+        """Open the stores, lowest layer first, and recover what a kill left unfinished."""
+        from heptad.catalog import Catalog
+        from heptad.catalog.loading import Loader
+        from heptad.engine.local.duck import Duck
+        from heptad.engine.local.lake import Lake
+        from heptad.engine.local.segments import Segments
+        from heptad.security.keys import Keys
+        from heptad.security.ledger import Ledger
+        from heptad.service.log import DecisionLog
+
+        engine = self.project.engine
+        self.catalog: Catalog = Catalog(self.path / "catalog.sqlite", clock=self.clock)
+        self.keys = Keys(self.path / "keys")
+        self.lake = Lake(self.path / "tables", clock=self.clock)
+        self.duck = Duck(
+            self.path,
+            allow=self.project.folders(),
+            memory_limit=engine.memory,
+            threads=engine.threads,
+        )
+        settings = self.catalog.settings
+        self._segments = Segments(self.path / "log" / "decisions")
+        ledger = Ledger(
+            self._segments, self.keys.signing_key(), self.project.origin, floor=settings.log_floor
+        )
+        self.log: DecisionLog = DecisionLog(ledger, self.catalog.decisions, settings, self.keys)
+        self.loader = Loader(
+            project=self.project,
+            tables=self.tables,
+            catalog=self.catalog,
+            lake=self.lake,
+            duck=self.duck,
+            keys=self.keys,
+            clock=self.clock,
+        )
+        self.loader.recover()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path = ".",
+        role: str = "admin",
+        purpose: str = "service",
+        *,
+        clock: Clock | None = None,
+    ) -> Platform:
+        """Open a project folder.
+
+        Args:
+            path: the folder that holds heptad.toml.
+            role: who reads.
+            purpose: why.
+            clock: tells the present; the machine's by default.
+
+        Raises:
+            Busy: if another process holds the project.
+            InputError: if heptad.toml is missing or wrong.
+        """
+        return cls(Path(path).resolve(), role=role, purpose=purpose, clock=clock or SystemClock())
+
+    def close(self) -> None:
+        """Let the stores go."""
+        self.duck.close()
+        self._segments.close()
+        self.keys.close()
+        self.catalog.close()
+        self._owner.release()
+
+    def __enter__(self) -> Platform:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def app(self, name: str) -> App:
+        """Find an application.
+
+        Raises:
+            UnknownName: if there is none of that name.
+        """
+        if name not in self.apps:
+            raise UnknownName(
+                f"There is no application {name!r}.", got=name, do=suggest(name, self.apps)
+            )
+        return self.apps[name]
+
+    def table(self, name: str) -> type[Table]:
+        """Find a table.
+
+        Raises:
+            UnknownName: if there is none of that name.
+        """
+        if name not in self.tables:
+            raise UnknownName(
+                f"There is no table {name!r}.", got=name, do=suggest(name, self.tables)
+            )
+        return self.tables[name]
+
+    def load(
+        self,
+        source: str | None = None,
+        *,
+        plan: bool = False,
+        history: bool = False,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> list[LoadReport]:
+        """Load what the sources hold and the project does not.
+
+        Args:
+            source: name of one source; all by default.
+            plan: only say what would happen.
+            history: rows known after `known_after`, though the source was loaded before.
+            progress: told (what, share done).
+        """
+        return self.loader.load(source, plan=plan, history=history, progress=progress)
+
+    def read(
+        self,
+        table: str,
+        t: int | None = None,
+        k: int | None = None,
+        *,
+        version: int | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Read a table as of an instant in both times, or all row versions of a stored version.
+
+        Args:
+            table: its name.
+            t: what had happened by then, microseconds.
+            k: what was known by then, microseconds.
+            version: a stored version; with t or k, the read is of that version.
+            limit: most rows.
+
+        Returns:
+            Arrow table in key order; sealed cells answer as role and purpose permit.
+        """
+        from heptad.service.asof import read_sql
+        from heptad.service.reading import shown
+
+        declared = self.table(table)
+        relation = self.stored(declared, version).relation
+        if version is not None and t is None and k is None:
+            sql = f"SELECT * FROM {relation} ORDER BY 1, known_time, _load, _line"
+        else:
+            sql = read_sql(declared, relation, t=t, k=k)
+        rows = self.duck.arrow(sql if limit is None else f"{sql} LIMIT {int(limit)}")
+        return shown(declared, rows, role=self.role, purpose=self.purpose, keys=self.keys)
+
+    def stored(self, table: type[Table], version: int | None = None) -> Stored:
+        """Say where the row versions of a table are."""
+        from heptad.service.windows import Stored
+
+        self.lake.create(table)
+        relation = self.lake.relation(table.__name__, version, table=table)
+        return Stored(relation, self.catalog.loads.corrected(table.__name__))
+
+    def features(self, names: Iterable[str]) -> list[Feature]:
+        """Find features by `app.name`.
+
+        Raises:
+            UnknownName: if one is not declared.
+        """
+        known = {f"{a.name}.{n}": f for a in self.apps.values() for n, f in a.features.items()}
+        for name in (names := list(names)):
+            if name not in known:
+                raise UnknownName(
+                    f"There is no feature {name!r}.", got=name, do=suggest(name, known)
+                )
+        return [known[name] for name in names]
+
+    def history(self, spine: pa.Table, features: Sequence[Feature]) -> pa.Table:
+        """Compute features for a spine, for training or analysis.
+
+        Args:
+            spine: columns named after entities (`Customer`) or key columns (`customer`), the
+                instants `event_time` and, optionally, `known_time` (event_time by default).
+            features: what to compute; by name through `features()`.
+
+        Returns:
+            The spine with one column per feature, in spine order.
+        """
+        from heptad.service.history import spine_from
+
+        values = self._compute(features)(spine_from(spine, features))
+        for feature in features:
+            spine = spine.append_column(feature.name, values[feature.name])
+        return spine
+
+    def online(self, keys: Mapping[str, str], features: Sequence[Feature]) -> dict[str, Any]:
+        """Read features of one key as of now.
+
+        Args:
+            keys: entity → key, for example {"Customer": "42"}.
+            features: what to read.
+        """
+        import pyarrow as pa
+
+        now = pa.array([self.clock.now()], pa.int64())
+        spine = pa.table({n: pa.array([v]) for n, v in keys.items()} | {"event_time": now})
+        (row,) = self.history(spine, features).select([f.name for f in features]).to_pylist()
+        return dict(row)
+
+    def _compute(
+        self, features: Sequence[Feature], versions: Mapping[str, int] | None = None
+    ) -> Callable[[Spine], dict[str, pa.Array]]:
+        """Return the function that computes features at the latest or at given versions."""
+        from heptad.service.history import compute
+
+        def stored(table: type[Table]) -> Stored:
+            return self.stored(table, versions.get(table.__name__) if versions else None)
+
+        return lambda spine: compute(self.duck, features, spine, stored)
+
+    def decide(
+        self,
+        app: str,
+        *,
+        keys: Sequence[str] | None = None,
+        between: tuple[int, int] | None = None,
+        ids: Mapping[str, str] | None = None,
+    ) -> list[Opened]:
+        """Decide rows of the application's table that are stored, and record the decisions.
+
+        Args:
+            app: name of the application.
+            keys: keys of the rows; all rows by default.
+            between: only rows with from ≤ event_time < to, microseconds.
+            ids: idempotency keys by row key.
+
+        Returns:
+            The decisions as recorded, in row order; a row decided before answers its first one.
+        """
+        from heptad.service.deciding import decide, select_rows
+
+        chosen = self.app(app)
+        rows = select_rows(self.duck, chosen.on, self.stored(chosen.on), keys=keys, between=between)
+        if not rows.num_rows:
+            return []
+        made = decide(
+            chosen,
+            rows,
+            self._compute(list(chosen.features.values())),
+            self._circumstances(chosen, ids),
+        )
+        self.log.record(made)
+        found = self.log.stored(d.id for d in made)
+        return [found[d.id] for d in made]
+
+    def _circumstances(self, app: App, ids: Mapping[str, str] | None) -> Any:
+        """Return what decisions of an application rest on now."""
+        from heptad.security.purposes import basis_of
+        from heptad.service.deciding import Circumstances
+
+        for table in app.used_tables():
+            self.lake.create(table)
+        return Circumstances(
+            policy=app.policy | self.project.policy(app.name),
+            tables={t.__name__: self.lake.version(t.__name__) for t in app.used_tables()},
+            basis=basis_of(app.purpose),
+            scorer=self._champion(app),
+            ids=ids or {},
+        )
+
+    def _champion(self, app: App) -> Scorer | None:
+        """Return the approved model of an application."""
+        if app.model is None:
+            return None
+        found = self.catalog.models.champion(app.name)
+        return None if found is None else self.scorer(app.name, found.sha256)
+
+    def scorer(self, app: str, sha256: str) -> Scorer:
+        """Return a model by the hash of its bytes.
+
+        Raises:
+            Corrupt: if the stored bytes have another hash.
+            UnknownName: if no model has it.
+        """
+        if (app, sha256) not in self._scorers:
+            from heptad.service.deciding import Scorer
+
+            model = self.app(app).model
+            if model is None:
+                raise UnknownName(f"{app} has no model.", got=sha256)
+            data = self.catalog.models.read(sha256)
+            self._scorers[app, sha256] = Scorer(model.estimator.from_bytes(data), sha256)
+        return self._scorers[app, sha256]
+
+    @cached_property
+    def _scorers(self) -> dict[tuple[str, str], Scorer]:
+        return {}
+
+    def explain(self, name: str, to: str = "officer", *, language: str = "en") -> dict[str, Any]:
+        """Explain a decision; see `heptad.service.explaining`."""
+        from heptad.service.explaining import explain
+
+        entry = self.log.get(name)
+        return explain(entry, self.app(str(entry.public["app"])), to=to, language=language)
+
+    def replay(self, ids: Iterable[str] | None = None) -> Replay:
+        """Replay decisions, all by default; see `heptad.service.replaying`."""
+        from heptad.service.replaying import Archive, replay
+
+        entries: Iterator[Opened] = (
+            self.log.entries() if ids is None else iter([self.log.get(i) for i in ids])
+        )
+        return replay(
+            entries, Archive(self.apps, self.scorer, self._rows_then, self._features_then)
+        )
+
+    def _rows_then(self, app: App, group: Sequence[Decision]) -> pa.Table:
+        """Read the rows that decisions were about, at the table version that they name."""
+        from heptad.service.deciding import select_rows
+
+        then = self.stored(app.on, group[0].tables[app.on.__name__])
+        return select_rows(
+            self.duck,
+            app.on,
+            then,
+            keys=[d.row_key for d in group],
+            known=[d.known_time for d in group],
+        )
+
+    def _features_then(
+        self, app: App, spine: Spine, versions: Mapping[str, int]
+    ) -> Mapping[str, pa.Array]:
+        """Compute the features of an application at table versions."""
+        return self._compute(list(app.features.values()), versions)(spine)
+
+    def run(self, job: str, date: str) -> Mapping[str, Any]:
+        """Run `app.job` for a date, once; a finished run answers again what it answered.
+
+        Raises:
+            UnknownName: if there is no such job.
+        """
+        name, _, rest = job.partition(".")
+        jobs = {j.name: j for j in self.app(name).jobs}
+        if rest not in jobs:
+            raise UnknownName(f"{name} has no job {rest!r}.", got=rest, do=suggest(rest, jobs))
+        return self.catalog.runs.once(job, date, lambda: dict(jobs[rest].run(self, date)))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layer 7: applications; one folder here, or one entry point in heptad.apps, is one application."""
+"""Layer 7: the applications; each folder here, or entry point in `heptad.apps`, is one."""

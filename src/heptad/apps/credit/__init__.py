@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Consumer credit: score an application from cash flow, decide, and say what would fit.
+
+For credit officers and risk modellers. A points scorecard on features as known at the instant of
+the application, a policy of cut-offs and affordability, true reasons by points lost, and a
+counter-offer where a smaller amount would fit.
+"""
+
+from heptad.apps.credit.decide import POLICY, decide
+from heptad.apps.credit.demo import demo
+from heptad.apps.credit.features import features
+from heptad.apps.credit.model import model
+from heptad.apps.credit.pages import pages
+from heptad.service.app import App
+from heptad.standards.model import LoanApplication
+
+app = App(
+    name="credit",
+    title="Consumer credit",
+    on=LoanApplication,
+    purpose="credit",
+    features=features,
+    decide=decide,
+    model=model,
+    policy=POLICY,
+    pages=pages,
+    demo=demo,
+)
+
+__all__ = ["app"]

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Payment fraud: watch every payment, and hold or challenge the abnormal ones before they leave.
+
+For the fraud desk of a bank or a card issuer. Five rules on exact windows; each reason carries
+the numbers that fired it. It holds what it can explain, and leaves learned scores, distance and
+cases to later releases.
+"""
+
+from heptad.apps.fraud.decide import POLICY, decide
+from heptad.apps.fraud.demo import demo
+from heptad.apps.fraud.features import features
+from heptad.apps.fraud.pages import pages
+from heptad.service.app import App
+from heptad.standards.model import Payment
+
+app = App(
+    name="fraud",
+    title="Payment fraud",
+    on=Payment,
+    purpose="fraud",
+    features=features,
+    decide=decide,
+    policy=POLICY,
+    pages=pages,
+    demo=demo,
+)
+
+__all__ = ["app"]

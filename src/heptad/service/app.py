@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an application is made of: plain data from which the platform derives the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from heptad.service.features import Feature, named
+from heptad.standards.errors import ContractError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from heptad.standards import Field, Path, Table
+
+OUTCOMES = ("approve", "decline", "refer", "hold", "challenge", "offer", "skip")
+"""What a decision may come to."""
+
+Plain = bool | int | float | str | None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why: a stable code and the numbers that its sentence names."""
+
+    code: str
+    numbers: Mapping[str, Plain] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `decide` answers: the outcome, reasons in order of weight, and amounts in minor units."""
+
+    outcome: str
+    reasons: Sequence[Reason]
+    amounts: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.outcome not in OUTCOMES:
+            raise ContractError(
+                "A decision has an outcome of the list.",
+                got=self.outcome,
+                do=suggest(self.outcome, OUTCOMES),
+            )
+        if not self.reasons:
+            raise ContractError("A decision gives at least one reason.", got=self.outcome)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model says of one row.
+
+    Attributes:
+        probability: of the event that the model was trained on, in [0, 1].
+        points: the score in whole points, higher is better; None for a model without points.
+        contributions: points lost against the best value of each input, most lost first.
+    """
+
+    probability: float
+    points: int | None
+    contributions: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What `decide` sees: features by name, and the score, the policy and the row."""
+
+    features: Mapping[str, Plain]
+    row: Mapping[str, Plain]
+    policy: Mapping[str, Plain]
+    score: Score | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of a feature, None where there is none."""
+        return self.features[name]
+
+
+class Estimator(Protocol):
+    """A model that can be trained, scored row by row and written as bytes."""
+
+    @classmethod
+    def train(cls, columns: Mapping[str, Any], target: Any, *, seed: int) -> Estimator:
+        """Fit on named columns, (n,) each with NaN or None for missing, and a 0/1 target (n,)."""
+        ...
+
+    def score(self, row: Mapping[str, Plain]) -> Score:
+        """Score one row."""
+        ...
+
+    def probabilities(self, columns: Mapping[str, Any]) -> Any:
+        """Score many rows, equal bit for bit to `score`; (n,) float64."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Write the model; equal models give equal bytes."""
+        ...
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Estimator:
+        """Read a model back."""
+        ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of an application.
+
+    Args:
+        target: the Flag that is learned, for example Label.default.
+        link: the Ref of the same table that names the row it labels, for example Label.application.
+        inputs: names of features, and of fields of the row that asks for the decision.
+        estimator: the class that is trained.
+    """
+
+    target: Field
+    link: Field
+    inputs: Sequence[str]
+    estimator: type[Estimator]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work done by date: a name, what it does in one sentence, and the function."""
+
+    name: str
+    title: str
+    run: Callable[[Any, str], Mapping[str, Plain]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as data: the question it answers, what it reads and the form it takes."""
+
+    path: str
+    question: str
+    reads: Mapping[str, str]
+    form: Literal["stat", "table", "chart", "timeline", "decision", "text"] = "table"
+
+
+@dataclass(frozen=True)
+class App:
+    """One application.
+
+    Args:
+        name: short name, the folder's own.
+        title: for people.
+        on: the table whose new rows ask for a decision.
+        purpose: the purpose under which it reads.
+        features: by name.
+        decide: a pure function of its inputs.
+        tables: tables of its own beside the shared ones.
+        policy: named values that people may change without code.
+        model: what is trained and scored.
+        jobs: work done by date.
+        pages: what the console shows of it.
+        demo: rows of `on`'s history for tests: seed → tables of rows as plain dicts.
+    """
+
+    name: str
+    title: str
+    on: type[Table]
+    purpose: str
+    features: Mapping[str, Feature]
+    decide: Callable[[Inputs], Outcome]
+    tables: Sequence[type[Table]] = ()
+    policy: Mapping[str, Plain] = field(default_factory=dict)
+    model: Model | None = None
+    jobs: Sequence[Job] = ()
+    pages: Sequence[Page] = ()
+    demo: Callable[[int], Mapping[type[Table], Sequence[Mapping[str, Any]]]] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", named(self.features))
+        if self.on.subject is None:
+            raise ContractError(
+                f"{self.name}: decisions are about a subject, and {self.on.__name__} names none.",
+                do="mark one Ref of the table with subject=True",
+            )
+        known = {*self.features, *self.on.fields}
+        for name in self.model.inputs if self.model else ():
+            if name not in known:
+                raise ContractError(
+                    f"{self.name}: the model reads {name!r}, which is no feature and no field of "
+                    f"{self.on.__name__}.",
+                    got=name,
+                    do=suggest(name, known),
+                )
+
+    @property
+    def folder(self) -> FilePath:
+        """Where the application's code lies."""
+        return FilePath(inspect.getfile(inspect.unwrap(self.decide))).parent
+
+    def code_version(self) -> str:
+        """Return a hash of the application's own Python files."""
+        digest = hashlib.sha256()
+        for path in sorted(self.folder.glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        return digest.hexdigest()[:16]
+
+    def used_tables(self) -> Iterator[type[Table]]:
+        """Yield every table that a decision reads, the one decided on first."""
+        from heptad.service.features import parts_of
+
+        seen: dict[type[Table], None] = {self.on: None}
+        for feature in parts_of(self.features.values()):
+            seen[feature.table] = None
+            for step in _tables_of(feature.by):
+                seen[step] = None
+            if feature.into:
+                from heptad.standards.model import Rate
+
+                seen[Rate] = None
+        yield from seen
+
+
+def _tables_of(by: Field | Path) -> list[type[Table]]:
+    """Tables that a key's path walks through."""
+    from heptad.standards import Path
+
+    return [f.table for f in by.fields] if isinstance(by, Path) else [by.table]

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decide rows: read their features, score them, ask the application, and record what it answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from heptad.engine.sql.identifiers import quote
+from heptad.service.app import Inputs, Plain, Score
+from heptad.service.decisions import (
+    Decision,
+    decision_id,
+    definitions_version,
+    environment,
+)
+from heptad.service.history import instants, spine_of
+from heptad.standards import Day, Text
+from heptad.standards.errors import HeptadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from heptad.service.app import App, Estimator
+    from heptad.service.history import Queries, Spine
+    from heptad.service.windows import Stored
+    from heptad.standards import Table
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A trained model and the hash of its bytes."""
+
+    estimator: Estimator
+    sha256: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What holds for a batch of decisions beside the rows.
+
+    Attributes:
+        policy: named values, the application's own with the project's changes.
+        tables: version of each table read.
+        basis: lawful basis of the purpose.
+        scorer: the champion model, if the application has one.
+        ids: idempotency keys by row key, where the caller gave them.
+    """
+
+    policy: Mapping[str, Plain]
+    tables: Mapping[str, int]
+    basis: str
+    scorer: Scorer | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+
+def decide(
+    app: App,
+    rows: pa.Table,
+    compute: Callable[[Spine], Mapping[str, pa.Array]],
+    circumstances: Circumstances,
+) -> list[Decision]:
+    """Decide each row of `app.on`.
+
+    Args:
+        app: the application that decides.
+        rows: (n,) stored rows of `app.on` with their known_time.
+        compute: gives the features of a spine.
+        circumstances: what else the decision rests on.
+
+    Returns:
+        n decisions in the order of the rows; nothing is recorded yet.
+    """
+    features = compute(spine_of(app.on, rows))
+    names = list(features)
+    values = zip(*(features[n].to_pylist() for n in names), strict=True) if names else ()
+    plain = plain_rows(app.on, rows)
+    found = values if names else iter([()] * len(plain))
+    t, k = (instants(rows.column(c)).to_pylist() for c in ("event_time", "known_time"))
+    shared = {
+        "code": app.code_version(),
+        "definitions": definitions_version(app),
+        "environment": environment(),
+        "purpose": app.purpose,
+        "basis": circumstances.basis,
+        "tables": dict(circumstances.tables),
+        "policy": dict(circumstances.policy),
+        "model": circumstances.scorer.sha256 if circumstances.scorer else "",
+    }
+    return [
+        _decide_one(
+            app, row, dict(zip(names, value, strict=True)), (t[n], k[n]), circumstances, shared
+        )
+        for n, (row, value) in enumerate(zip(plain, found, strict=True))
+    ]
+
+
+def _decide_one(
+    app: App,
+    row: Mapping[str, Plain],
+    features: Mapping[str, Plain],
+    times: tuple[int, int],
+    circumstances: Circumstances,
+    shared: Mapping[str, Any],
+) -> Decision:
+    """Decide one row."""
+    score = score_of(app, circumstances.scorer, features, row)
+    outcome = answer(app, Inputs(features, row, circumstances.policy, score))
+    row_key = str(row[app.on.key.name])
+    own = circumstances.ids.get(row_key)
+    return Decision(
+        id=own or decision_id(app.name, app.on.__name__, row_key, times[1]),
+        app=app.name,
+        on=app.on.__name__,
+        row_key=row_key,
+        subject=subject_of(app.on, row),
+        event_time=times[0],
+        known_time=times[1],
+        outcome=outcome.outcome,
+        reasons=tuple(outcome.reasons),
+        amounts=dict(outcome.amounts),
+        features=features,
+        row=row,
+        score=score,
+        **shared,
+    )
+
+
+def answer(app: App, inputs: Inputs) -> Any:
+    """Ask the application, naming it if its code fails.
+
+    Raises:
+        HeptadError: if `decide` raises; the row is not decided.
+    """
+    try:
+        return app.decide(inputs)
+    except HeptadError:
+        raise
+    except Exception as error:
+        raise HeptadError(
+            f"The application {app.name} failed to decide {app.on.__name__} "
+            f"{inputs.row[app.on.key.name]}: {type(error).__name__}: {error}.",
+            do=f"see `decide` in {app.folder}; features may be None",
+        ) from error
+
+
+def score_of(
+    app: App, scorer: Scorer | None, features: Mapping[str, Plain], row: Mapping[str, Plain]
+) -> Score | None:
+    """Score one row with the model of the application, or None without one."""
+    if app.model is None or scorer is None:
+        return None
+    return scorer.estimator.score(
+        {n: features[n] if n in features else row.get(n) for n in app.model.inputs}
+    )
+
+
+def subject_of(table: type[Table], row: Mapping[str, Plain]) -> str:
+    """Return whom a row is about, `Table:key`."""
+    field_ = table.subject
+    if field_ is None:
+        return ""
+    return f"{table.subject_type()}:{row[field_.name]}"
+
+
+def plain_rows(table: type[Table], rows: pa.Table) -> list[dict[str, Plain]]:
+    """Return rows as plain data without what says who a person is.
+
+    Instants are int64 microseconds, days ISO text, amounts and numbers their stored integers.
+    """
+    columns: dict[str, list[Plain]] = {}
+    for field_ in table.fields.values():
+        if field_.sealed or (isinstance(field_, Text) and field_.pan):
+            continue
+        for column in field_.columns():
+            if column.name not in rows.column_names:
+                continue
+            values = rows.column(column.name)
+            if column.kind == "instant":
+                columns[column.name] = instants(values).to_pylist()
+            elif isinstance(field_, Day):
+                days = values.to_pylist()
+                columns[column.name] = [None if d is None else d.isoformat() for d in days]
+            else:
+                columns[column.name] = values.to_pylist()
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def select_rows(
+    queries: Queries,
+    table: type[Table],
+    stored: Stored,
+    *,
+    keys: Sequence[str] | None = None,
+    known: Sequence[int] | None = None,
+    between: tuple[int, int] | None = None,
+) -> pa.Table:
+    """Read the rows that ask for a decision: the first version of each key.
+
+    Args:
+        queries: runs the query.
+        table: the table decided on.
+        stored: where its row versions are.
+        keys: only these rows.
+        known: the known_time of each key's version wanted, instead of the first.
+        between: only from ≤ event_time < to, microseconds.
+
+    Returns:
+        The columns that decisions read, ordered by (event_time, key).
+    """
+    key = quote(table.key.name)
+    columns = [c.name for c in table.columns() if not c.name.startswith("_") and c.kind != "sealed"]
+    chosen = ", ".join(f"r.{quote(c)}" for c in columns)
+    where = ["NOT r._deleted"]
+    tables: dict[str, pa.Table] = {}
+    if keys is not None:
+        wanted: dict[str, Any] = {"wanted_key": pa.array(list(keys), pa.string())}
+        if known is not None:
+            wanted["wanted_known"] = pa.array(list(known), pa.int64())
+        tables["wanted"] = pa.table(wanted)
+        exactly = " AND epoch_us(r.known_time) = wanted_known" if known is not None else ""
+        where.append(f"EXISTS (SELECT 1 FROM wanted WHERE wanted_key = r.{key}{exactly})")
+    if between is not None:
+        where.append(f"epoch_us(r.event_time) >= {int(between[0])}")
+        where.append(f"epoch_us(r.event_time) < {int(between[1])}")
+    first = (
+        f"QUALIFY row_number() OVER (PARTITION BY r.{key} "
+        f"ORDER BY r.known_time, r._load, r._line) = 1"
+        if stored.corrected and known is None
+        else ""
+    )
+    return queries.arrow(
+        f"SELECT {chosen} FROM {stored.relation} r WHERE {' AND '.join(where)} {first} "
+        f"ORDER BY r.event_time, r.{key}",
+        **tables,
+    )

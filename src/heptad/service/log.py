@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decision log: the ledger that holds decisions, and the index that finds them."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from heptad.service.records import Opened, open_records, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from heptad.catalog.decisions import Decisions, Entry
+    from heptad.catalog.settings import Settings
+    from heptad.security.keys import KeyStore
+    from heptad.security.ledger import Ledger
+    from heptad.service.decisions import Decision
+
+BATCH = 512
+"""Records of one append, which share one sync."""
+FLOOR = "log_floor"
+
+
+class DecisionLog:
+    """Records decisions once, durably, and reads them back.
+
+    The ledger is the truth; the index is rebuilt from it whenever it is behind.
+    """
+
+    def __init__(
+        self, ledger: Ledger, index: Decisions, settings: Settings, keys: KeyStore
+    ) -> None:
+        self.ledger, self.index = ledger, index
+        self._settings, self._keys = settings, keys
+        self._catch_up()
+
+    def __len__(self) -> int:
+        return len(self.ledger)
+
+    def record(self, decisions: Sequence[Decision]) -> int:
+        """Append the decisions that are not in the log yet; durable when it returns.
+
+        Returns:
+            How many were appended.
+
+        Raises:
+            Conflict: if an id was used before for a decision about another row.
+        """
+        asked = {d.id: body_of(d) for d in decisions}
+        known = self.index.asked(asked)
+        fresh = [d for d in {d.id: d for d in decisions}.values() if d.id not in known]
+        todo = iter(fresh)
+        while batch := list(islice(todo, BATCH)):
+            places = self.ledger.add(pack(batch, self._keys))
+            self._index(
+                [
+                    entry(place, d.public(), d.subject, asked[d.id])
+                    for place, d in zip(places, batch, strict=True)
+                ]
+            )
+        if fresh:
+            self._settings.raise_to(FLOOR, len(self.ledger))
+        return len(fresh)
+
+    def stored(self, ids: Iterable[str]) -> dict[str, Opened]:
+        """Return those decisions, by id, that the log holds."""
+        entries = self.index.known(ids)
+        records = [self.ledger.read(e.place) for e in entries.values()]
+        return dict(zip(entries, open_records(records, self._keys), strict=True))
+
+    def get(self, name: str) -> Opened:
+        """Return one decision.
+
+        Raises:
+            UnknownName: if the log has none of that id.
+        """
+        (opened,) = open_records([self.ledger.read(self.index.get(name).place)], self._keys)
+        return opened
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[Opened]:
+        """Yield decisions in the order in which they were made."""
+        records = self.ledger.iterate(start, stop)
+        while batch := list(islice(records, BATCH)):
+            yield from open_records(batch, self._keys)
+
+    def _catch_up(self) -> None:
+        """Index what the ledger holds beyond the index, for example after a kill."""
+        behind = self.index.size()
+        if behind >= len(self.ledger):
+            return
+        records = self.ledger.iterate(behind)
+        place = behind
+        while batch := list(islice(records, BATCH)):
+            opened = open_records(batch, self._keys)
+            self._index(
+                [
+                    entry(place + n, o.public, o.subject, body_of(o.decision or o.public))
+                    for n, o in enumerate(opened)
+                ]
+            )
+            place += len(batch)
+        self._settings.raise_to(FLOOR, len(self.ledger))
+
+    def _index(self, entries: Sequence[Entry]) -> None:
+        self.index.insert(entries)
+
+
+def entry(place: int, public: Any, subject: str, body: bytes) -> Entry:
+    """Return what the index keeps of a record."""
+    from heptad.catalog.decisions import Entry
+
+    return Entry(
+        place=place,
+        id=public["id"],
+        app=public["app"],
+        subject=subject,
+        event_time=public["event_time"],
+        outcome=public["outcome"],
+        body=body,
+    )
+
+
+def body_of(decision: Any) -> bytes:
+    """Return a hash of what a decision was asked about: application, row and instant known.
+
+    A redelivered request has the same; another request under the same id does not.
+    """
+    read = decision.get if isinstance(decision, dict) else lambda n: getattr(decision, n)
+    parts = [read("app"), read("on"), read("row_key"), read("event_time")]
+    return hashlib.sha256(msgspec.json.encode(parts)).digest()

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a reader sees of stored rows: personal values opened under a purpose, or masked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from heptad.security.masks import mask_array
+from heptad.security.purposes import permitted, require
+from heptad.security.sealing import open_sealed
+
+if TYPE_CHECKING:
+    from heptad.security.keys import KeyStore
+    from heptad.standards import Field, Table
+
+ERASED = "(erased)"
+
+
+def subjects_of(table: type[Table], rows: pa.Table) -> pa.Array:
+    """Return whom each row is about as the key store names them, `Table:key`; null if nobody."""
+    field = table.subject
+    if field is None:
+        return pa.nulls(rows.num_rows, pa.string())
+    keys = rows.column(field.name).combine_chunks().cast(pa.string())
+    prefix = pa.array([f"{table.subject_type()}:"] * rows.num_rows, pa.string())
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(prefix, keys, "")
+
+
+def shown(
+    table: type[Table], rows: pa.Table, *, role: str, purpose: str, keys: KeyStore
+) -> pa.Table:
+    """Return rows as role and purpose permit to see them.
+
+    Sealed cells are opened where permitted and masked elsewhere; cells of erased persons say so.
+
+    Raises:
+        Refused: if the role may not act for the purpose at all.
+    """
+    require(role, purpose)
+    subjects = subjects_of(table, rows) if table.sealed() else None
+    for field in table.fields.values():
+        if not field.personal or field.columns()[0].name not in rows.column_names:
+            continue
+        at = rows.column_names.index(field.columns()[0].name)
+        name = rows.column_names[at]
+        allowed = permitted(role, purpose, field)
+        if field.sealed and subjects is not None:
+            seen = _opened(field, rows.column(at), subjects, keys, allowed=allowed)
+        else:
+            seen = rows.column(at) if allowed else mask_array(rows.column(at), field)
+        rows = rows.set_column(at, name, seen)
+    return rows
+
+
+def _opened(
+    field: Field, cells: pa.ChunkedArray, subjects: pa.Array, keys: KeyStore, *, allowed: bool
+) -> pa.Array:
+    """Open one sealed column, or mask it without opening."""
+    import pyarrow.compute as pc
+
+    if not allowed:
+        hidden = pa.array([None if missing else "•••" for missing in pc.is_null(cells).to_pylist()])
+        return hidden.cast(pa.string())
+    opened = open_sealed(cells, subjects, keys, field.table.__name__, field.name)
+    texts = opened.values
+    gone = pa.array(opened.erased, pa.bool_())
+    return pc.if_else(gone, pa.scalar(ERASED), texts)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A points scorecard as the model of an application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from heptad.service.app import Plain, Score
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heptad.analysis.scorecard import Scorecard
+
+
+class PointsModel:
+    """Trains, scores and stores a `Scorecard`; subclass it to declare directions.
+
+    Attributes:
+        monotone: input → "up" (more of it, more bad), "down" or "auto"; others are free.
+        parameters: further arguments of `Scorecard`.
+    """
+
+    monotone: ClassVar[Mapping[str, str]] = {}
+    parameters: ClassVar[Mapping[str, Any]] = {"min_iv": 0.01, "max_bins": 5}
+
+    def __init__(self, card: Scorecard) -> None:
+        self.card = card
+
+    @classmethod
+    def train(cls, columns: Mapping[str, Any], target: Any, *, seed: int) -> PointsModel:  # noqa: ARG003
+        """Fit the card; nothing is drawn, so the seed changes nothing."""
+        from heptad.analysis.scorecard import Scorecard
+
+        directions = {n: d for n, d in cls.monotone.items() if n in columns}
+        card = Scorecard(monotone=directions, **cls.parameters)
+        return cls(card.fit(columns, target))
+
+    def score(self, row: Mapping[str, Plain]) -> Score:
+        """Score one row; contributions are points lost, most lost first."""
+        values = {n: _value(v) for n, v in row.items()}
+        total = self.card.total(values)
+        lost = [(loss.column, loss.lost) for loss in self.card.reasons(values, n=8)]
+        return Score(self.card.probability(total), total, lost)
+
+    def probabilities(self, columns: Mapping[str, Any]) -> Any:
+        """Return (n,) probabilities of bad."""
+        return self.card.predict_proba(columns)[:, 1]
+
+    def to_bytes(self) -> bytes:
+        """Return the card as canonical JSON."""
+        return self.card.to_json().encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> PointsModel:
+        """Read a card back."""
+        from heptad.analysis.scorecard import Scorecard
+
+        return cls(Scorecard.from_json(data.decode()))
+
+
+def _value(value: Plain) -> float | str | None:
+    """Return a value as the card was trained on it: numbers are float64."""
+    return float(value) if isinstance(value, bool | int) else value

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the model of an application on what was known, and judge it on what came later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heptad.standards.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from heptad.service.app import Estimator, Model
+
+FEWEST = 50
+"""Fewest rows of either class to train on."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Rows with their inputs as known at each row's own instant, and what became of them.
+
+    Attributes:
+        columns: input name → (n,) values, NaN or None where missing.
+        target: (n,) 0 or 1.
+        t: (n,) int64 microseconds, the instants decided at, ascending.
+        keys: (n,) keys of the rows.
+    """
+
+    columns: Mapping[str, Any]
+    target: Any
+    t: Any
+    keys: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def part(self, chosen: Any) -> TrainingSet:
+        """Return the rows chosen by a boolean or index array."""
+        keys = np.asarray(self.keys, dtype=object)[chosen].tolist()
+        columns = {n: c[chosen] for n, c in self.columns.items()}
+        return TrainingSet(columns, self.target[chosen], self.t[chosen], keys)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with the evidence for it."""
+
+    estimator: Estimator
+    rows: int
+    held_out: int
+    metrics: Mapping[str, Any]
+
+
+def column_of(array: pa.Array) -> Any:
+    """Turn an Arrow column into what estimators read: float64 with NaN, or objects with None."""
+    import pyarrow as pa
+
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return np.array(array.to_pylist(), dtype=object)
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.int8())
+    return array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def train(model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3) -> Trained:
+    """Fit on the earlier part of the rows and measure on the later.
+
+    Args:
+        model: what to train.
+        data: the rows, ascending in t.
+        seed: of everything drawn.
+        held_out: share of the rows, the last in time, that are only measured on.
+
+    Returns:
+        The model fitted on the earlier rows, with its metrics on the later ones beside those of a
+        plain logistic regression.
+
+    Raises:
+        ContractError: if either part lacks rows of a class.
+    """
+    order = np.argsort(data.t, kind="stable")
+    data = data.part(order)
+    cut = int(len(data) * (1 - held_out))
+    # Rows of the cut's own instant go to the later part, so that no instant is on both sides.
+    edge = data.t[cut] if cut < len(data) else None
+    early = data.t < edge if edge is not None else np.ones(len(data), dtype=bool)
+    fit, test = data.part(early), data.part(~early)
+    for part, name in ((fit, "training"), (test, "held-out")):
+        bad = int(part.target.sum())
+        if min(bad, len(part) - bad) < FEWEST:
+            raise ContractError(
+                f"The {name} rows are too few: {len(part)} with {bad} events.",
+                got=len(part),
+                do=f"load more history; at least {FEWEST} rows of each class are needed",
+            )
+    estimator = model.estimator.train(fit.columns, fit.target, seed=seed)
+    from heptad.analysis.leaks import check_leaks
+
+    leaks = check_leaks(fit.columns, fit.target, times=fit.t, seed=seed)
+    if not leaks.quotable:
+        raise ContractError(
+            "The training rows leak: " + " ".join(f.sentence for f in leaks.findings),
+            do="leave these inputs out of the model",
+        )
+    return Trained(estimator, len(fit), len(test), judged(estimator, fit, test, seed=seed))
+
+
+def judged(
+    estimator: Estimator, fit: TrainingSet, test: TrainingSet, *, seed: int
+) -> dict[str, Any]:
+    """Measure a model on held-out rows beside a plain logistic regression fitted on the same."""
+    from heptad.analysis.evaluation import auc, calibration_error, ks
+    from heptad.analysis.intervals import bootstrap
+    from heptad.analysis.peers import plain_logistic
+
+    ours = estimator.probabilities(test.columns)
+    peer = plain_logistic(fit.columns, fit.target, seed=seed)(test.columns)
+    out: dict[str, Any] = {"events": int(test.target.sum()), "rows": len(test)}
+    for name, scores in (("ours", ours), ("logistic", peer)):
+        out[name] = {
+            "auc": bootstrap(auc, test.target, scores, seed=seed).to_list(),
+            "ks": bootstrap(ks, test.target, scores, seed=seed).to_list(),
+            "calibration_error": calibration_error(test.target, scores),
+        }
+    return out

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The batch reading of features: a range join of a spine with the events, in both times."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heptad.engine.sql.expressions import to_sql
+from heptad.engine.sql.identifiers import literal, quote
+from heptad.service.asof import versions_sql
+from heptad.service.features import Feature, Last, parts_of
+from heptad.standards import Money, Path
+from heptad.standards.errors import ContractError
+from heptad.standards.money import CURRENCIES, exponent
+from heptad.standards.time import second
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from heptad.standards import Field, Table
+
+STATE_COLUMNS = {"mean": 2, "share": 2, "rate": 2, "spread": 3}
+"""Operators whose value is finished from several integers; all others have one column."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where the row versions of a table are, as SQL, and whether any key has several."""
+
+    relation: str
+    corrected: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One query: `sql` yields `_i` and, per feature, the columns named in `columns`."""
+
+    sql: str
+    columns: Mapping[str, Sequence[str]]
+
+
+def plan(
+    features: Sequence[Feature], tables: Callable[[type[Table]], Stored], own: type[Table] | None
+) -> list[Plan]:
+    """Plan the queries that compute `features` for the relation `spine`.
+
+    The spine has `_i` (row number), `_t`, `_k` (int64 microseconds), `_own` (key of the row that
+    the spine row itself is, or NULL) and for each entity its key as the text column `entity`.
+
+    Args:
+        features: what to compute; names are unique.
+        tables: gives the stored versions of a table.
+        own: the table whose rows the spine rows are, if they are rows.
+    """
+    groups: dict[tuple[str, str, bool], list[Feature]] = defaultdict(list)
+    for feature in parts_of(features):
+        counted = isinstance(feature.over, Last)
+        groups[feature.table.__name__, repr(feature.by), counted].append(feature)
+    return [_Query(group, tables, own).plan() for group in groups.values()]
+
+
+class _Query:
+    """Builds the one query of features that share a table, a key and the kind of window."""
+
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        tables: Callable[[type[Table]], Stored],
+        own: type[Table] | None,
+    ) -> None:
+        self.features, self.tables = features, tables
+        self.table, self.by = features[0].table, features[0].by
+        self.entity = features[0].entity
+        self.counted = isinstance(features[0].over, Last)
+        self.is_own = own is self.table
+        self.converted = sorted({(f.of.name, f.into) for f in features if f.into})
+
+    def plan(self) -> Plan:
+        columns: dict[str, list[str]] = {}
+        selected: list[str] = []
+        for n, feature in enumerate(self.features):
+            names = [f"f{n}_{i}" for i in range(STATE_COLUMNS.get(feature.op, 1))]
+            columns[feature.name] = names
+            selected += [
+                f"{sql} AS {name}" for sql, name in zip(self._state(feature), names, strict=True)
+            ]
+        sql = (
+            f"WITH e AS ({self._events()}), p AS ({self._pairs()}) "
+            f"SELECT _i, {', '.join(selected)} FROM p GROUP BY _i"
+        )
+        return Plan(sql, columns)
+
+    def _needed(self) -> list[str]:
+        """Physical columns of the events that the aggregates read."""
+        names: dict[str, None] = {}
+        for feature in self.features:
+            columns = feature.of.columns()
+            if len(columns) != 1:
+                raise ContractError(f"{feature.op} cannot be taken of {feature.of.title}.")
+            names[columns[0].name] = None
+            for name in sorted(feature.where.columns()) if feature.where is not None else ():
+                names[name] = None
+            if feature.into and isinstance(feature.of, Money):
+                names[feature.of.currency] = None
+        return list(names)
+
+    def _events(self) -> str:
+        """SQL of the events with their key, following the path of `by`."""
+        start = self.by.fields[0] if isinstance(self.by, Path) else self.by
+        needed = self._needed()
+        wanted = list(dict.fromkeys([*needed, start.name]))
+        stored = self.tables(self.table)
+        events = versions_sql(self.table, stored.relation, wanted, corrected=stored.corrected)
+        chosen = "".join(f", a.{quote(n)}" for n in needed)
+        link = f"a.{quote(start.name)}"
+        joins, since, until = "", ["a._from"], ["a._to"]
+        for n, field in enumerate(self.by.fields[1:] if isinstance(self.by, Path) else ()):
+            alias = f"j{n}"
+            joins += f" JOIN ({self._step(field)}) {alias} ON {alias}._id = {link}"
+            link = f"{alias}._id" if field.key else f"{alias}.{quote(field.name)}"
+            since.append(f"{alias}._from")
+            until.append(f"{alias}._to")
+        return (
+            f"SELECT {link} AS _key, a._id AS _id, a._us AS _us, greatest({', '.join(since)}) AS _from, "
+            f"least({', '.join(until)}) AS _to{chosen} FROM ({events}) a{joins}"
+            + ("" if joins else f" WHERE {link} IN (SELECT {quote(self.entity)} FROM spine)")
+        )
+
+    def _step(self, field: Field) -> str:
+        """SQL of the table that a path walks through."""
+        table = field.table
+        if table.state:
+            raise ContractError(
+                f"A path of `by` walks over events, and {table.__name__} holds states.",
+                got=repr(self.by),
+                do="key the feature by the Ref itself",
+            )
+        stored = self.tables(table)
+        columns = [] if field.key else [field.name]
+        return versions_sql(table, stored.relation, columns, corrected=stored.corrected)
+
+    def _pairs(self) -> str:
+        """SQL of the (spine row, event) pairs that any of the windows may hold."""
+        on = [f"e._key = s.{quote(self.entity)}", "e._us <= s._t", "e._from <= s._k"]
+        on.append("(e._to IS NULL OR e._to > s._k)")
+        if self.is_own:
+            on.append("(e._us < s._t OR s._own IS NULL OR e._id <= s._own)")
+        reach = self._reach()
+        if reach is not None:
+            on.append(f"e._us > s._t - {reach}")
+        names = ", ".join(f"e.{quote(n)}" for n in self._needed())
+        extra = (f", {names}" if names else "") + self._conversions()
+        rank = ""
+        if self.counted:
+            # Each delay ranks only the events that its own window may hold.
+            for delay in sorted({f.delay for f in self.features}):
+                rank += (
+                    f", row_number() OVER (PARTITION BY s._i, e._us <= s._t - {delay} "
+                    f"ORDER BY e._us DESC, e._id DESC) AS _rank{delay}"
+                )
+        return (
+            f"SELECT s._i, s._t, e._id, e._us{extra}{rank} "
+            f"FROM spine s LEFT JOIN e ON {' AND '.join(on)}"
+        )
+
+    def _reach(self) -> int | None:
+        """How far back the longest window looks, or None for all history."""
+        if self.counted or any(f.over is None for f in self.features):
+            return None
+        return max(f.delay + f.over for f in self.features if isinstance(f.over, int))
+
+    def _conversions(self) -> str:
+        """SQL columns of amounts converted at the rate known at k."""
+        sql = ""
+        for name, into in self.converted:
+            field = self.table.fields[name]
+            if isinstance(field, Money):
+                sql += f", {_converted(field, into, self.tables)} AS {quote(f'{name}>{into}')}"
+        return sql
+
+    def _window(self, feature: Feature) -> str:
+        """SQL that tells whether an event of the pair lies in the window."""
+        inside = [f"_us <= _t - {feature.delay}"]
+        if isinstance(feature.over, Last):
+            inside.append(f"_rank{feature.delay} <= {feature.over.n}")
+        elif feature.over is not None:
+            inside.append(f"_us > _t - {feature.delay + feature.over}")
+        return " AND ".join(inside)
+
+    def _state(self, feature: Feature) -> list[str]:
+        """SQL of the integer state of one feature."""
+        window, of = self._window(feature), self._value(feature)
+        where = f" AND {self._where(feature)}" if feature.where is not None else ""
+        held = f"FILTER (WHERE {window}{where})"
+        n = f"count({of}) {held}"
+        added = f"sum({of}) {held}"
+        ordered = "(_us, _id)"
+        if feature.into and feature.op in ("total", "mean", "spread", "smallest", "largest"):
+            # A value that cannot be converted makes the answer unknown, never smaller.
+            lost = f"count(*) {held[:-1]} AND {self._raw(feature)} IS NOT NULL AND {of} IS NULL)"
+            added = f"CASE WHEN {lost} = 0 THEN {added} END"
+            zero = f"CASE WHEN {lost} = 0 THEN 0 END"
+        else:
+            zero = "0"
+        recipes: dict[str, list[str]] = {
+            "count": [n],
+            "total": [f"coalesce({added}, {zero})::BIGINT"],
+            "mean": [f"({added})::BIGINT", f"CASE WHEN ({added}) IS NULL THEN 0 ELSE {n} END"],
+            "smallest": [f"min({of}) {held}"],
+            "largest": [f"max({of}) {held}"],
+            "spread": [n, f"({added})::VARCHAR", f"(sum({of}::HUGEINT * {of}) {held})::VARCHAR"],
+            "latest": [f"arg_max({of}, {ordered}) {held}"],
+            "earliest": [f"arg_min({of}, {ordered}) {held}"],
+            "share": [n, f"count({of}) FILTER (WHERE {window})"],
+            "rate": [f"count(*) {held[:-1]} AND {of})", n],
+            "since": [
+                f"((any_value(_t) - max(_us) {held[:-1]} AND {of} IS NOT NULL)) // {second})"
+            ],
+        }
+        return recipes[feature.op]
+
+    def _raw(self, feature: Feature) -> str:
+        """SQL of the stored value of `of`."""
+        return quote(feature.of.columns()[0].name)
+
+    def _value(self, feature: Feature) -> str:
+        """SQL of the value aggregated."""
+        return quote(f"{feature.of.name}>{feature.into}") if feature.into else self._raw(feature)
+
+    def _where(self, feature: Feature) -> str:
+        """SQL of `where`; null counts as false."""
+        if feature.where is None:
+            return "true"
+        return f"({to_sql(feature.where).sql(dialect='duckdb', identify=True)})"
+
+
+def _converted(field: Money, into: str, tables: Callable[[type[Table]], Stored]) -> str:
+    """SQL of an amount in `into` at the rate that applied at the event, as known at k.
+
+    Whole minor units, halves away from zero. NULL where no rate was known.
+    """
+    from heptad.standards.model import Rate
+
+    stored = tables(Rate)
+    rates = versions_sql(
+        Rate, stored.relation, ["base", "quote", "rate"], corrected=stored.corrected
+    )
+    code = f"e.{quote(field.currency)}"
+    rate = (
+        f"(SELECT arg_max(r.rate, (r._us, r._id)) FROM ({rates}) r WHERE r.base = {code} "
+        f"AND r.quote = {literal(into)} AND r._us <= e._us AND r._from <= s._k "
+        f"AND (r._to IS NULL OR r._to > s._k))"
+    )
+    cases = " ".join(
+        f"WHEN {literal(c)} THEN {10 ** (9 + d - exponent(into))}::HUGEINT"
+        for c, d in sorted(CURRENCIES.items())
+        if d != 2
+    )
+    scale = f"(CASE {code} {cases} ELSE {10 ** (11 - exponent(into))}::HUGEINT END)"
+    amount = f"e.{quote(field.name)}"
+    product = f"(abs({amount})::HUGEINT * {rate})"
+    return (
+        f"CASE WHEN {code} = {literal(into)} THEN {amount} "
+        f"ELSE (sign({amount}) * (({product} * 2 + {scale}) // ({scale} * 2)))::BIGINT END"
+    )
