@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mark of a log: how many records were acknowledged, and the lock of its only writer.
+
+The mark is written after each sync of the log and not synced itself, so it never says more than
+what is durable; it survives a kill at once and power loss with a lag. It is what tells a damaged
+last group from one that was never acknowledged, without a second sync for each append.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from struct import Struct, pack
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+from heptad.standards.errors import Busy, Corrupt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MARK = Struct("<8sQI")
+_MAGIC: Final = b"HEPMARK1"
+_NAME: Final = "mark"
+_READS: Final = 5
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, durably, readable by the owner only."""
+    absent = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(absent):
+        path.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(path.parent)
+
+
+class Mark:
+    """The count of acknowledged records of the log in `folder`.
+
+    Args:
+        folder: of the log.
+        write: whether this process is to be the log's writer.
+        make: whether the file may be absent: for a new log, or where the caller knows by other
+            means how many records there must be.
+        fresh: whether the log has no segment yet, so that a half-made mark is worth nothing.
+
+    Raises:
+        Busy: if another process writes this log.
+        Corrupt: if the file is missing or damaged.
+    """
+
+    def __init__(self, folder: Path, *, write: bool, make: bool, fresh: bool) -> None:
+        self._path = folder / _NAME
+        self._write = write
+        self._fd = -1
+        self.count = 0
+        try:
+            self._fd = os.open(
+                self._path,
+                (os.O_RDWR | (os.O_CREAT if make else 0)) if write else os.O_RDONLY,
+                0o600,
+            )
+        except FileNotFoundError:
+            if make:
+                return
+            raise self._corrupt("is missing") from None
+        try:
+            if write:
+                self._lock()
+            self._begin(fresh=fresh or (make and os.fstat(self._fd).st_size == 0))
+        except BaseException:
+            self.close()
+            raise
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(
+                "Another process writes this log.",
+                place=str(self._path.parent),
+                do="go through the process that owns the project, or open the log read-only.",
+            ) from None
+
+    def _begin(self, *, fresh: bool) -> None:
+        count = self._stored()
+        if count is not None:
+            self.count = count
+        elif not fresh:
+            raise self._corrupt("is damaged")
+        elif self._write:
+            os.ftruncate(self._fd, 0)
+            self.set(0)
+            os.fsync(self._fd)
+            sync_folder(self._path.parent)
+
+    def _stored(self) -> int | None:
+        """What the file says, or None if it is damaged; read again if it is being written."""
+        for _ in range(_READS):
+            data = os.pread(self._fd, _MARK.size + 1, 0)
+            if len(data) == _MARK.size:
+                magic, count, check = _MARK.unpack(data)
+                if magic == _MAGIC and check == crc32(data[:-4]):
+                    return int(count)
+        return None
+
+    def set(self, count: int) -> None:
+        """Say that `count` records are acknowledged; call it only once they are durable."""
+        head = pack("<8sQ", _MAGIC, count)
+        data = head + pack("<I", crc32(head))
+        if os.pwrite(self._fd, data, 0) != len(data):
+            raise OSError("short write of the log's mark")
+        self.count = count
+
+    def check(self) -> None:
+        """Compare the file with what was last set; a reader allows for the writer's progress.
+
+        Raises:
+            Corrupt: if they differ.
+        """
+        if self._fd < 0:
+            return
+        stored = self._stored()
+        if stored is None or stored < self.count or (self._write and stored > self.count):
+            raise self._corrupt("is damaged")
+
+    def sync(self) -> None:
+        """Make the mark itself durable."""
+        if self._fd >= 0:
+            os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _corrupt(self, how: str) -> Corrupt:
+        return Corrupt(
+            f"The log's mark, which counts its acknowledged entries, {how}.",
+            place=str(self._path),
+            do="restore the log from a backup; or, if its checkpoints verify, remove the mark and"
+            " open the log with the count kept in the catalog.",
+        )
