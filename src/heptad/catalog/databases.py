@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to SQLite and PostgreSQL, with every durability setting checked by its answer."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from heptad.standards.errors import Corrupt, InputError, UnknownName
+
+BUSY_S = 5
+READERS = 8
+PRAGMAS: dict[str, str | int] = {
+    "journal_mode": "wal",
+    "synchronous": 2,
+    "foreign_keys": 1,
+    "trusted_schema": 0,
+}
+"""What every SQLite connection must answer; with synchronous below FULL (2) acknowledged rows are
+lost at power loss, and some disks fall back from WAL without raising."""
+
+WRITER = {"cache_size": -32_768, "wal_autocheckpoint": 4_000}
+"""32 MiB of pages for random inserts, and 16 MiB of log between checkpoints."""
+READER = {"query_only": 1}
+SESSION = {"synchronous_commit": "on", "lock_timeout": f"{BUSY_S}s", "timezone": "UTC"}
+"""What a PostgreSQL session is told; the server refuses what it cannot do."""
+
+
+def located(target: str | Path) -> tuple[str, Path | None]:
+    """Read a path or URL into a URL, and the path of the file if it is SQLite.
+
+    Raises:
+        InputError: if the URL is of neither SQLite nor PostgreSQL.
+    """
+    text = str(target)
+    if "://" not in text:
+        path = Path(target).absolute()
+        return f"sqlite:///{path}", path
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        url = None
+    backend = url.get_backend_name() if url is not None else ""
+    if url is not None and backend == "sqlite" and url.database:
+        path = Path(url.database).absolute()
+        return f"sqlite:///{path}", path
+    if url is not None and backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False), None
+    raise InputError(
+        "The catalog must be a SQLite file or a PostgreSQL database.",
+        got=url.render_as_string() if url is not None else "an unreadable URL",
+        do="give a path, or postgresql://user@host/database",
+    )
+
+
+def sqlite(path: Path, *, writes: bool, read_only: bool = False) -> Engine:
+    """Make the engine of the writer (one connection) or of the readers (a pool of them).
+
+    Raises:
+        UnknownName: if the folder, or the file that is only to be read, is not there.
+    """
+    if not (path.is_file() if read_only else path.parent.is_dir()):
+        raise UnknownName("There is no catalog here yet.", got=str(path), do="run `heptad init`")
+    uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rwc'}"
+
+    def connect() -> sqlite3.Connection:
+        # isolation_level None: pysqlite's own BEGIN comes late, and not at all before DDL.
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        )
+        try:
+            for name, value in PRAGMAS.items():
+                settle(connection, name, value, path)
+            for name, value in (WRITER if writes else READER).items():
+                settle(connection, name, value, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    pool: dict[str, Any] = (
+        {"poolclass": StaticPool} if writes else {"poolclass": QueuePool, "pool_size": READERS}
+    )
+    engine = create_engine("sqlite://", creator=connect, **pool)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def settle(connection: sqlite3.Connection, name: str, value: str | int, path: Path) -> None:
+    """Set a pragma and read it back.
+
+    Raises:
+        Corrupt: if SQLite does not take the setting here.
+    """
+    connection.execute(f"PRAGMA {name}={value}")
+    answer = connection.execute(f"PRAGMA {name}").fetchone()
+    if answer is None or answer[0] != value:
+        raise Corrupt(
+            f"SQLite cannot keep {name}={value} here, so the catalog would not be durable.",
+            got=f"{name}={answer[0] if answer else 'no answer'}",
+            do="move the project to a local disk, or keep the catalog in PostgreSQL",
+            place=str(path),
+        )
+
+
+def postgresql(url: str) -> Engine:
+    """Make the engine of a PostgreSQL catalog; sessions wait for the disk at each commit.
+
+    Raises:
+        InputError: if the driver is not installed.
+    """
+    try:
+        engine = create_engine(
+            url,
+            pool_size=READERS,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": BUSY_S},
+        )
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "A catalog in PostgreSQL needs its driver.",
+            got=error.name,
+            do='pip install "heptad[postgres]"',
+        ) from error
+
+    @event.listens_for(engine, "connect")
+    def settle_session(connection: Any, _record: object) -> None:
+        connection.autocommit = True
+        for name, value in SESSION.items():
+            connection.execute(f"SET {name} = '{value}'")
+        connection.autocommit = False
+
+    return engine
