@@ -34,7 +34,7 @@ from heptad.engine.local.recovery import (
     entry,
     recover,
 )
-from heptad.standards.errors import Conflict, Corrupt, UnknownName
+from heptad.standards.errors import Conflict, Corrupt, InputError, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -99,7 +99,7 @@ class DeltaLog:
         with _refusals(folder.name, "was not created"):
             folder.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
-                folder,
+                _address(folder),
                 delta_schema(columns),
                 partition_by=[c.name for c in columns if c.name == "_month"],
                 name=folder.name,
@@ -321,13 +321,28 @@ def _table(folder: Path, version: int | None = None) -> DeltaTable:
         Corrupt: if its log cannot be read.
     """
     try:
-        return DeltaTable(folder, version=version)
+        return DeltaTable(_address(folder), version=version)
     except DeltaError as error:
         raise Corrupt(
             f"The log of {folder.name} cannot be read.",
             got=str(error).partition("\n")[0],
             do="run `heptad doctor`; if it cannot be mended, restore from a backup",
         ) from error
+
+
+def _address(folder: Path) -> str:
+    """Return the folder as a URI.
+
+    Raises:
+        InputError: if a % is in its path, which the Delta library would decode.
+    """
+    if "%" in str(folder.absolute()):
+        raise InputError(
+            "A project cannot lie in a folder with % in its path.",
+            got=str(folder.absolute()),
+            do="rename the folder",
+        )
+    return folder.absolute().as_uri()
 
 
 def _active(table: DeltaTable) -> tuple[LakeFile, ...]:
