@@ -118,7 +118,7 @@ def _mask_iban(found: re.Match[str]) -> str:
     for end in range(len(text), 14, -1):
         account = text[:end].replace(" ", "")
         rotated = account[4:] + account[:4]
-        if int("".join(str(int(c, 36)) for c in rotated)) % 97 == 1:
+        if text[end - 1] != " " and int("".join(str(int(c, 36)) for c in rotated)) % 97 == 1:
             return text[:2] + HIDDEN + text[end:]
     return text
 

@@ -33,6 +33,11 @@ _PRAGMAS = {
     "trusted_schema=OFF": 0,
     "journal_size_limit=16777216": 16_777_216,
 }
+_PASSING = tuple(
+    f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "FULL", "IOERR", "READONLY", "CANTOPEN")
+)
+"""SQLite's errors that say nothing about the content of the database."""
+
 _SLICE = 32_768
 _ASKED_AT_ONCE = 4096
 
@@ -71,14 +76,15 @@ class Vault:
         with self._lock:
             try:
                 yield
-            except (sqlite3.OperationalError, OSError) as error:
-                raise Busy(
-                    "The key store cannot be read or written.",
-                    got=str(error),
-                    do="see that the disk has room and the folder keys/ belongs to this account",
-                ) from error
+            except OSError as error:
+                raise _unavailable(error) from error
+            except sqlite3.ProgrammingError:
+                raise
             except sqlite3.DatabaseError as error:
-                raise _unreadable() from error
+                name = getattr(error, "sqlite_errorname", "")
+                raise (
+                    _unavailable(error) if name.startswith(_PASSING) else _unreadable()
+                ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -271,6 +277,14 @@ class Vault:
 
 def _moved() -> Busy:
     return Busy("The keys have just moved to a new epoch.", do="try again")
+
+
+def _unavailable(error: Exception) -> Busy:
+    return Busy(
+        "The key store cannot be read or written.",
+        got=str(error),
+        do="see that the disk has room and that the folder keys/ belongs to this account",
+    )
 
 
 def _unreadable() -> Corrupt:
