@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from heptad.engine.local.arrow import arrow_schema
-from heptad.engine.local.duck import Duck, quote
+from heptad.engine.local.duck import Duck
 from heptad.engine.local.lake import Lake
+from heptad.engine.sql.identifiers import literal
 from heptad.standards import Flag, Instant, Integer, Table, Text, day
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Project:
         staged = self.lake.stage(name)
         month = "strftime(make_timestamp(event_time), '%Y-%m') AS _month"
         self.duck.run(
-            f"COPY (SELECT *, {month} FROM arriving) TO {quote(staged)} "
+            f"COPY (SELECT *, {month} FROM arriving) TO {literal(str(staged))} "
             "(FORMAT parquet, PARTITION_BY (_month), OVERWRITE_OR_IGNORE)",
             arriving=rows,
         )

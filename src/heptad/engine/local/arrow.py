@@ -70,9 +70,13 @@ def delta_schema(columns: Iterable[Column]) -> Schema:
     present is checked when rows come in.
     """
     from deltalake import Field, Schema
+    from deltalake.schema import PrimitiveType
 
     return Schema(
-        [Field(c.name, _DELTA[c.kind], nullable=True, metadata=_metadata(c)) for c in columns]
+        [
+            Field(c.name, PrimitiveType(_DELTA[c.kind]), nullable=True, metadata=_metadata(c))
+            for c in columns
+        ]
     )
 
 

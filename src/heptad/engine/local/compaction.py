@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from heptad.engine.local.duck import Duck, quote
+from heptad.engine.local.duck import Duck
 from heptad.engine.local.relations import relation_of
+from heptad.engine.sql.identifiers import literal
 from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def merge(folder: Path, stage: Path, chosen: Sequence[Group], columns: Sequence[
             target = home / f"{number}.parquet"
             duck.run(
                 f"COPY (SELECT * FROM {old} ORDER BY _load, _line, _hash) "
-                f"TO {quote(target)} (FORMAT parquet)"
+                f"TO {literal(str(target))} (FORMAT parquet)"
             )
             if _fingerprint(duck, old) != _fingerprint(duck, _reading([target], columns)):
                 raise Corrupt(

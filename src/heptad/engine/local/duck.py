@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from duckdb import StatementType
 
+from heptad.engine.sql.identifiers import literal
 from heptad.standards.errors import Busy, HeptadError, InputError, Refused
 
 if TYPE_CHECKING:
@@ -35,16 +36,6 @@ _WRITES = _READS | {
 _STORES = ("tables", "quarantine")
 _LARGEST_BATCH = 65_536
 _numbers = itertools.count()
-
-
-def quote(text: str | Path) -> str:
-    """Return `text` as an SQL string."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Return `name` as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Duck:
@@ -105,7 +96,7 @@ class Duck:
         self._owns = True
         with _refusals():
             for name, value in settings.items():
-                self._connection.execute(f"SET {name} = {_literal(value)}")
+                self._connection.execute(f"SET {name} = {_setting(value)}")
 
     def arrow(self, sql: str, params: Parameters = None, **tables: pa.Table) -> pa.Table:
         """Run one query and return its rows.
@@ -245,13 +236,13 @@ def _explained(error: duckdb.Error) -> HeptadError:
     return InputError("The query cannot be run.", got=said, do="check its names and types")
 
 
-def _literal(value: str | bool | int | list[str]) -> str:
+def _setting(value: str | bool | int | list[str]) -> str:
     """Return a setting's value as SQL."""
     if isinstance(value, bool | int):
         return str(value).lower()
     if isinstance(value, list):
-        return "[" + ", ".join(quote(v) for v in value) + "]"
-    return quote(value)
+        return "[" + ", ".join(literal(v) for v in value) + "]"
+    return literal(value)
 
 
 def _spill_folder(home: Path) -> Path:

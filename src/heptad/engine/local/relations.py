@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heptad.engine.local.arrow import duckdb_type
-from heptad.engine.local.duck import identifier, quote
+from heptad.engine.sql.identifiers import literal, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,12 +23,12 @@ def relation_of(paths: Iterable[Path], columns: Sequence[Column]) -> str:
     the column `id`.
     """
     wanted = ", ".join(_projected(c) for c in columns)
-    listed = ", ".join(quote(path) for path in paths)
+    listed = ", ".join(literal(str(path)) for path in paths)
     if not listed:
-        empty = ", ".join(f"NULL::{duckdb_type(c.kind)} AS {identifier(c.name)}" for c in columns)
+        empty = ", ".join(f"NULL::{duckdb_type(c.kind)} AS {quote(c.name)}" for c in columns)
         return f"(SELECT {empty} WHERE false)"
     stored = ", ".join(
-        f"{quote(c.name)}: {{name: {quote(c.name)}, type: {quote(duckdb_type(c.kind))}, "
+        f"{literal(c.name)}: {{name: {literal(c.name)}, type: {literal(duckdb_type(c.kind))}, "
         "default_value: NULL}"
         for c in columns
         if c.name != "_month"
@@ -40,4 +40,4 @@ def _projected(column: Column) -> str:
     """Return a column as selected from the files; the month is that of event_time."""
     if column.name == "_month":
         return 'strftime(make_timestamp("event_time"), \'%Y-%m\') AS "_month"'
-    return identifier(column.name)
+    return quote(column.name)
