@@ -61,6 +61,7 @@ class Mark:
         self._path = folder / _NAME
         self._write = write
         self._fd = -1
+        self._synced = True
         self.count = 0
         try:
             self._fd = os.open(
@@ -118,7 +119,7 @@ class Mark:
         data = head + pack("<I", crc32(head))
         if os.pwrite(self._fd, data, 0) != len(data):
             raise OSError("short write of the log's mark")
-        self.count = count
+        self.count, self._synced = count, False
 
     def check(self) -> None:
         """Compare the file with what was last set; a reader allows for the writer's progress.
@@ -134,8 +135,9 @@ class Mark:
 
     def sync(self) -> None:
         """Make the mark itself durable."""
-        if self._fd >= 0:
+        if self._fd >= 0 and not self._synced:
             os.fdatasync(self._fd)
+            self._synced = True
 
     def close(self) -> None:
         """Let go of the lock."""
