@@ -14,6 +14,8 @@ from heptad.sources.bank.world import PERIOD, QUARTER
 if TYPE_CHECKING:
     from heptad.sources.bank.lending import Asked, Lending
 
+PAYSLIP_AGE = 75
+"""Days by which the income that the former policy looked at was out of date."""
 UNPAID = 255
 """Stands for an instalment that is not paid within the simulated time."""
 GRACE = 90
@@ -53,7 +55,7 @@ class CashFlow:
         words = self.lending.world.draws.of("quits", ids.reshape(-1), slots.reshape(-1))
         diverted = self.lending.diverted(ids.reshape(-1), slots.reshape(-1))
         usual = 2_000 + self.lending.careless(ids.reshape(-1)) ** 2 // 6
-        return chance(words, np.where(diverted, 250_000, usual)).reshape(shape)
+        return chance(words, np.where(diverted, 220_000, usual)).reshape(shape)
 
     def _surplus(self, period: int) -> Ints:
         """Return what is left of the income of a period before loans of this bank are served."""
@@ -114,10 +116,10 @@ class CashFlow:
         running = self.granted & (self.paid < np.stack([a.term for a in self.asked], axis=1))
         burden = (running * np.stack([a.instalment for a in self.asked], axis=1)).sum(axis=1)
         t = self.traits
-        free = t.income_on(asked.day) - t.housing - t.debts
+        free = t.income_on(asked.day - PAYSLIP_AGE) - t.housing - t.debts
         record = self.lending.record(self.ids, asked.day // QUARTER, t)
         known = (record["overdue"] > 0) & (record["thin"] == 0)
-        grants = ((asked.instalment + burden) * 100 <= free * 36) & ~known
+        grants = ((asked.instalment + burden) * 100 <= free * 33) & ~known
         grants = np.where(chance(words, 60_000), ~grants, grants)
         bad = (self.default < NEVER).any(axis=1)
         grants &= new & ~bad & (running.sum(axis=1) < 3)
