@@ -165,7 +165,7 @@ def test_the_log_verifies_and_its_root_is_that_of_the_entries(kept) -> None:
 def test_every_flipped_byte_of_every_segment_is_found(kept) -> None:
     seed = random.Random(11)
     paths = sorted(kept[0].glob("*.seg"))
-    flipped = 0
+    tried = 0
     for path in paths:
         data = bytearray(path.read_bytes())
         first, last = int(path.stem), path is paths[-1]
@@ -175,9 +175,23 @@ def test_every_flipped_byte_of_every_segment_is_found(kept) -> None:
             with pytest.raises(Corrupt):
                 checked(bytes(data), first, kept=300, last=last)
             data[at] ^= bit
-            flipped += 1
+            tried += 1
         assert checked(bytes(data), first, kept=300, last=last) is not None
-    assert flipped == sum(path.stat().st_size for path in paths)
+    assert tried == sum(path.stat().st_size for path in paths)
+
+
+def flipped(path: Path, at: int, seed: random.Random) -> None:
+    """Flip one bit of a file in place."""
+    with path.open("r+b", buffering=0) as file:
+        file.seek(at)
+        byte = file.read(1)[0] ^ 1 << seed.randrange(8)
+        file.seek(at)
+        file.write(bytes([byte]))
+
+
+def put_back(path: Path, data: bytes) -> None:
+    with path.open("r+b", buffering=0) as file:
+        file.write(data)
 
 
 def test_flips_in_any_file_are_found_by_opening_and_verifying(log: Path) -> None:
@@ -186,12 +200,10 @@ def test_flips_in_any_file_are_found_by_opening_and_verifying(log: Path) -> None
     spots = [(path, at) for path, data in files.items() for at in range(len(data))]
     small = [(path, at) for path, at in spots if path.suffix != ".seg"]
     for path, at in [*small, *seed.sample(spots, 2000)]:
-        data = bytearray(files[path])
-        data[at] ^= 1 << seed.randrange(8)
-        path.write_bytes(data)
+        flipped(path, at, seed)
         with pytest.raises(Corrupt):
             check(log)
-        path.write_bytes(files[path])
+        put_back(path, files[path])
     check(log, floor=300)
 
 
@@ -200,12 +212,10 @@ def test_flips_under_an_open_ledger_are_found(log: Path) -> None:
     for path in sorted(log.glob("*.seg")):
         data = path.read_bytes()
         for at in seed.sample(range(len(data)), 60):
-            bad = bytearray(data)
-            bad[at] ^= 1 << seed.randrange(8)
-            path.write_bytes(bad)
+            flipped(path, at, seed)
             with pytest.raises(Corrupt):
                 ledger.verify()
-        path.write_bytes(data)
+            put_back(path, data)
     assert ledger.verify().entries == 300
 
 
@@ -258,9 +268,9 @@ def entry_attacks(groups: list[Group], seed: random.Random) -> Iterator[tuple[in
         for k in range(len(group.records)):
             before, entry, after = group.records[:k], group.records[k], group.records[k + 1 :]
             at = seed.randrange(len(entry))
-            flipped = entry[:at] + bytes([entry[at] ^ 1 << seed.randrange(8)]) + entry[at + 1 :]
+            other = entry[:at] + bytes([entry[at] ^ 1 << seed.randrange(8)]) + entry[at + 1 :]
             for records in (
-                [*before, flipped, *after],
+                [*before, other, *after],
                 [*before, *after],
                 [*before, entry, entry, *after],
                 [*before, b"new", entry, *after],
