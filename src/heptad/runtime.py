@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from heptad.service.log import DecisionLog
     from heptad.service.records import Opened
     from heptad.service.replaying import Replay
+    from heptad.service.training import Trained, TrainingSet
     from heptad.service.windows import Stored
     from heptad.standards import Table
     from heptad.standards.time import Clock
@@ -393,7 +394,7 @@ class Platform:
             model = self.app(app).model
             if model is None:
                 raise UnknownName(f"{app} has no model.", got=sha256)
-            data = self.catalog.models.read(sha256)
+            data = self.catalog.models.bytes_of(sha256)
             self._scorers[app, sha256] = Scorer(model.estimator.from_bytes(data), sha256)
         return self._scorers[app, sha256]
 
@@ -448,4 +449,65 @@ class Platform:
         jobs = {j.name: j for j in self.app(name).jobs}
         if rest not in jobs:
             raise UnknownName(f"{name} has no job {rest!r}.", got=rest, do=suggest(rest, jobs))
-        return self.catalog.runs.once(job, date, lambda: dict(jobs[rest].run(self, date)))
+        with self.catalog.runs.running(job, date) as run:
+            if run.finished:
+                return dict(run.result or {})
+            result = dict(jobs[rest].run(self, date))
+            self.catalog.runs.finish(run.id, result)
+        return result
+
+    def training_set(self, app: str, *, until: int, known: int) -> TrainingSet:
+        """Gather the rows of an application that have a label, with their inputs as known then.
+
+        Args:
+            app: name of the application.
+            until: rows before this instant, microseconds.
+            known: labels known by then.
+
+        Raises:
+            ContractError: if the application has no model.
+        """
+        from heptad.service.training import gather
+
+        chosen = self.app(app)
+        return gather(chosen, self.duck, self.stored, self._compute, until=until, known=known)
+
+    def train(
+        self,
+        app: str,
+        *,
+        until: int | None = None,
+        known: int | None = None,
+        seed: int = 0,
+        trainer: str = "trainer",
+    ) -> Trained:
+        """Train the model of an application on what is known, and register it as a candidate.
+
+        Args:
+            app: name of the application.
+            until: rows before this instant; now by default.
+            known: labels known by then; now by default.
+            seed: of everything drawn.
+            trainer: who trains; somebody else must approve.
+        """
+        from heptad.service.training import train
+
+        chosen = self.app(app)
+        now = self.clock.now()
+        until, known = until if until is not None else now, known if known is not None else now
+        data = self.training_set(app, until=until, known=known)
+        if chosen.model is None:
+            raise ContractError(f"{app} has no model to train.")
+        trained = train(chosen.model, data, seed=seed)
+        self.catalog.models.register(
+            f"{app}-{type(trained.estimator).__name__.lower()}",
+            app,
+            trained.estimator.to_bytes(),
+            trainer=trainer,
+            metrics=dict(trained.metrics),
+            window=(int(data.t.min()), int(data.t.max())),
+            features={n: f.version() for n, f in chosen.features.items()},
+            versions={t.__name__: self.lake.version(t.__name__) for t in chosen.used_tables()},
+            settings={"seed": seed, "until": until, "known": known},
+        )
+        return trained

@@ -21,7 +21,7 @@ from heptad.standards import Day, Text
 from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from heptad.service.app import App, Estimator
     from heptad.service.history import Queries, Spine

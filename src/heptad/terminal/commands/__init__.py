@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the terminal can do: each command is one function of an open project that returns plain data.
+
+The command line and the owner's socket call the same functions, so that every command works
+whether or not another process serves the project.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from heptad.standards.errors import UnknownName, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from heptad.runtime import Platform
+
+    Command = Callable[..., dict[str, Any]]
+
+COMMANDS: dict[str, str] = {
+    "tables.list": "tables:list_tables",
+    "tables.show": "tables:show_table",
+    "tables.rows": "tables:show_rows",
+    "tables.export": "tables:export_contract",
+    "load": "loading:load",
+    "loads": "loading:list_loads",
+    "quarantine.list": "loading:list_quarantine",
+    "quarantine.show": "loading:show_quarantine",
+    "quarantine.retry": "loading:retry_quarantine",
+    "quarantine.drop": "loading:drop_quarantine",
+    "lineage": "lineage:show_lineage",
+    "features.list": "features:list_features",
+    "features.show": "features:show_feature",
+    "features.read": "features:read_features",
+    "train": "models:train",
+    "models.list": "models:list_models",
+    "models.approve": "models:approve",
+    "decide": "decisions:decide",
+    "decisions.list": "decisions:list_decisions",
+    "explain": "decisions:explain",
+    "replay": "decisions:replay",
+    "export.decisions": "decisions:export_decisions",
+    "log.show": "log:show_log",
+    "log.verify": "log:verify_log",
+    "log.checkpoint": "log:checkpoint",
+    "retention": "upkeep:retention",
+    "compact": "upkeep:compact",
+    "doctor": "upkeep:doctor",
+    "apps.list": "apps:list_apps",
+    "apps.show": "apps:show_app",
+    "config": "upkeep:show_config",
+    "keys.issue": "access:issue_key",
+    "keys.list": "access:list_keys",
+    "keys.revoke": "access:revoke_key",
+}
+"""Command → module and function under `heptad.terminal.commands`."""
+
+
+def find(name: str) -> Command:
+    """Return the function of a command.
+
+    Raises:
+        UnknownName: if there is none of that name.
+    """
+    if name not in COMMANDS:
+        raise UnknownName(f"There is no command {name!r}.", got=name, do=suggest(name, COMMANDS))
+    module, _, function = COMMANDS[name].partition(":")
+    command: Command = getattr(import_module(f"heptad.terminal.commands.{module}"), function)
+    return command
+
+
+def run(platform: Platform, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Run a command on an open project."""
+    return find(name)(platform, **arguments)
+
+
+def stream(platform: Platform, name: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Run a command, yielding its progress as it goes and then its result."""
+    from queue import SimpleQueue
+    from threading import Thread
+
+    from heptad.standards.errors import HeptadError
+
+    told: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            more = dict(arguments)
+            if name in WITH_PROGRESS:
+                more["progress"] = lambda what, share: told.put({"progress": [what, share]})
+            told.put({"result": run(platform, name, more)})
+        except HeptadError as error:
+            told.put({"error": error.to_dict() | {"exit": error.exit}})
+        finally:
+            told.put(None)
+
+    thread = Thread(target=work, name=f"command {name}", daemon=True)
+    thread.start()
+    while (message := told.get()) is not None:
+        yield message
+    thread.join()
+
+
+WITH_PROGRESS = frozenset({"load"})
+"""Commands that take `progress`."""

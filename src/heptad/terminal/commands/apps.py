@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about applications."""
+
+from __future__ import annotations
+
+from inspect import getdoc, getmodule
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heptad.runtime import Platform
+
+
+def list_apps(platform: Platform) -> dict[str, Any]:
+    """List the applications found."""
+    return {
+        "apps": [
+            {
+                "name": a.name,
+                "title": a.title,
+                "on": a.on.__name__,
+                "purpose": a.purpose,
+                "features": len(a.features),
+                "model": a.model is not None,
+            }
+            for a in platform.apps.values()
+        ]
+    }
+
+
+def show_app(platform: Platform, name: str) -> dict[str, Any]:
+    """Show one application: what it decides on, reads and answers."""
+    app = platform.app(name)
+    module = getmodule(app.decide)
+    counts = platform.catalog.decisions.counts(name)
+    return {
+        "name": app.name,
+        "title": app.title,
+        "on": app.on.__name__,
+        "purpose": app.purpose,
+        "decide": getdoc(app.decide) or "",
+        "module": module.__name__ if module else "",
+        "policy": dict(app.policy | platform.project.policy(app.name)),
+        "features": {n: f.sentence() for n, f in app.features.items()},
+        "inputs": list(app.model.inputs) if app.model else [],
+        "pages": [{"path": p.path, "question": p.question} for p in app.pages],
+        "decisions": counts,
+        "code": app.code_version(),
+    }

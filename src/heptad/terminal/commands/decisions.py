@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about decisions: make, list, explain, replay, export."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from heptad.service.sentences import sentence
+from heptad.standards.errors import UnknownName
+from heptad.standards.time import format_instant, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heptad.runtime import Platform
+    from heptad.service.records import Opened
+
+
+def decide(
+    platform: Platform,
+    app: str,
+    keys: Sequence[str] = (),
+    since: str = "",
+    until: str = "",
+) -> dict[str, Any]:
+    """Decide rows of an application's table that have no decision yet."""
+    from heptad.standards.time import EARLIEST, LATEST
+
+    between = None
+    if since or until:
+        between = (
+            parse_instant(since) if since else EARLIEST,
+            parse_instant(until) if until else LATEST,
+        )
+    made = platform.decide(app, keys=list(keys) or None, between=between)
+    if keys and len(made) < len(set(keys)):
+        found = {o.public["row_key"] for o in made}
+        missing = next(k for k in keys if k not in found)
+        table = platform.app(app).on.__name__
+        raise UnknownName(
+            f"{table} has no row {missing!r}.", got=missing, do=f"see `heptad tables rows {table}`"
+        )
+    outcomes: dict[str, int] = {}
+    for entry in made:
+        outcomes[entry.public["outcome"]] = outcomes.get(entry.public["outcome"], 0) + 1
+    return {
+        "app": app,
+        "decided": len(made),
+        "outcomes": dict(sorted(outcomes.items())),
+        "decisions": [row(platform, entry) for entry in made[:20]],
+    }
+
+
+def row(platform: Platform, entry: Opened) -> dict[str, Any]:
+    """Return one decision as a line of a list."""
+    public = entry.public
+    app = platform.apps.get(public["app"])
+    reasons: list[str] = list(public["reasons"])
+    if entry.decision is not None and app is not None:
+        reasons = [sentence(app, r) for r in entry.decision.reasons]
+    return {
+        "id": public["id"],
+        "app": public["app"],
+        "on": f"{public['on']} {public['row_key']}",
+        "when": format_instant(public["event_time"]),
+        "outcome": public["outcome"],
+        "why": "; ".join(reasons),
+        "erased": entry.erased,
+    }
+
+
+def list_decisions(
+    platform: Platform,
+    app: str = "",
+    outcome: str = "",
+    subject: str = "",
+    cursor: str = "",
+    limit: int = 20,
+) -> dict[str, Any]:
+    """List decisions, newest first."""
+    page = platform.catalog.decisions.page(
+        app=app or None,
+        outcome=outcome or None,
+        subject=subject or None,
+        cursor=cursor or None,
+        limit=limit,
+    )
+    found = platform.log.stored(e.id for e in page.entries)
+    return {
+        "decisions": [row(platform, found[e.id]) for e in page.entries],
+        "cursor": page.cursor,
+        "counts": platform.catalog.decisions.counts(app or None),
+    }
+
+
+def explain(
+    platform: Platform,
+    id: str,  # noqa: A002 - the field's term
+    to: str = "officer",
+    language: str = "en",
+) -> dict[str, Any]:
+    """Explain one decision to an engineer, an officer or the customer."""
+    return platform.explain(full_id(platform, id), to, language=language)
+
+
+def full_id(platform: Platform, start: str) -> str:
+    """Complete an id that is given by its first characters.
+
+    Raises:
+        UnknownName: if no decision, or more than one, begins so.
+    """
+    found = platform.catalog.decisions.starting(start, limit=2)
+    if len(found) == 1 or start in found:
+        return start if start in found else found[0]
+    what = "There is no decision of this id." if not found else "Several decisions begin so."
+    raise UnknownName(what, got=start, do="see `heptad decide list`, or give more of the id")
+
+
+def replay(platform: Platform, ids: Sequence[str] = ()) -> dict[str, Any]:
+    """Replay decisions, all by default: decide again, derive again, compare bit for bit."""
+    chosen = [full_id(platform, i) for i in ids] or None
+    report = platform.replay(chosen).to_dict()
+    report["of"] = len(chosen) if chosen else len(platform.log)
+    return report
+
+
+def export_decisions(platform: Platform, app: str = "") -> dict[str, Any]:
+    """Export decisions as plain data, in log order, with one hash over all of them."""
+    digest = hashlib.sha256()
+    rows = []
+    for entry in platform.log.entries():
+        if app and entry.public["app"] != app:
+            continue
+        if entry.decision is None:
+            rows.append({**entry.public, "erased": True})
+            continue
+        digest.update(entry.decision.to_bytes())
+        rows.append(entry.decision.to_dict())
+    return {"decisions": rows, "sha256": digest.hexdigest()}

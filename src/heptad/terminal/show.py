@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Print for people: tables, panels and progress in a terminal, plain text elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rich.console import Console
+
+    from heptad.standards.errors import HeptadError
+
+
+def console(*, error: bool = False) -> Console:
+    """Return where to print; colours only in a terminal, and never with NO_COLOR."""
+    from rich.console import Console
+
+    stream = sys.stderr if error else sys.stdout
+    width = None if stream.isatty() else 100
+    return Console(stderr=error, highlight=False, soft_wrap=not stream.isatty(), width=width)
+
+
+def show_json(data: Any) -> None:
+    """Print plain data as JSON, keys as they come."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def show_error(error: HeptadError, *, as_json: bool = False) -> None:
+    """Print an error: what, got, in, do."""
+    if as_json:
+        sys.stderr.write(json.dumps(error.to_dict(), ensure_ascii=False) + "\n")
+        return
+    out = console(error=True)
+    if not sys.stderr.isatty():
+        out.print(str(error), markup=False)
+        return
+    from rich.panel import Panel
+    from rich.text import Text
+
+    out.print(Panel(Text(str(error)), title=error.code, border_style="red", title_align="left"))
+
+
+def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """Print rows under their columns; numbers to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        console().print("nothing to show")
+        return
+    names = list(columns or rows[0])
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name in names:
+        numeric = all(isinstance(r.get(name), int | float | None) for r in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(name))) for name in names))
+    console().print(table)
+
+
+def cell(value: Any) -> str:
+    """Write one value of a table."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {cell(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(cell, value))
+    return str(value)
+
+
+def show_facts(facts: Mapping[str, Any]) -> None:
+    """Print names and values, one a line."""
+    width = max((len(n) for n in facts), default=0)
+    out = console()
+    for name, value in facts.items():
+        out.print(f"{name:<{width}}  {cell(value)}", markup=False)
+
+
+def say(text: str) -> None:
+    """Print one line."""
+    console().print(text, markup=False)
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Callable[[str, float], None] | None]:
+    """Give a function that draws progress, in a terminal; None elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<40}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(error=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, share: float) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=1.0)
+            bar.update(tasks[what], completed=share)
+
+        yield tell

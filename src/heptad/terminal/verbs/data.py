@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs about data: load, tables, quarantine, lineage."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated, Any
+
+import typer
+
+from heptad.terminal import show
+from heptad.terminal.cli import Json, answer, app, ask
+
+tables = typer.Typer(help="Tables: what they declare, hold and held.", invoke_without_command=True)
+quarantine = typer.Typer(help="Rows that were not let in, and the way back.", no_args_is_help=True)
+app.add_typer(tables, name="tables")
+app.add_typer(quarantine, name="quarantine")
+
+T = Annotated[str, typer.Option("--t", help="As it had happened by this instant (ISO 8601).")]
+K = Annotated[str, typer.Option("--k", help="As it was known by this instant (ISO 8601).")]
+
+
+def complete_table(incomplete: str) -> list[str]:
+    """Complete a table's name in the shell."""
+    from heptad.standards.model import MODEL
+
+    return [name for name in sorted(MODEL) if name.lower().startswith(incomplete.lower())]
+
+
+Name = Annotated[str, typer.Argument(help="Table.", autocompletion=complete_table)]
+
+
+@app.command()
+def load(
+    source: Annotated[str, typer.Argument(help="Name of one source; all by default.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would happen.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Rows were known when they happened, not now.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Load what the sources hold and the project does not: once, whatever happens."""
+    answer("load", as_json, _loaded, source=source, plan=plan, history=history)
+
+
+def _loaded(data: dict[str, Any]) -> None:
+    columns = ["source", "table", "status", "read", "accepted", "quarantined", "duplicates",
+               "corrections", "deletions", "seconds"]  # fmt: skip
+    show.show_table(data["loads"], columns)
+    for row in data["loads"]:
+        for note in row["notes"]:
+            show.say(f"{row['source']}: {note}")
+    if any(row["quarantined"] for row in data["loads"]):
+        show.say("see why: heptad quarantine list")
+
+
+@app.command()
+def loads(as_json: Json = False) -> None:
+    """List past loads."""
+    answer("loads", as_json, lambda d: show.show_table(d["loads"]))
+
+
+@tables.callback(invoke_without_command=True)
+def _tables(context: typer.Context, as_json: Json = False) -> None:
+    if context.invoked_subcommand is None:
+        answer("tables.list", as_json, lambda d: show.show_table(d["tables"]))
+
+
+@tables.command("show")
+def show_table(name: Name, as_json: Json = False) -> None:
+    """Show a table: its fields, versions, quality and what reads it."""
+    answer("tables.show", as_json, _table, name=name)
+
+
+def _table(data: dict[str, Any]) -> None:
+    show.say(f"{data['table']}: {data['doc']}")
+    show.show_table(data["fields"])
+    show.show_facts({n: data[n] for n in ("rows", "version", "size", "contract", "features")})
+
+
+@tables.command("rows")
+def show_rows(  # noqa: PLR0913 - options
+    name: Name,
+    t: T = "",
+    k: K = "",
+    version: Annotated[int, typer.Option(help="A stored version.")] = -1,
+    limit: Annotated[int, typer.Option(help="Most rows.")] = 20,
+    purpose: Annotated[str, typer.Option(help="Why you read; decides what is masked.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Show rows as of an instant in both times; personal values are masked without a purpose."""
+    answer(
+        "tables.rows",
+        as_json,
+        lambda d: show.show_table(d["rows"]),
+        name=name, t=t, k=k, version=version, limit=limit, purpose=purpose,
+    )  # fmt: skip
+
+
+@tables.command("versions")
+def versions(name: Name, as_json: Json = False) -> None:
+    """List the stored versions of a table and the loads that made them."""
+    answer("tables.show", as_json, lambda d: show.show_table(d["versions"]), name=name)
+
+
+@quarantine.command("list")
+def list_quarantine(as_json: Json = False) -> None:
+    """Count the rows in quarantine by table and reason."""
+    answer("quarantine.list", as_json, lambda d: show.show_table(d["reasons"]))
+
+
+@quarantine.command("show")
+def show_quarantine(
+    table: Name,
+    limit: Annotated[int, typer.Option(help="Most rows.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show rows in quarantine: reason, file, line and what was read, masked."""
+    answer(
+        "quarantine.show", as_json, lambda d: show.show_table(d["rows"]), table=table, limit=limit
+    )
+
+
+@quarantine.command("retry")
+def retry_quarantine(table: Name, as_json: Json = False) -> None:
+    """Check the rows again, after the map or the table was changed, and load those that pass."""
+    answer("quarantine.retry", as_json, show.show_facts, table=table)
+
+
+@quarantine.command("drop")
+def drop_quarantine(
+    table: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Drop the rows in quarantine for good."""
+    if not yes:
+        typer.confirm(f"Drop every row of {table} in quarantine?", abort=True)
+    answer("quarantine.drop", as_json, show.show_facts, table=table)
+
+
+@app.command()
+def lineage(
+    node: Annotated[str, typer.Argument(help="Payment.amount, fraud.spend_1d, fraud …")],
+    as_json: Json = False,
+) -> None:
+    """Show where a value comes from and what it touches."""
+    answer("lineage", as_json, _lineage, node=node)
+
+
+def _lineage(data: dict[str, Any]) -> None:
+    for name in ("upstream", "downstream"):
+        graph = data[name]
+        show.say(f"{name}: {len(graph['nodes']) - 1} nodes")
+        for origin, target, how in graph["edges"]:
+            show.say(f"  {origin} -> {target}" + (f"  ({how})" if how else ""))
+        if graph["note"]:
+            show.say(graph["note"])
+
+
+export = typer.Typer(help="Give data to others.", no_args_is_help=True)
+app.add_typer(export, name="export")
+
+
+@export.command("contract")
+def export_contract(
+    table: Name,
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+) -> None:
+    """Export a table's contract as ODCS v3 YAML."""
+    data = ask("tables.export", table=table)
+    _write(data["odcs"], out)
+
+
+@export.command("decisions")
+def export_decisions(
+    app_name: Annotated[str, typer.Option("--app", help="One application.")] = "",
+    out: Annotated[Path | None, typer.Option(help="File to write, JSON Lines.")] = None,
+) -> None:
+    """Export decisions as JSON Lines, with one hash over all of them."""
+    import json
+
+    data = ask("export.decisions", app=app_name)
+    _write("".join(json.dumps(d, sort_keys=True) + "\n" for d in data["decisions"]), out)
+    show.console(error=True).print(f"sha256 {data['sha256']}")
+
+
+def _write(text: str, out: Path | None) -> None:
+    import sys
+
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+        show.say(f"wrote {out}")

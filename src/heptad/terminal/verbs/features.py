@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs about features and models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from heptad.terminal import show
+from heptad.terminal.cli import Json, answer, app
+
+features = typer.Typer(help="Features: one definition each.", invoke_without_command=True)
+models = typer.Typer(help="Models: trained, approved, in use.", invoke_without_command=True)
+app.add_typer(features, name="features")
+app.add_typer(models, name="models")
+
+
+@features.callback(invoke_without_command=True)
+def _features(
+    context: typer.Context,
+    app_name: Annotated[str, typer.Option("--app", help="One application.")] = "",
+    as_json: Json = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        columns = ["name", "by", "what", "unit"]
+        answer(
+            "features.list",
+            as_json,
+            lambda d: show.show_table(d["features"], columns),
+            app=app_name,
+        )
+
+
+@features.command("show")
+def show_feature(
+    name: Annotated[str, typer.Argument(help="app.feature")], as_json: Json = False
+) -> None:
+    """Show the definition of a feature and who reads it."""
+    answer("features.show", as_json, show.show_facts, name=name)
+
+
+@features.command("read")
+def read_features(
+    app_name: Annotated[str, typer.Argument(metavar="APP")],
+    key: Annotated[str, typer.Argument(help="Key, for example a customer's number.")],
+    t: Annotated[str, typer.Option("--t", help="As of this instant (ISO 8601).")] = "",
+    k: Annotated[str, typer.Option("--k", help="As known at this instant.")] = "",
+    entity: Annotated[str, typer.Option(help="What the key names, for example Merchant.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Read the features of one key as of an instant, now by default."""
+    answer(
+        "features.read",
+        as_json,
+        lambda d: show.show_table(d["features"], ["name", "shown", "what"]),
+        app=app_name, key=key, t=t, k=k, entity=entity,
+    )  # fmt: skip
+
+
+@app.command()
+def train(
+    app_name: Annotated[str, typer.Argument(metavar="APP")],
+    until: Annotated[str, typer.Option(help="Rows before this instant.")] = "",
+    known: Annotated[str, typer.Option(help="Labels known by this instant.")] = "",
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+    trainer: Annotated[str, typer.Option(envvar="HEPTAD_USER", help="Who trains.")] = "trainer",
+    as_json: Json = False,
+) -> None:
+    """Train an application's model and judge it on later rows; somebody else approves it."""
+    answer(
+        "train",
+        as_json,
+        _trained,
+        app=app_name,
+        until=until,
+        known=known,
+        seed=seed,
+        trainer=trainer,
+    )
+
+
+def _trained(data: dict[str, Any]) -> None:
+    show.say(
+        f"model {data['model']}: candidate, {data['rows']:,} rows, {data['held_out']:,} held out"
+    )
+    show.show_table(data["metrics"])
+    show.say(
+        f"let somebody else approve it: heptad models approve {data['number']} --who NAME --note WHY"
+    )
+
+
+@models.callback(invoke_without_command=True)
+def _models(context: typer.Context, as_json: Json = False) -> None:
+    if context.invoked_subcommand is None:
+        answer("models.list", as_json, lambda d: show.show_table(d["models"]))
+
+
+@models.command("approve")
+def approve(
+    number: Annotated[int, typer.Argument(help="Number of the model.")],
+    who: Annotated[str, typer.Option(envvar="HEPTAD_USER", help="Who approves.")],
+    note: Annotated[str, typer.Option(help="Why.")],
+    as_json: Json = False,
+) -> None:
+    """Approve a model that somebody else trained, and let it decide from now on."""
+    answer("models.approve", as_json, show.show_facts, number=number, who=who, note=note)

