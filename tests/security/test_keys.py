@@ -174,6 +174,15 @@ def test_nothing_of_an_erased_subject_or_an_old_epoch_is_left_in_the_folder(fold
         assert base64.b64encode(new_kek) in held  # the search can find what is there
 
 
+def test_a_wrapped_key_is_of_its_epoch_and_name():
+    one, two = Kek(1, bytes(32)), Kek(2, bytes(32))
+    (blob,) = one.wrap([("subject|a", b"k" * 32)])
+    assert one.unwrap([("subject|a", blob)]) == [b"k" * 32]
+    for kek, label in ((two, "subject|a"), (one, "subject|b"), (one, "secret|a")):
+        with pytest.raises(Corrupt):
+            kek.unwrap([(label, blob)])
+
+
 def test_the_old_kek_is_destroyed_where_it_lay(folder, tmp_path):
     with Keys(folder) as keys:
         old = base64.b64encode(keys._vault.kek.key)
@@ -276,7 +285,7 @@ class KeysAgainstADictionary(RuleBasedStateMachine):
 
 
 KeysAgainstADictionary.TestCase.settings = settings(
-    max_examples=20,
+    max_examples=12,
     stateful_step_count=15,
     deadline=None,
     derandomize=True,
