@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -79,7 +79,7 @@ def _table(data: dict[str, Any]) -> None:
 
 
 @tables.command("rows")
-def show_rows(  # noqa: PLR0913 - options
+def show_rows(
     name: Name,
     t: T = "",
     k: K = "",

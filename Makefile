@@ -1,0 +1,55 @@
+# Heptad for its developers and for a first look. Needs Python 3.11 or later, pip, and apt as root for `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SEED ?= 7
+SIZE ?= 1
+SERVE ?= yes
+REAL ?= no
+DEMO ?= demo
+EXTRAS ?= demo
+export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/numba
+
+.PHONY: demo install dev system check test bench soak format clean
+
+demo: install
+	@$(BIN)/python -m heptad.terminal.demo --folder $(DEMO) --seed $(SEED) --size $(SIZE) \
+	    --serve $(SERVE) --real $(REAL) $(if $(DATA),--data $(DATA))
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@scripts/install $(PYTHON) $(VENV) '.[demo]' && touch $@
+
+dev: $(VENV)/.dev
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	@scripts/install $(PYTHON) $(VENV) '.[demo,postgres,dev]' && touch $@ $(VENV)/.installed
+
+system:
+	@scripts/system
+
+format: dev
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+check: dev
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m 'not slow and not soak and not postgres' -n 2
+
+test: dev system
+	$(MAKE) check
+	scripts/with-servers $(BIN)/python -m pytest -m 'slow or postgres' --durations=15
+	$(BIN)/python -m tests.readme
+
+bench: dev
+	$(BIN)/python -m benchmarks all --quick
+
+soak: dev system
+	scripts/with-servers $(BIN)/python -m pytest -m 'soak or slow or postgres' --timeout=3600
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist
