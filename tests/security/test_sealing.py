@@ -114,7 +114,6 @@ def test_a_cell_is_what_the_format_says(keys):
 
 def test_slices_chunks_and_dictionaries_are_the_same_to_it(keys, monkeypatch):
     monkeypatch.setattr(sealing, "_SLICE", 7)
-    monkeypatch.setattr(sealing, "_CIPHERS", 2)
     values = pa.array([None if i % 5 == 0 else f"v{i}" for i in range(100)])
     people = pa.array([f"c{i * 7 % 9}" for i in range(100)])
     chunks = pa.chunked_array([values.slice(0, 33), values.slice(33)])

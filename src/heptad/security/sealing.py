@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from heptad.security.envelope import NONCE_BYTES
 from heptad.standards.errors import ContractError, Corrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from heptad.security.keys import KeyStore
 
@@ -30,7 +30,6 @@ OVERHEAD = len(VERSION) + NONCE_BYTES + 16
 """Bytes that a sealed cell is longer than its text."""
 
 _SLICE = 65_536
-_CIPHERS = 2048
 _HEAD = 1 + NONCE_BYTES
 
 
@@ -135,8 +134,11 @@ def open_sealed(
     texts: list[bytes | None] = []
     erased: list[bool] = []
     for start in range(0, len(blobs), _SLICE):
-        part = _Opening(people.slice(start, _SLICE), keys, stem)
-        erased += part.run(blobs.slice(start, _SLICE), f"{title} at row", start, texts)
+        opening = _Opening(people.slice(start, _SLICE), keys, stem)
+        cells_here = blobs.slice(start, _SLICE).to_pylist()
+        found, gone = opening.run(cells_here, f"{title} at row", start)
+        texts += found
+        erased += gone
     values = pa.array(texts, pa.binary()).cast(pa.string())
     return Opened(values, pa.array(erased, pa.bool_()))
 
@@ -182,36 +184,20 @@ def _seal_slice(
     texts: pa.BinaryArray, people: pa.StringArray, keys: KeyStore, stem: bytes
 ) -> pa.BinaryArray:
     names, codes = _by_subject(people)
-    ciphers = _Ciphers(keys.of(names))
-    labels = [stem + name.encode() for name in names]
-    nonces = os.urandom(NONCE_BYTES * len(texts))
-    cells: list[bytes | None] = []
-    at = 0
-    for text, code in zip(texts.to_pylist(), codes, strict=True):
+    found, values = keys.of(names), texts.to_pylist()
+    nonces = os.urandom(NONCE_BYTES * len(values))
+    cells: list[bytes | None] = [None] * len(values)
+    present = -1
+    for row, code in _subject_after_subject(codes):
+        text = values[row]
         if text is None:
-            cells.append(None)
             continue
-        nonce = nonces[at : at + NONCE_BYTES]
-        at += NONCE_BYTES
-        cells.append(VERSION + nonce + ciphers[code].encrypt(nonce, text, labels[code]))
+        if code != present:
+            present, cipher = code, AESGCM(cast("bytes", found[code]))
+            label = stem + names[code].encode()
+        nonce = nonces[NONCE_BYTES * row : NONCE_BYTES * (row + 1)]
+        cells[row] = VERSION + nonce + cipher.encrypt(nonce, text, label)
     return pa.array(cells, pa.binary())
-
-
-class _Ciphers(dict[int, AESGCM]):
-    """The ciphers of a slice's subjects, made when asked for.
-
-    A cipher takes kilobytes and a microsecond, so a bounded number is kept.
-    """
-
-    def __init__(self, keys: Sequence[bytes | None]) -> None:
-        super().__init__()
-        self._keys = keys
-
-    def __missing__(self, code: int) -> AESGCM:
-        if len(self) >= _CIPHERS:
-            self.clear()
-        cipher = self[code] = AESGCM(self._keys[code] or b"")
-        return cipher
 
 
 class _Opening:
@@ -219,34 +205,30 @@ class _Opening:
 
     def __init__(self, people: pa.StringArray, keys: KeyStore, stem: bytes) -> None:
         self._names, self._codes = _by_subject(people)
-        self._store, self._keys = keys, keys.of(self._names, create=False)
-        self._labels = [stem + name.encode() for name in self._names]
+        self._store, self._keys, self._stem = keys, keys.of(self._names, create=False), stem
         self._erasures: dict[str, int] | None = None
 
     def run(
-        self, blobs: pa.BinaryArray, place: str, start: int, texts: list[bytes | None]
-    ) -> list[bool]:
-        """Append what each cell opens to, and return which subjects were erased."""
-        ciphers = _Ciphers(self._keys)
-        erased: list[bool] = []
-        for cell, code in zip(blobs.to_pylist(), self._codes, strict=True):
-            text = None
-            if cell is not None:
-                text = self._open(cell, code, ciphers)
-                if text is None and not self._was_erased(code):
-                    row = f"{place} {start + len(erased)}"
-                    raise _broken(row, self._keys[code] is None)
-            texts.append(text)
-            erased.append(cell is not None and text is None)
-        return erased
-
-    def _open(self, cell: bytes, code: int, ciphers: _Ciphers) -> bytes | None:
-        if self._keys[code] is None or cell[:1] != VERSION:
-            return None
-        try:
-            return ciphers[code].decrypt(cell[1:_HEAD], cell[_HEAD:], self._labels[code])
-        except (InvalidTag, ValueError):
-            return None
+        self, cells: list[bytes | None], place: str, start: int
+    ) -> tuple[list[bytes | None], list[bool]]:
+        """Return what each cell opens to, and which of them are unreadable for ever."""
+        texts: list[bytes | None] = [None] * len(cells)
+        erased = [False] * len(cells)
+        present, cipher, label = -1, None, b""
+        for row, code in _subject_after_subject(self._codes):
+            cell = cells[row]
+            if cell is None:
+                continue
+            if code != present:
+                present, key = code, self._keys[code]
+                cipher = None if key is None else AESGCM(key)
+                label = self._stem + self._names[code].encode()
+            text = texts[row] = _open(cell, cipher, label)
+            if text is None:
+                if not self._was_erased(code):
+                    raise _broken(f"{place} {start + row}", keyless=cipher is None)
+                erased[row] = True
+        return texts, erased
 
     def _was_erased(self, code: int) -> bool:
         """Whether the subject was ever erased; a revived one has another key by now."""
@@ -255,7 +237,16 @@ class _Opening:
         return self._names[code] in self._erasures
 
 
-def _broken(place: str, keyless: bool) -> Corrupt:
+def _open(cell: bytes, cipher: AESGCM | None, label: bytes) -> bytes | None:
+    if cipher is None or cell[:1] != VERSION:
+        return None
+    try:
+        return cipher.decrypt(cell[1:_HEAD], cell[_HEAD:], label)
+    except (InvalidTag, ValueError):
+        return None
+
+
+def _broken(place: str, *, keyless: bool) -> Corrupt:
     if keyless:
         return Corrupt(
             f"{place} is sealed under a key that is missing, though it was never destroyed.",
@@ -289,6 +280,13 @@ def _by_subject(people: pa.StringArray) -> tuple[list[str], list[int]]:
     encoded = people.dictionary_encode()
     codes = pc.fill_null(encoded.indices, pa.scalar(-1, encoded.indices.type))
     return encoded.dictionary.to_pylist(), codes.to_pylist()
+
+
+def _subject_after_subject(codes: list[int]) -> Iterator[tuple[int, int]]:
+    """Return (row, code) so that a subject's rows follow each other: one cipher lives at a time."""
+    numbers = np.array(codes, dtype=np.int64)
+    order = np.argsort(numbers, kind="stable")
+    return zip(order.tolist(), numbers[order].tolist(), strict=True)
 
 
 def _present(people: pa.StringArray, cells: pa.BinaryArray, title: str) -> pa.StringArray:
