@@ -10,6 +10,7 @@ import numpy as np
 
 from heptad.sources.bank.laundering import Laundering
 from heptad.sources.bank.lending import Lending
+from heptad.sources.bank.live import Arrival, live_day
 from heptad.sources.bank.loans import Loans
 from heptad.sources.bank.merchants import Merchants, company_table
 from heptad.sources.bank.motifs import Motifs
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import date
 
-__all__ = ["MISSING", "Bank", "Columns", "Parameters"]
+__all__ = ["MISSING", "Arrival", "Bank", "Columns", "Parameters"]
 
 
 class Bank:
@@ -131,6 +132,10 @@ class Bank:
     def truth(self) -> Iterator[Columns]:
         """Yield the ground truth: motif, incident, table, id, event_time, fraud."""
         return self._truth.rows()
+
+    def live(self) -> Iterator[Arrival]:
+        """Yield what arrives on the day after the history: payments and loan applications."""
+        return live_day(self)
 
     def table(self, name: str) -> Iterator[Columns]:
         """Yield all rows of one shared table that began before the end of the history.

@@ -169,7 +169,7 @@ class Loans:
         early = first if first > 0 else _FIRST_QUARTER * QUARTER
         kept = (record["thin"] == 0) & (day >= early) & (day < after)
         kept = np.flatnonzero(kept & (traits.joined <= day))
-        event_time = self.world.instant(day) + 3 * 3600 * SECOND
+        event_time = self.world.instant(day)
         columns: Columns = {
             "id": scrambled(
                 row_number(quarter + 1, ids, 0x7800), self.world.draws.key("record id")

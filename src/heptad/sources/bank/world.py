@@ -237,7 +237,7 @@ class World:
 
 def clock_shifts(on: date) -> dict[str, int]:
     """Return the hours by which the clocks lead UTC at noon, by the European and American rule."""
-    summer = _last_sunday(on.year, 3) <= on < _last_sunday(on.year, 10)
+    summer = last_sunday(on.year, 3) <= on < last_sunday(on.year, 10)
     march, november = date(on.year, 3, 14), date(on.year, 11, 7)
     american = _sunday_until(march) <= on < _sunday_until(november)
     return {
@@ -249,7 +249,7 @@ def clock_shifts(on: date) -> dict[str, int]:
     }
 
 
-def _last_sunday(year: int, month: int) -> date:
+def last_sunday(year: int, month: int) -> date:
     """Return the last Sunday of a month of 31 days."""
     return _sunday_until(date(year, month, 31))
 
