@@ -78,6 +78,10 @@ def test_columns_are_masked_like_values():
     tokens = pa.array([TOKEN, None, TOKEN])
     card = "411111••••••1111"
     assert mask_array(tokens, Holder.card).to_pylist() == [card, None, card]
+    chunks = pa.chunked_array([tokens.slice(0, 1), tokens.slice(1)])
+    assert mask_array(chunks, Holder.card).to_pylist() == [card, None, card]
+    assert mask_array(pa.chunked_array([cells]), Holder.name).to_pylist() == [HIDDEN, None]
+    assert mask_array(pa.chunked_array([], pa.string()), Holder.name).to_pylist() == []
     assert mask_array(pa.array([404_167_754, None]), Holder.shop).to_pylist() == [404_000_000, None]
     assert mask_array(pa.array([5, None]), Holder.points).to_pylist() == [HIDDEN, None]
     assert mask_array(pa.array([cells[0].as_py()]), Holder.home).to_pylist() == [HIDDEN]

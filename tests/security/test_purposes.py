@@ -11,6 +11,7 @@ from heptad.security.purposes import (
     DEFAULT_PURPOSES,
     PURPOSES,
     ROLES,
+    basis_of,
     may_act,
     permitted,
     require,
@@ -104,6 +105,9 @@ def test_the_declared_data_is_coherent():
         assert role.name == name
         assert role.purposes
         assert role.purposes <= set(PURPOSES)
+    assert basis_of("fraud") == "legal obligation"
+    with pytest.raises(UnknownName, match="fraud"):
+        basis_of("frauds")
     assert PURPOSES["fraud"].withdrawable is False
     assert PURPOSES["marketing"].basis == "consent"
 

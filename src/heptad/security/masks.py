@@ -51,7 +51,7 @@ def mask(value: object, field: Field) -> object:
     return HIDDEN
 
 
-def mask_array(values: pa.Array, field: Field) -> pa.Array:
+def mask_array(values: pa.Array | pa.ChunkedArray, field: Field) -> pa.Array:
     """Mask a column; sealed cells stay unopened, so nothing is left of them.
 
     Args:
@@ -64,7 +64,9 @@ def mask_array(values: pa.Array, field: Field) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_binary(values.type) or not pa.types.is_string(values.type):
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if not pa.types.is_string(values.type):
         if isinstance(field, Place) and pa.types.is_int64(values.type):
             cells = [None if v is None else _cell(v) for v in values.to_pylist()]
             return pa.array(cells, pa.int64())

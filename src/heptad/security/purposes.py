@@ -199,6 +199,15 @@ def require(role: str, purpose: str) -> None:
         )
 
 
+def basis_of(purpose: str) -> Basis:
+    """Return the lawful basis that a purpose rests on, as decisions record it.
+
+    Raises:
+        UnknownName: if there is no such purpose.
+    """
+    return find_purpose(purpose).basis
+
+
 def find_purpose(name: str) -> Purpose:
     """Find a purpose by name.
 
