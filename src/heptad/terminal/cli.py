@@ -56,20 +56,24 @@ def _options(
         raise typer.Exit
 
 
-def ask(name: str, as_json: bool = False, **arguments: Any) -> dict[str, Any]:
+def ask(command: str, as_json: bool = False, /, **arguments: Any) -> dict[str, Any]:
     """Run a command on the chosen project, here or in the process that holds it."""
     from heptad.terminal.connect import call, find_project
 
     session.json = as_json
     with show.progress_bar(quiet=as_json) as progress:
-        return call(find_project(session.project), name, arguments, progress)
+        return call(find_project(session.project), command, arguments, progress)
 
 
 def answer(
-    name: str, as_json: bool, printed: Callable[[dict[str, Any]], None], **arguments: Any
+    command: str,
+    as_json: bool,
+    printed: Callable[[dict[str, Any]], None],
+    /,
+    **arguments: Any,
 ) -> dict[str, Any]:
     """Run a command and print its answer, as JSON if asked."""
-    data = ask(name, as_json, **arguments)
+    data = ask(command, as_json, **arguments)
     if as_json:
         show.show_json(data)
     else:

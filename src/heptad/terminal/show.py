@@ -65,10 +65,8 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None 
 
 def cell(value: Any) -> str:
     """Write one value of a table."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if value is None or isinstance(value, bool):
+        return {None: "–", True: "yes", False: "no"}[value]
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):

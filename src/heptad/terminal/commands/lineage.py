@@ -24,7 +24,7 @@ def show_lineage(platform: Platform, node: str, depth: str = "both") -> dict[str
             graph = read(node)
             found[name] = {
                 "nodes": [n.text for n in graph.nodes],
-                "edges": [[e.source.text, e.target.text, e.how] for e in graph.edges],
+                "edges": [[e.origin.text, e.target.text, e.how] for e in graph.edges],
                 "note": graph.note,
             }
     return found

@@ -104,12 +104,14 @@ def proof(decision: str, platform: Opened, _: Caller) -> Anything:
 
     entry = platform.catalog.decisions.get(full_id(platform, decision))
     ledger = platform.log.ledger
-    size = len(ledger)
-    return Anything(
-        index=entry.place,
-        size=size,
-        leaf=leaf_hash(ledger.read(entry.place)).hex(),
-        path=[h.hex() for h in ledger.inclusion(entry.place, size)],
-        root=ledger.root(size).hex(),
-        checkpoint=ledger.checkpoint(),
+    head = ledger.head()
+    return Anything.model_validate(
+        {
+            "index": entry.place,
+            "size": head.size,
+            "leaf": leaf_hash(ledger.read(entry.place)).hex(),
+            "path": [h.hex() for h in ledger.inclusion(entry.place, head.size)],
+            "root": head.root.hex(),
+            "checkpoint": ledger.checkpoint(),
+        }
     )

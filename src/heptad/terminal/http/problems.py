@@ -22,7 +22,9 @@ PROBLEM = {
     "description": "What happened, the value met and what to do (RFC 9457).",
     "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422, 503), PROBLEM)
+RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys(
+    (400, 401, 403, 404, 409, 413, 415, 422, 503), PROBLEM
+)
 """Every answer but success that any route may give."""
 
 

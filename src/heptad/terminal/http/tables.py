@@ -120,7 +120,7 @@ def parse(data: bytes, kind: str) -> list[dict[str, Any]]:
             found = msgspec.json.decode(data)
             found = found if isinstance(found, list) else [found]
         else:
-            found = msgspec.json.decode_lines(data)
+            found = [msgspec.json.decode(line) for line in data.splitlines() if line.strip()]
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InputError(
             "The rows are not JSON.", got=str(error), do="send one object a line"

@@ -24,6 +24,6 @@ def serve(
 
 def serve_project(project: Path, *, host: str, port: int) -> None:
     """Open a project and serve it until stopped."""
-    from heptad.terminal.serve import serve as run
+    from heptad.terminal.serve import run
 
     run(project, host=host, port=port)

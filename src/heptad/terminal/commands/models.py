@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about models: train, list, approve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heptad.standards.time import format_instant, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heptad.catalog.models import Model
+    from heptad.runtime import Platform
+
+FIGURES = ("auc", "ks", "brier", "ece")
+
+
+def train(
+    platform: Platform,
+    app: str,
+    until: str = "",
+    known: str = "",
+    seed: int = 0,
+    trainer: str = "trainer",
+) -> dict[str, Any]:
+    """Train the model of an application and register it as a candidate."""
+    trained = platform.train(
+        app,
+        until=parse_instant(until) if until else None,
+        known=parse_instant(known) if known else None,
+        seed=seed,
+        trainer=trainer,
+    )
+    (model,) = platform.catalog.models.recent(app=app, limit=1)
+    return {
+        "model": model.title,
+        "number": model.id,
+        "rows": trained.rows,
+        "held_out": trained.held_out,
+        "metrics": figures(trained.metrics),
+    }
+
+
+def figures(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the figures of a model beside those of its baseline, as rows of a table."""
+    rows = []
+    for name in FIGURES:
+        row: dict[str, Any] = {"figure": name}
+        for who in ("ours", "logistic"):
+            found = metrics.get(who, {}).get(name)
+            if found:
+                row[who] = f"{found['value']:.3f} [{found['low']:.3f} {found['high']:.3f}]"
+        rows.append(row)
+    return rows
+
+
+def list_models(platform: Platform) -> dict[str, Any]:
+    """List the models, newest first."""
+    return {"models": [line(m) for m in platform.catalog.models.recent()]}
+
+
+def line(model: Model) -> dict[str, Any]:
+    """Return a model as a line of a list."""
+    auc = (model.metrics or {}).get("ours", {}).get("auc", {})
+    return {
+        "number": model.id,
+        "model": model.title,
+        "app": model.app,
+        "stage": model.stage,
+        "trainer": model.trainer,
+        "auc": f"{auc['value']:.3f} [{auc['low']:.3f} {auc['high']:.3f}]" if auc else None,
+        "trained": format_instant(model.trained),
+        "sha256": model.sha256[:16],
+    }
+
+
+def approve(platform: Platform, number: int, who: str, note: str) -> dict[str, Any]:
+    """Approve a model that somebody else trained, and let it decide from now on."""
+    models = platform.catalog.models
+    models.approve(number, who, note)
+    return line(models.promote(number, "champion", who, note))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The definition of features in plain Python, slow and obvious: what every engine must equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from heptad.service.features import Feature, Last
+from heptad.service.finish import finish
+from heptad.standards import Path
+from heptad.standards.evaluate import compile_row
+from heptad.standards.time import second
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from heptad.standards import Table
+
+    Row = dict[str, Any]
+    Rows = Mapping[type[Table], Sequence["Version"]]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One stored version of one row: its values, known_time, whether it says that the row is gone."""
+
+    values: dict[str, Any]
+    known: int
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Where a feature is asked: key, t and k in microseconds, and the row's own key if it is one."""
+
+    key: str | None
+    t: int
+    k: int
+    own: str | None = None
+
+
+def current(versions: Sequence[Version], key: str, k: int) -> list[Row]:
+    """Return the rows as known at k: of each key the version known last, in order of arrival."""
+    last: dict[str, Version] = {}
+    for version in sorted(versions, key=lambda v: v.known):
+        if version.known <= k:
+            last[version.values[key]] = version
+    return [v.values for v in last.values() if not v.deleted]
+
+
+def value(feature: Feature, tables: Rows, ask: Ask) -> Any:
+    """Compute one feature where it is asked."""
+    if feature.parts:
+        above, below = (value(part, tables, ask) for part in feature.parts)
+        return None if above is None or not below else above / below
+    return _read(feature, _window(feature, tables, ask), ask.t)
+
+
+def _window(feature: Feature, tables: Rows, ask: Ask) -> list[Row]:
+    """Return the events of the window, in order."""
+    table, key = feature.table, feature.table.key.name
+    edge = ask.t - feature.delay
+    rows = [
+        row
+        for row in current(tables[table], key, ask.k)
+        if ask.key is not None
+        and _reached(feature, row, tables, ask.k) == ask.key
+        and row["event_time"] <= edge
+        and (row["event_time"] < ask.t or ask.own is None or row[key] <= ask.own)
+    ]
+    rows.sort(key=lambda row: (row["event_time"], row[key]))
+    if isinstance(feature.over, Last):
+        return rows[-feature.over.n :]
+    if feature.over is not None:
+        return [row for row in rows if row["event_time"] > edge - feature.over]
+    return rows
+
+
+def _reached(feature: Feature, row: Row, tables: Rows, k: int) -> Any:
+    """Walk the path of `by` as known at k."""
+    if not isinstance(feature.by, Path):
+        return row[feature.by.name]
+    at = row[feature.by.fields[0].name]
+    for field in feature.by.fields[1:]:
+        key = field.table.key.name
+        found = [r for r in current(tables[field.table], key, k) if r[key] == at]
+        if not found:
+            return None
+        at = found[0][field.name]
+    return at
+
+
+def _read(feature: Feature, rows: list[Row], t: int) -> Any:
+    """Apply the operator to the rows of the window."""
+    name = feature.of.name
+    whole = sum(row[name] is not None for row in rows)
+    if feature.where is not None:
+        where = compile_row(feature.where)
+        rows = [row for row in rows if where(row) is True]
+    held = [row for row in rows if row[name] is not None]
+    values = [row[name] for row in held]
+    n = len(values)
+    if feature.op in ("count", "total"):
+        return n if feature.op == "count" else sum(values)
+    if feature.op == "share":
+        return n / whole if whole else None
+    if not values or feature.op == "since":
+        return (t - max(row["event_time"] for row in held)) // second if held else None
+    if feature.op == "spread":
+        return finish("spread", [n, sum(values), sum(v * v for v in values)])
+    if feature.op in ("mean", "rate"):
+        return float(Fraction(sum(values), n))
+    return _one(feature.op, values)
+
+
+def _one(op: str, values: list[Any]) -> Any:
+    """Choose one of the values, which are in order of time."""
+    if op in ("smallest", "largest"):
+        return min(values) if op == "smallest" else max(values)
+    return values[-1] if op == "latest" else values[0]
