@@ -117,7 +117,7 @@ class Platform:
 
         engine = self.project.engine
         self.catalog: Catalog = Catalog(self.path / "catalog.sqlite", clock=self.clock)
-        self.keys = Keys(self.path / "keys")
+        self.keys = Keys(self.path / "keys", clock=self.clock)
         self.lake = Lake(self.path / "tables", clock=self.clock)
         self.duck = Duck(
             self.path,
@@ -294,7 +294,7 @@ class Platform:
         """
         from heptad.service.history import spine_from
 
-        values = self._compute(features)(spine_from(spine, features))
+        values = self.compute(features)(spine_from(spine, features))
         for feature in features:
             spine = spine.append_column(feature.name, values[feature.name])
         return spine
@@ -313,7 +313,7 @@ class Platform:
         (row,) = self.history(spine, features).select([f.name for f in features]).to_pylist()
         return dict(row)
 
-    def _compute(
+    def compute(
         self, features: Sequence[Feature], versions: Mapping[str, int] | None = None
     ) -> Callable[[Spine], dict[str, pa.Array]]:
         """Return the function that computes features at the latest or at given versions."""
@@ -352,12 +352,20 @@ class Platform:
         made = decide(
             chosen,
             rows,
-            self._compute(list(chosen.features.values())),
+            self.compute(list(chosen.features.values())),
             self._circumstances(chosen, ids),
         )
         self.log.record(made)
         found = self.log.stored(d.id for d in made)
         return [found[d.id] for d in made]
+
+    def spine(self, app: str, keys: Sequence[str] | None = None) -> Spine:
+        """Return the spine of stored rows that an application decides on."""
+        from heptad.service.deciding import select_rows
+        from heptad.service.history import spine_of
+
+        on = self.app(app).on
+        return spine_of(on, select_rows(self.duck, on, self.stored(on), keys=keys))
 
     def _circumstances(self, app: App, ids: Mapping[str, str] | None) -> Any:
         """Return what decisions of an application rest on now."""
@@ -437,7 +445,7 @@ class Platform:
         self, app: App, spine: Spine, versions: Mapping[str, int]
     ) -> Mapping[str, pa.Array]:
         """Compute the features of an application at table versions."""
-        return self._compute(list(app.features.values()), versions)(spine)
+        return self.compute(list(app.features.values()), versions)(spine)
 
     def run(self, job: str, date: str) -> Mapping[str, Any]:
         """Run `app.job` for a date, once; a finished run answers again what it answered.

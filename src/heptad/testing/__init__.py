@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conformance kit: what every application must satisfy."""
+"""For those who test applications and engines: the conformance kit, a definition of features."""

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guess a first binding of a user's file: its dialect, its table, its map; to be checked by them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from datetime import datetime
+from difflib import SequenceMatcher
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from heptad.standards import Code, Instant
+from heptad.standards.errors import InputError
+from heptad.standards.model import MODEL
+from heptad.standards.tables import named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from heptad.standards import Field, Table
+
+_SAMPLE = 50
+_LIKELY = 0.7
+_FORMATS = (
+    "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y",
+    "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y%m%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d",
+    "%d-%m-%Y %H:%M:%S", "%d-%m-%Y",
+)  # fmt: skip
+_COMMA = re.compile(r"-?\d{1,3}(\.?\d{3})*,\d{1,3}")
+_SYNONYMS = {
+    "event_time": {"timestamp", "date", "datetime", "ts", "time", "booked", "created", "day"},
+    "id": {"transaction", "tx", "number", "reference", "key", "uuid"},
+    "customer": {"client", "user", "account_holder", "cust", "customer_id", "payer"},
+    "amount": {"value", "sum", "total", "eur", "usd", "price", "spent"},
+    "merchant": {"shop", "store", "payee", "vendor"},
+    "currency": {"ccy", "cur"},
+    "status": {"state", "result"},
+}
+
+
+def binding(file: Path, folder: Path, table: str) -> tuple[str, list[str]]:
+    """Return the `[[source]]` block for a file, and what to say about it.
+
+    Args:
+        file: CSV, TSV or JSON Lines, perhaps gzipped; Parquet is bound by its own names.
+        folder: the project's.
+        table: the table that it holds rows of; guessed if "".
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+    place = str(file.relative_to(folder)) if folder in file.parents else str(file)
+    columns, rows, dialect = _peek(file)
+    chosen = named(table) if table else _likeliest(columns)
+    entries, missing = _map(chosen, columns, rows)
+    lines = ["[[source]]", f'table = "{chosen.__name__}"', f"from = {json.dumps(place)}"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in dialect.items()]
+    lines.append("[source.map]")
+    lines += [f"{name} = {json.dumps(sql, ensure_ascii=False)}" for name, sql in entries.items()]
+    lines += [f'# {f.name} = "…"  # required: {f.doc}' for f in missing]
+    said = [f"bound {file.name} to {chosen.__name__}: {', '.join(entries) or 'nothing'}"]
+    if missing:
+        said.append(f"give a map entry for: {', '.join(f.name for f in missing)}")
+    return "\n".join(lines) + "\n", said
+
+
+def _peek(file: Path) -> tuple[list[str], list[list[str]], dict[str, str]]:
+    """Read the columns and the first rows, and how the file is written."""
+    if file.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(file).names), [], {}
+    try:
+        opener = gzip.open if file.suffix == ".gz" else open
+        with opener(file, "rb") as handle:
+            raw = handle.read(1 << 16)
+    except OSError as error:
+        raise InputError("The file cannot be read.", got=str(error), place=str(file)) from error
+    text, encoding = _decoded(raw)
+    if file.name.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json")):
+        return _peek_json(text, file)
+    lines = text.splitlines()[: _SAMPLE + 1]
+    if not lines:
+        raise InputError("The file is empty.", place=str(file))
+    separator = max(",;\t|", key=lambda s: min(line.count(s) for line in lines[:5]))
+    columns, *rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=separator))
+    dialect = {"separator": separator} if separator != "," else {}
+    if encoding != "utf-8":
+        dialect["encoding"] = encoding
+    if sum(bool(_COMMA.fullmatch(c)) for row in rows for c in row) > len(rows) // 2:
+        dialect["decimal"] = ","
+    return columns, rows, dialect
+
+
+def _peek_json(text: str, file: Path) -> tuple[list[str], list[list[str]], dict[str, str]]:
+    """Read the names and first values of JSON Lines."""
+    rows = []
+    for line in islice(text.splitlines()[:-1] or text.splitlines(), _SAMPLE):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise InputError(
+                "The file is not JSON Lines.", got=str(error), place=str(file)
+            ) from error
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return columns, [[str(row.get(c, "")) for c in columns] for row in rows], {}
+
+
+def _decoded(raw: bytes) -> tuple[str, str]:
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return raw.decode(encoding, "strict" if len(raw) < 1 << 16 else "ignore"), encoding
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1"), "latin-1"
+
+
+def _likeness(field: Field, column: str) -> float:
+    """Say how alike a field and a column are, in [0, 1]."""
+    name = column.strip().lower().replace(" ", "_")
+    words = set(re.split(r"[^a-z0-9]+", name))
+    if name == field.name:
+        return 1.0
+    if name in (f"{field.name}_id", f"{field.name}id"):
+        return 0.95
+    if words & _SYNONYMS.get(field.name, set()) or field.name in words:
+        return 0.8
+    return SequenceMatcher(None, field.name, name).ratio() * 0.9
+
+
+def _likeliest(columns: list[str]) -> type[Table]:
+    """Guess the table from the columns."""
+
+    def fit(table: type[Table]) -> float:
+        needed = [f for f in table.fields.values() if not f.optional]
+        found = sum(max((_likeness(f, c) for c in columns), default=0) >= _LIKELY for f in needed)
+        more = sum(
+            max((_likeness(f, c) for c in columns), default=0) >= _LIKELY
+            for f in table.fields.values()
+        )
+        return found / len(needed) + more / 100
+
+    return max(MODEL.values(), key=fit)
+
+
+def _map(
+    table: type[Table], columns: list[str], rows: list[list[str]]
+) -> tuple[dict[str, str], list[Field]]:
+    """Return the map entries that were guessed, and the required fields that lack one."""
+    free = list(columns)
+    entries: dict[str, str] = {}
+    missing = []
+    for field in table.fields.values():
+        best = max(free, key=lambda c, f=field: _likeness(f, c), default=None)
+        if best is None or _likeness(field, best) < _LIKELY:
+            constant = _constant(field, columns)
+            if constant:
+                entries[field.name] = constant
+            elif not field.optional:
+                missing.append(field)
+            continue
+        free.remove(best)
+        values = [row[columns.index(best)] for row in rows if len(row) == len(columns)]
+        entries[field.name] = _expression(field, best, values)
+    return entries, missing
+
+
+def _constant(field: Field, columns: list[str]) -> str:
+    """Return an expression for a field that the file leaves out because it never varies."""
+    if isinstance(field, Code) and field.standard == "ISO 4217" and not field.optional:
+        found = [c for c in columns if set(c.upper().split("_")) & field.codes]
+        code = next((w for c in found for w in c.upper().split("_") if w in field.codes), "EUR")
+        return f"'{code}'"
+    if isinstance(field, Code) and field.name == "status" and "authorised" in field.codes:
+        return "'authorised'"
+    return ""
+
+
+def _expression(field: Field, column: str, values: list[str]) -> str:
+    """Return the expression that reads a column as a field."""
+    quoted = '"' + column.replace('"', '""') + '"'
+    if isinstance(field, Instant):
+        form = next((f for f in _FORMATS if _reads(values, f)), None)
+        return f"strptime({quoted}, '{form}')" if form else quoted
+    return quoted
+
+
+def _reads(values: list[str], form: str) -> bool:
+    """Tell whether a format reads every value."""
+    try:
+        return bool(values) and all(datetime.strptime(v, form) for v in values if v)  # noqa: DTZ007
+    except ValueError:
+        return False

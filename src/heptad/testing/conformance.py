@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance kit: checks that every application must pass, run for free on each one found."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from heptad.service.app import Inputs, Outcome
+from heptad.service.decisions import changed
+from heptad.service.explaining import READERS, explain
+from heptad.service.features import parts_of
+from heptad.service.sentences import messages
+from heptad.standards import Field, Path, Text
+from heptad.testing.scratch import instant, project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from heptad.runtime import Platform
+    from heptad.service.app import App
+    from heptad.service.records import Opened
+    from heptad.standards import Table
+
+SEED = 7
+TRAITS = frozenset(
+    {"gender", "sex", "religion", "ethnicity", "race", "nationality", "marital", "disability"}
+)
+"""Protected traits: no application may learn from a field or feature of such a name."""
+
+
+def it_says_what_it_is(app: App) -> None:
+    """The package has a docstring of at least two sentences, and the application a title."""
+    module = inspect.getmodule(app.decide)
+    package = module.__package__ if module else None
+    doc = inspect.getdoc(__import__(package, fromlist=["app"])) if package else ""
+    assert (doc or "").count(".") >= 2, f"{app.name}: say what, for whom and from which sources"
+    assert app.title.strip()
+    assert (inspect.getdoc(app.decide) or "").strip(), f"{app.name}: say what decide does"
+
+
+def every_field_and_feature_is_documented(app: App) -> None:
+    """Fields of its tables say what they mean; features can be said in words."""
+    for table in app.tables:
+        assert all(len(field.doc) > 2 for field in table.fields.values()), table
+    assert app.features, f"{app.name} reads no features"
+    assert all(feature.sentence() for feature in app.features.values())
+
+
+def it_learns_from_no_protected_trait(app: App) -> None:
+    """Inputs of the model and keys of features are no protected traits and no sealed fields."""
+    names = {*app.features, *(app.model.inputs if app.model else ())}
+    assert not {n for n in names if TRAITS & set(n.lower().split("_"))}
+    for feature in parts_of(app.features.values()):
+        assert not feature.of.sealed
+        assert not _end(feature.by).sealed
+
+
+def _end(by: Field | Path) -> Field:
+    return by.end if isinstance(by, Path) else by
+
+
+def the_demo_is_reproducible(app: App) -> None:
+    """The same seed gives the same rows, another seed others."""
+    assert app.demo is not None, f"{app.name} has no demo rows"
+    assert app.demo(SEED) == app.demo(SEED)
+    assert app.demo(SEED) != app.demo(SEED + 1)
+    assert app.demo(SEED).get(app.on), f"the demo has no {app.on.__name__}"
+
+
+def decide_is_pure(app: App) -> None:
+    """The same inputs give the same outcome, and inputs without values do not break it."""
+    row = dict.fromkeys(c.name for f in app.on.fields.values() if not f.sealed for c in f.columns())
+    empty = Inputs(dict.fromkeys(app.features), row | {app.on.key.name: "x"}, app.policy)
+    one, other = app.decide(empty), app.decide(empty)
+    assert isinstance(one, Outcome)
+    assert one == other, f"{app.name}.decide answers differently the second time"
+
+
+def its_decisions_can_be_explained_and_replayed(app: App) -> None:
+    """Each decision has reasons in words for three readers, and replays bit for bit."""
+    with _decided(app) as (platform, made):
+        assert made, f"{app.name} decided nothing of its demo"
+        for entry in made:
+            _explained(app, entry)
+        report = platform.replay()
+        assert report.identical, report.findings[:3]
+        assert report.decided["identical"] == report.derived["identical"] == len(made)
+        assert platform.log.ledger.verify().entries == len(made)
+
+
+def _explained(app: App, entry: Opened) -> None:
+    """Each reason has a sentence, and every reader gets an answer without sealed values."""
+    decision = entry.decision
+    assert decision is not None
+    known = messages(app.folder, "en")
+    codes = {reason.code for reason in decision.reasons}
+    assert codes <= known.keys(), f"messages/en.toml lacks {sorted(codes - known.keys())}"
+    sealed = {f.name for f in app.on.fields.values() if f.sealed or _is_pan(f)}
+    assert not sealed & decision.row.keys()
+    for reader in READERS:
+        assert explain(entry, app, to=reader)["reasons"]
+
+
+def _is_pan(field: Field) -> bool:
+    return isinstance(field, Text) and field.pan
+
+
+def a_repeated_request_answers_the_first_decision(app: App) -> None:
+    """Deciding a row again changes nothing."""
+    with _decided(app) as (platform, made):
+        again = platform.decide(app.name)
+        assert [o.decision for o in again] == [o.decision for o in made]
+        assert len(platform.log) == len(made)
+
+
+def no_feature_sees_the_future(app: App) -> None:
+    """Whatever happens or becomes known after t and k changes no feature at (t, k).
+
+    All rows after the middle of the demo are first left out, then changed; the features of the
+    rows before must stay, bit for bit.
+    """
+    assert app.demo is not None
+    rows = app.demo(SEED)
+    times = sorted(instant(row["event_time"]) for row in rows[app.on])
+    edge = times[len(times) // 2]
+    early = {t: [r for r in given if instant(r["event_time"]) <= edge] for t, given in rows.items()}
+    later = {t: [r for r in given if instant(r["event_time"]) > edge] for t, given in rows.items()}
+    before = _features_until(app, early, edge)
+    assert before, f"{app.name}: no rows before the middle of the demo"
+    for what, after in (("truncated", {}), ("left", later), ("changed", _perturbed(later))):
+        found = _features_until(app, _joined(early, after), edge)
+        for key, values in before.items():
+            differs = changed(values, found[key])
+            assert not differs, f"{app.name}.{differs} of {key} change when the future is {what}"
+
+
+def _joined(early: _Rows, later: _Rows) -> _Rows:
+    return {t: [*rows, *later.get(t, ())] for t, rows in early.items()}
+
+
+def _perturbed(rows: _Rows) -> _Rows:
+    """Make every amount of the future larger and every flag the other."""
+    changed: dict[type[Table], list[dict[str, Any]]] = {}
+    for table, given in rows.items():
+        changed[table] = [
+            {
+                name: (not value)
+                if isinstance(value, bool)
+                else (value + 1 if isinstance(value, int) and name != "event_time" else value)
+                for name, value in row.items()
+            }
+            for row in given
+        ]
+    return changed
+
+
+def _features_until(app: App, rows: _Rows, edge: int) -> dict[str, dict[str, Any]]:
+    """Return the features of each row of `on` up to an instant, as known at its own."""
+    import pyarrow as pa
+
+    with project(rows) as platform:
+        keys = [r[app.on.key.name] for r in rows[app.on] if instant(r["event_time"]) <= edge]
+        spine = platform.spine(app.name, keys)
+        values = platform.compute(list(app.features.values()))(spine)
+        assert isinstance(spine.own, pa.ChunkedArray)
+        columns = {name: column.to_pylist() for name, column in values.items()}
+        own = spine.own.to_pylist()
+        return {key: {n: c[i] for n, c in columns.items()} for i, key in enumerate(own)}
+
+
+class _decided:  # noqa: N801 - reads as a word
+    """Context: a project with the demo, and all its decisions made."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def __enter__(self) -> tuple[Platform, list[Opened]]:
+        assert self.app.demo is not None
+        self._project = project(self.app.demo(SEED))
+        platform = self._project.__enter__()
+        return platform, platform.decide(self.app.name)
+
+    def __exit__(self, *error: Any) -> None:
+        self._project.__exit__(*error)
+
+
+if TYPE_CHECKING:
+    _Rows = Mapping[type[Table], Sequence[Mapping[str, Any]]]
+
+CHECKS: tuple[Callable[[App], None], ...] = (
+    it_says_what_it_is,
+    every_field_and_feature_is_documented,
+    it_learns_from_no_protected_trait,
+    the_demo_is_reproducible,
+    decide_is_pure,
+    its_decisions_can_be_explained_and_replayed,
+    a_repeated_request_answers_the_first_decision,
+    no_feature_sees_the_future,
+)
+"""Every check; `heptad.testing.conformance` is public, so an application elsewhere runs them too."""
