@@ -182,17 +182,20 @@ class Decisions:
         if until is not None:
             wanted = wanted.where(DecisionCountRow.day <= until // day)
         with self._store.read() as connection:
-            rows = connection.execute(wanted.group_by(DecisionCountRow.outcome))
-            return {outcome: int(n) for outcome, n in sorted(rows.tuples())}
+            rows = connection.execute(
+                wanted.group_by(DecisionCountRow.outcome).order_by(DecisionCountRow.outcome)
+            )
+            return {row[0]: int(row[1]) for row in rows}
 
     def by_day(self, app: str) -> dict[int, dict[str, int]]:
         """Count an application's decisions by day (first instant, µs UTC) and outcome."""
         wanted = select(DecisionCountRow.day, DecisionCountRow.outcome, DecisionCountRow.n)
         wanted = wanted.where(DecisionCountRow.app == app)
+        wanted = wanted.order_by(DecisionCountRow.day, DecisionCountRow.outcome)
         days: dict[int, dict[str, int]] = {}
         with self._store.read() as connection:
-            for number, outcome, n in sorted(connection.execute(wanted).tuples()):
-                days.setdefault(number * day, {})[outcome] = n
+            for row in connection.execute(wanted):
+                days.setdefault(row.day * day, {})[row.outcome] = row.n
         return days
 
     def size(self) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from heptad.standards.errors import Busy, Conflict, ContractError, Corrupt, HeptadError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN")
 _FULL = ("SQLITE_FULL", "DiskFull")
-_UNSTORABLE = ("DataError", "OverflowError", "UnicodeEncodeError")
+_UNSTORABLE = (DataError, OverflowError, UnicodeEncodeError)
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def _named(error: Exception) -> HeptadError:
     cause = error.orig if isinstance(error, StatementError) and error.orig else error
     says = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     name = getattr(cause, "sqlite_errorname", "") or type(cause).__name__
-    if name in _UNSTORABLE or "NUL (0x00)" in says:
+    if isinstance(error, _UNSTORABLE) or isinstance(cause, _UNSTORABLE):
         return ContractError("The catalog cannot store a value.", got=says)
     if isinstance(error, IntegrityError):
         return Conflict("The catalog holds this already, or lacks what it refers to.", got=says)

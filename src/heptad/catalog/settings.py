@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -44,8 +43,9 @@ class Settings:
     def all(self) -> dict[str, Any]:
         """Return all values by name."""
         with self._store.read() as connection:
-            rows = connection.execute(select(SettingRow.name, SettingRow.value))
-            return dict(sorted(rows.tuples(), key=itemgetter(0)))
+            wanted = select(SettingRow.name, SettingRow.value).order_by(SettingRow.name)
+            rows = connection.execute(wanted)
+            return {row.name: row.value for row in rows}
 
     def raise_to(self, name: str, value: int) -> int:
         """Raise a number that never falls, and return it.

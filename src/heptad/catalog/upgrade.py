@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 4_611_371_094_537_126
+"""Names our upgrade among PostgreSQL's advisory locks."""
+_TURN = threading.Lock()
+"""alembic keeps the migration under way in a global: one thread at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +64,19 @@ def apply(connection: Connection, to: str = "head", scripts: Path = MIGRATIONS) 
     """Run migrations up to a revision, inside the transaction of `connection`."""
     from alembic import command
 
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    pending(connection, scripts)
-    command.upgrade(_config(scripts, connection), to)
+    with _TURN:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        pending(connection, scripts)
+        command.upgrade(_config(scripts, connection), to)
 
 
 def revert(connection: Connection, to: str, scripts: Path = MIGRATIONS) -> None:
     """Run migrations back to a revision ("base" for none), inside the transaction."""
     from alembic import command
 
-    command.downgrade(_config(scripts, connection), to)
+    with _TURN:
+        command.downgrade(_config(scripts, connection), to)
 
 
 def current(connection: Connection) -> bool:
