@@ -4,12 +4,24 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST_VALUE = 200
+
+
+def _short(value: object) -> str:
+    """Return the beginning of repr, also of documents that are too deep or too large for it."""
+    writer = Repr()
+    writer.maxlevel, writer.maxlong, writer.maxstring, writer.maxother = 4, 60, 200, 200
+    writer.maxlist = writer.maxtuple = writer.maxdict = writer.maxset = writer.maxfrozenset = 20
+    try:
+        return writer.repr(value)
+    except Exception:  # noqa: BLE001 - an error must be shown whatever the value's own repr does
+        return f"<{type(value).__name__}>"
 
 
 class HeptadError(Exception):
@@ -38,9 +50,9 @@ class HeptadError(Exception):
         """The value met as short printable text, or None."""
         if self.got is None:
             return None
-        text = self.got if isinstance(self.got, str) else repr(self.got)
-        text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:_LONGEST_VALUE])
-        return text if len(text) < _LONGEST_VALUE else text + "…"
+        text = self.got if isinstance(self.got, str) else _short(self.got)
+        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:_LONGEST_VALUE])
+        return shown if len(text) <= _LONGEST_VALUE else shown + "…"
 
     def __str__(self) -> str:
         lines = [self.what]

@@ -85,8 +85,10 @@ class Field(Operand):
         return self.personal
 
     def expression(self) -> Expression:
-        """Return the column that an expression over this table reads."""
-        return ColumnNode(self.name)
+        """Return the column that an expression over this table reads; a Place has two, so none."""
+        columns = self.columns()
+        kind = columns[0].kind if len(columns) == 1 else None
+        return ColumnNode(self.name, kind, self.table.__name__)
 
     def columns(self) -> tuple[Column, ...]:
         """Return the physical columns that hold this field."""

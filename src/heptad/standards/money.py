@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from heptad.standards.errors import ContractError, suggest
 
@@ -41,6 +42,41 @@ def exponent(currency: str) -> int:
         ) from None
 
 
+_NUMBER = re.compile(r"([+-]?)(\d{0,400})(?:\.(\d{0,400}))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
+
+
+def parse_scaled(text: str, decimals: int, *, what: str = "A number", unit: str = "") -> int:
+    """Read decimal text into value × 10^decimals, exactly.
+
+    Args:
+        text: ASCII digits with an optional sign, point and exponent; spaces around are ignored.
+        decimals: how many decimals the result keeps.
+        what: the noun that an error begins with.
+        unit: what has that many decimals, for the error: " in EUR".
+
+    Raises:
+        ContractError: if it is not a number, has more decimals, or does not fit 64 bits.
+
+    >>> parse_scaled("0.125", 4)
+    1250
+    """
+    found = _NUMBER.fullmatch(text.strip())
+    if not found or not (found[2] or found[3]):
+        raise ContractError(f"{what} must be a decimal number.", got=text, do="write 1234.56")
+    fraction = found[3] or ""
+    digits, shift = int(found[2] + fraction), int(found[4] or 0) - len(fraction) + decimals
+    whole, rest = divmod(digits * 10 ** max(shift, 0), 10 ** max(-shift, 0))
+    if rest:
+        raise ContractError(
+            f"{what}{unit} has at most {decimals} decimals.",
+            got=text,
+            do="round it in the map, and say how",
+        )
+    if whole > LARGEST:
+        raise ContractError(f"{what} must fit 64 bits.", got=text, do="check its unit")
+    return int(-whole if found[1] == "-" else whole)
+
+
 def parse_minor(text: str, currency: str) -> int:
     """Read decimal text into minor units, exactly.
 
@@ -50,25 +86,7 @@ def parse_minor(text: str, currency: str) -> int:
     >>> parse_minor("12.5", "EUR"), parse_minor("500", "JPY")
     (1250, 500)
     """
-    decimals = exponent(currency)
-    try:
-        value = Decimal(text.strip())
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite():
-        raise ContractError("An amount must be a decimal number.", got=text, do="write 1234.56")
-    if value.adjusted() > 18:
-        raise ContractError("An amount must fit 64 bits.", got=text, do="check its unit")
-    minor = value.scaleb(decimals)
-    if minor != minor.to_integral_value():
-        raise ContractError(
-            f"An amount in {currency} has at most {decimals} decimals.",
-            got=text,
-            do="round it in the map, and say how",
-        )
-    if abs(minor) > LARGEST:
-        raise ContractError("An amount must fit 64 bits.", got=text, do="check its unit")
-    return int(minor)
+    return parse_scaled(text, exponent(currency), what="An amount", unit=f" in {currency}")
 
 
 def format_minor(minor: int, currency: str) -> str:

@@ -119,6 +119,7 @@ def _check(table: type[Table]) -> None:
         raise ContractError(f"Table {name} has no docstring.", do="say what one row is")
     for field in table.fields.values():
         _check_field(field)
+    _check_columns(table)
     keys = [f.name for f in table.fields.values() if f.key]
     if len(keys) != 1:
         raise ContractError(f"Table {name} needs exactly one key field.", got=keys)
@@ -129,7 +130,20 @@ def _check(table: type[Table]) -> None:
         or table.fields["event_time"].optional
     ):
         raise ContractError(f"Table {name} needs event_time = Instant(…).")
-    subjects = [f.name for f in table.fields.values() if f.subject]
+    _check_subject(table)
+
+
+def _check_columns(table: type[Table]) -> None:
+    """Refuse fields whose physical columns collide, as those of a place can."""
+    columns = [column.name for column in table.columns()]
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise ContractError(f"Table {table.__name__} has two columns of one name.", got=twice)
+
+
+def _check_subject(table: type[Table]) -> None:
+    """Refuse personal fields without the one person whose key seals them."""
+    name, subjects = table.__name__, [f.name for f in table.fields.values() if f.subject]
     if len(subjects) > 1:
         raise ContractError(f"Table {name} may have one subject.", got=subjects)
     if any(f.personal for f in table.fields.values()) and not subjects:
@@ -141,11 +155,7 @@ def _check(table: type[Table]) -> None:
 
 def _check_field(field: Field) -> None:
     """Refuse a field that could not be kept."""
-    if not _NAME.fullmatch(field.name) or field.name == "known_time":
-        raise ContractError(
-            "A field's name is lower-case letters, digits and _, and not known_time.",
-            got=field.name,
-        )
+    _check_name(field)
     if len(field.doc.strip()) < 3:
         raise ContractError(f"{field.title} needs a sentence that says what it means.")
     if field.subject and not (isinstance(field, Ref) or field.key):
@@ -162,3 +172,18 @@ def _check_field(field: Field) -> None:
             )
     if isinstance(field, Text) and field.pan and not field.personal:
         raise ContractError(f"{field.title} is a card number: say personal=True.")
+
+
+def _check_name(field: Field) -> None:
+    """Refuse a name that a file, an engine or the table itself could not carry."""
+    if not _NAME.fullmatch(field.name) or field.name == "known_time":
+        raise ContractError(
+            "A field's name is lower-case letters, digits and _, and not known_time.",
+            got=field.name,
+        )
+    if field.name in vars(Table) or (field.name == "key" and not field.key):
+        raise ContractError(
+            f"{field.title} has a name that every table uses itself.",
+            got=field.name,
+            do=f"name it {field.name}_ or more exactly",
+        )

@@ -26,9 +26,9 @@ LATEST = 253_402_300_799 * second
 _UNITS = {
     "us": 1, "microsecond": 1, "ms": 1000, "millisecond": 1000,
     "s": second, "second": second, "min": minute, "minute": minute,
-    "h": hour, "hour": hour, "d": day, "day": day, "w": week, "week": week,
+    "h": hour, "hour": hour, "d": day, "day": day, "w": week, "week": week, "year": 365 * day,
 }  # fmt: skip
-_DURATION = re.compile(r"\s*(\d{1,9})\s*([a-z]+?)s?\s*$")
+_DURATION = re.compile(r"\s*(\d{1,9})\s*([a-z]+)\s*", re.ASCII)
 
 
 class Clock(Protocol):
@@ -82,8 +82,19 @@ def micros(instant: datetime) -> int:
 
 
 def from_micros(value: int) -> datetime:
-    """Turn microseconds since 1970 into an aware datetime, UTC."""
-    return EPOCH + timedelta(microseconds=value)
+    """Turn microseconds since 1970 into an aware datetime, UTC.
+
+    Raises:
+        ContractError: if the instant lies outside the years 1 to 9999.
+    """
+    try:
+        return EPOCH + timedelta(microseconds=value)
+    except OverflowError:
+        raise ContractError(
+            "An instant must lie in the years 1 to 9999.",
+            got=value,
+            do="give microseconds since 1970, not another unit",
+        ) from None
 
 
 def parse_instant(text: str) -> int:
@@ -123,9 +134,10 @@ def parse_duration(text: str | int) -> int:
     """
     if isinstance(text, int):
         return text
-    found = _DURATION.match(text.lower())
-    if found and found[2] in _UNITS:
-        return int(found[1]) * _UNITS[found[2]]
+    found = _DURATION.fullmatch(text.lower())
+    unit = found and (_UNITS.get(found[2]) or _UNITS.get(found[2].removesuffix("s")))
+    if found and unit:
+        return int(found[1]) * unit
     raise InputError(
         "A duration must be a number and a unit.",
         got=text,
