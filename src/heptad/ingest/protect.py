@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Personal values on their way in: card numbers become tokens, the rest is sealed."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heptad.security.sealing import content_hash, seal
+from heptad.security.tokens import pan_tokens
+from heptad.standards.fields import Instant
+
+if TYPE_CHECKING:
+    from heptad.security.keys import KeyStore
+    from heptad.standards.tables import Table
+
+
+class Protection:
+    """What has to be done with the rows of one table before they may be stored.
+
+    Args:
+        table: the table.
+        keys: keys of the subjects, and peppers.
+    """
+
+    def __init__(self, table: type[Table], keys: KeyStore | None) -> None:
+        self.table = table
+        self.sealed = [f.name for f in table.sealed()]
+        self.pans = [f.name for f in table.fields.values() if getattr(f, "pan", False)]
+        self._keys = keys
+
+    @property
+    def personal(self) -> bool:
+        """Whether the source's rows say who a person is."""
+        return bool(self.sealed or self.pans)
+
+    def erased(self, batch: pa.RecordBatch) -> pa.BooleanArray | None:
+        """Return which rows are about an erased person; None if none is."""
+        if not self.sealed or self._keys is None or self.table.subject is None:
+            return None
+        people = batch.column(self.table.subject.name)
+        gone = self._keys.erasures(pc.unique(people).to_pylist())
+        return pc.is_in(people, pa.array(list(gone), pa.string())) if gone else None
+
+    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows as they are stored, with their `_hash`."""
+        if not self.personal or self._keys is None:
+            return batch
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for name in self.pans:
+            columns[name] = pan_tokens(columns[name], self._keys.pepper("pan")).tokens
+        if self.sealed:
+            columns |= self._seal(columns, self._keys)
+        else:
+            columns["_hash"] = _mixed(columns["_hash"], [columns[name] for name in self.pans])
+        return pa.RecordBatch.from_pydict(columns)
+
+    def _seal(self, columns: dict[str, pa.Array], keys: KeyStore) -> dict[str, pa.Array]:
+        """Return the sealed columns, and the keyed hash of the row."""
+        subject = self.table.subject
+        people = columns[subject.name] if subject else pa.nulls(0)
+        plain = {name: columns[name] for f in self.table.fields.values()
+                 for name in (c.name for c in f.columns())}  # fmt: skip
+        for name in self.sealed:
+            if isinstance(self.table.fields[name], Instant):
+                plain[name] = plain[name].cast(pa.timestamp("us", "UTC"))
+        hashed = content_hash([*plain.values(), columns["_deleted"]], people, keys)
+        cells = {
+            name: seal(plain[name], people, keys, self.table.__name__, name) for name in self.sealed
+        }
+        return cells | {"_hash": hashed}
+
+
+def _mixed(hashes: pa.Int64Array, tokens: list[pa.StringArray]) -> pa.Int64Array:
+    """Fold tokens into the hash of a row's other values; each distinct token is hashed once."""
+    mixed = hashes.to_numpy().astype(np.uint64)
+    for column in tokens:
+        encoded = column.dictionary_encode()
+        digests = [hashlib.blake2b(t.encode(), digest_size=8).digest() for t in
+                   encoded.dictionary.to_pylist()]  # fmt: skip
+        known = np.frombuffer(b"".join([*digests, bytes(8)]), "<u8")
+        codes = pc.fill_null(encoded.indices, len(digests)).to_numpy()
+        with np.errstate(over="ignore"):
+            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + known[codes]
+    return pa.array((mixed >> np.uint64(1)).astype(np.int64))

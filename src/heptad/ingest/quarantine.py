@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refused rows: kept with reason, source, file, line and raw text until resolved or dropped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from heptad.ingest.reasons import UNREADABLE, explain
+from heptad.standards.errors import Corrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from heptad.security.keys import KeyStore
+
+HIDDEN = "•••"
+_SCHEMA = pa.schema(
+    [
+        ("reason", pa.string()),
+        ("field", pa.string()),
+        ("sentence", pa.string()),
+        ("source", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("raw", pa.binary()),
+    ]
+)
+_ABOUT = b"heptad"
+_NONCE = 12
+_ROW_GROUP = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of a quarantine file come from.
+
+    Attributes:
+        table: name of the table.
+        source: name of the source.
+        load: number of the load that refused them.
+        known: how that load set known_time.
+        columns: the source's columns.
+        personal: those of them whose values say who a person is.
+        sealed: whether the raw text is sealed.
+    """
+
+    table: str
+    source: str
+    load: int
+    known: str
+    columns: tuple[str, ...]
+    personal: tuple[str, ...] = ()
+    sealed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refused row.
+
+    Attributes:
+        load: number of the load.
+        reason: code, see `REASONS`.
+        field: the field concerned; "" if none.
+        sentence: why it was refused.
+        source: name of the source.
+        file: file it came from; "" for a database or a request.
+        line: record number there.
+        raw: the row as JSON, or the text of a record that could not be read; None if not kept.
+    """
+
+    load: int
+    reason: str
+    field: str
+    sentence: str
+    source: str
+    file: str
+    line: int
+    raw: str | None
+
+
+class Refusals:
+    """Writes one quarantine file; nothing is left behind if no row is added.
+
+    Args:
+        path: of the file.
+        origin: where the rows come from.
+        keys: seals the raw text if `origin.sealed`.
+    """
+
+    def __init__(self, path: Path, origin: Origin, keys: KeyStore | None) -> None:
+        self.path, self.origin = path, origin
+        self.counts: Counter[str] = Counter()
+        self._cipher = _cipher(origin, keys) if origin.sealed and keys else None
+        self._waiting: list[dict[str, Any]] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._draft = path.with_suffix(".draft")
+
+    def add(
+        self, reason: str, places: Iterable[tuple[str, int]], raws: Sequence[str | None]
+    ) -> None:
+        """Take rows that were refused for one reason.
+
+        Args:
+            reason: `code|field`, or `code`.
+            places: file and record number of each.
+            raws: raw text of each.
+        """
+        code, _, field = reason.partition("|")
+        title = f"{self.origin.table}.{field}" if field else ""
+        row = {
+            "reason": code,
+            "field": field,
+            "sentence": explain(code, title),
+            "source": self.origin.source,
+        }
+        for (file, line), raw in zip(places, raws, strict=True):
+            self._waiting.append({**row, "file": file, "line": line, "raw": self._sealed(raw)})
+        self.counts[code] += len(raws)
+        if len(self._waiting) >= _ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Make the file durable."""
+        self._flush()
+        if self._writer is None:
+            return
+        self._writer.close()
+        _sync(self._draft)
+        self._draft.replace(self.path)
+        _sync(self.path.parent)
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        if self._writer is not None:
+            self._writer.close()
+        self._draft.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            schema = _SCHEMA.with_metadata({_ABOUT: _described(self.origin)})
+            self._writer = pq.ParquetWriter(
+                self._draft, schema, compression="zstd", write_page_checksum=True
+            )
+        self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=_SCHEMA))
+        self._waiting.clear()
+
+    def _sealed(self, raw: str | None) -> bytes | None:
+        if raw is None:
+            return None
+        text = raw.encode("utf-8", "replace")
+        if self._cipher is None:
+            return text
+        nonce = os.urandom(_NONCE)
+        return nonce + self._cipher.encrypt(nonce, text, _ABOUT)
+
+
+class Quarantine:
+    """The quarantine of a project.
+
+    Args:
+        folder: `quarantine/` of the project.
+        keys: opens raw text that is sealed.
+    """
+
+    def __init__(self, folder: Path, keys: KeyStore | None = None) -> None:
+        self.folder, self._keys = folder, keys
+
+    def path(self, table: str, load: int) -> Path:
+        """Return where the refused rows of a load lie."""
+        return self.folder / table / f"{load:08d}.parquet"
+
+    def paths(self, table: str, load: int | None = None) -> list[Path]:
+        """Return the quarantine files of a table, the oldest first."""
+        if load is not None:
+            path = self.path(table, load)
+            return [path] if path.exists() else []
+        return sorted((self.folder / table).glob("*.parquet"))
+
+    def tables(self) -> list[str]:
+        """Return the tables that have refused rows."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(p.name for p in self.folder.iterdir() if any(p.glob("*.parquet")))
+
+    def counts(self, table: str) -> dict[tuple[int, str, str], int]:
+        """Count the refused rows of a table by load, reason and field."""
+        found: Counter[tuple[int, str, str]] = Counter()
+        for path in self.paths(table):
+            rows = pq.read_table(path, columns=["reason", "field"])
+            load = int(path.stem)
+            for group in (
+                rows.group_by(["reason", "field"]).aggregate([([], "count_all")]).to_pylist()
+            ):
+                found[(load, group["reason"], group["field"])] = group["count_all"]
+        return dict(sorted(found.items()))
+
+    def show(
+        self,
+        table: str,
+        *,
+        load: int | None = None,
+        reason: str | None = None,
+        limit: int = 50,
+        clear: bool = False,
+    ) -> list[Refusal]:
+        """Return refused rows.
+
+        Args:
+            table: name of the table.
+            load: only of this load.
+            reason: only for this reason.
+            limit: most rows.
+            clear: show what says who a person is; the caller has checked the purpose.
+        """
+        shown: list[Refusal] = []
+        for path in self.paths(table, load):
+            origin = about(path)
+            for row in self._rows(path, origin):
+                if reason in (None, row.reason):
+                    shown.append(row if clear else _masked(row, origin))
+                if len(shown) >= limit:
+                    return shown
+        return shown
+
+    def drop(self, table: str, *, load: int | None = None, reason: str | None = None) -> int:
+        """Remove refused rows for good; return how many."""
+        gone = 0
+        for path in self.paths(table, load):
+            rows = pq.read_table(path)
+            kept = rows.filter(pc.field("reason") != reason) if reason else rows.slice(0, 0)
+            gone += rows.num_rows - kept.num_rows
+            if not kept.num_rows:
+                path.unlink()
+            elif kept.num_rows < rows.num_rows:
+                draft = path.with_suffix(".draft")
+                pq.write_table(kept, draft, compression="zstd", write_page_checksum=True)
+                _sync(draft)
+                draft.replace(path)
+            _sync(path.parent)
+        return gone
+
+    def raws(self, path: Path) -> tuple[Origin, Iterator[Refusal]]:
+        """Return where the rows of a file come from, and the rows in clear, to try them again."""
+        origin = about(path)
+        return origin, self._rows(path, origin)
+
+    def _rows(self, path: Path, origin: Origin) -> Iterator[Refusal]:
+        cipher = _cipher(origin, self._keys) if origin.sealed and self._keys else None
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for batch in file.iter_batches(10_000):
+                for row in batch.to_pylist():
+                    row["raw"] = _opened(row["raw"], cipher, path)
+                    yield Refusal(load=origin.load, **row)
+
+
+def about(path: Path) -> Origin:
+    """Read where the rows of a quarantine file come from.
+
+    Raises:
+        Corrupt: if it is no quarantine file.
+    """
+    try:
+        kept = pq.read_schema(path).metadata or {}
+        values = json.loads(kept[_ABOUT])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise Corrupt(
+            "A quarantine file is damaged.",
+            got=path.name,
+            do="restore it from a backup, or remove it and load its source again",
+            place=str(path),
+        ) from error
+    return Origin(**values | {n: tuple(values[n]) for n in ("columns", "personal")})
+
+
+def _described(origin: Origin) -> bytes:
+    values = {name: getattr(origin, name) for name in Origin.__slots__}
+    return json.dumps(values, ensure_ascii=False).encode()
+
+
+def _cipher(origin: Origin, keys: KeyStore) -> AESGCM:
+    """Return the cipher of a load's refused rows."""
+    return AESGCM(keys.pepper(f"quarantine|{origin.table}|{origin.load}"))
+
+
+def _opened(raw: bytes | None, cipher: AESGCM | None, path: Path) -> str | None:
+    if raw is None or cipher is None:
+        return None if raw is None else raw.decode()
+    try:
+        return cipher.decrypt(raw[:_NONCE], raw[_NONCE:], _ABOUT).decode()
+    except InvalidTag as error:
+        raise Corrupt(
+            "A quarantined row does not open with its key.",
+            do="restore quarantine/ and keys/ from the same backup",
+            place=str(path),
+        ) from error
+
+
+def _masked(row: Refusal, origin: Origin) -> Refusal:
+    """Hide what says who a person is; of a record that could not be read, everything."""
+    if not origin.sealed or row.raw is None:
+        return row
+    try:
+        values = json.loads(row.raw) if row.reason not in UNREADABLE else None
+    except ValueError:
+        values = None
+    shown = HIDDEN
+    if isinstance(values, dict):
+        hidden = {name: HIDDEN for name in origin.personal if values.get(name) is not None}
+        shown = json.dumps(values | hidden, ensure_ascii=False)
+    fields = {name: getattr(row, name) for name in Refusal.__slots__}
+    return Refusal(**fields | {"raw": shown})
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

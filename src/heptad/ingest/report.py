@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a load did, or would do, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Progress(NamedTuple):
+    """How far a load is.
+
+    Attributes:
+        source: name of the source.
+        table: name of the table.
+        phase: reading, checking keys, committing or done.
+        rows: rows read so far.
+        share: of the bytes of its files, in [0, 1]; None if not known.
+        seconds: since it began.
+    """
+
+    source: str
+    table: str
+    phase: str
+    rows: int
+    share: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A change of what a source brings, against its last load.
+
+    Attributes:
+        column: of the source or of the table; "" for the source as a whole.
+        says: what changed and what to do, as a sentence.
+        psi: population stability index; None for a change of the schema.
+    """
+
+    column: str
+    says: str
+    psi: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What became of one source's rows.
+
+    Attributes:
+        source: name of the source.
+        table: name of the table.
+        load: number of the load; None if there was nothing to load, or for a plan.
+        plan: whether nothing was written.
+        known: how known_time was set: mapped, assumed (history) or arrival.
+        files: the files read.
+        skipped: files whose content was loaded before.
+        read: records read.
+        accepted: rows stored.
+        quarantined: reason → rows set aside.
+        duplicates: rows dropped because the table holds the same.
+        corrections: rows among the accepted that are a new version of a known row.
+        deletions: rows among the accepted that say that a row is gone.
+        rounded: numbers that had more decimals than their field.
+        version: the table's version after it; None if there is none yet.
+        seconds: how long it took.
+        findings: what changed since the source's last load.
+    """
+
+    source: str
+    table: str
+    load: int | None = None
+    plan: bool = False
+    known: str = ""
+    files: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    read: int = 0
+    accepted: int = 0
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    corrections: int = 0
+    deletions: int = 0
+    rounded: int = 0
+    version: int | None = None
+    seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def rows_per_second(self) -> float:
+        """Records read per second."""
+        return self.read / self.seconds if self.seconds else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return asdict(self) | {"rows_per_second": round(self.rows_per_second)}

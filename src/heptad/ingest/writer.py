@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checked rows on their way to disk: one Parquet file per month, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROW_GROUP = 122_880
+_MOST_WAITING = 8 * ROW_GROUP
+_MOST_OPEN = 48
+_FEW = 0.3
+"""A text column with a smaller share of distinct values is worth a dictionary."""
+
+
+class StageWriter:
+    """Writes rows into a stage: by month of `event_time` in `_month=YYYY-MM/`, or flat.
+
+    Args:
+        folder: an empty folder.
+        monthly: whether the table is partitioned by month.
+    """
+
+    def __init__(self, folder: Path, *, monthly: bool) -> None:
+        self.folder, self._monthly = folder, monthly
+        self.rows = 0
+        self._waiting: dict[str, list[pa.RecordBatch]] = {}
+        self._counts: dict[str, int] = {}
+        self._open: OrderedDict[str, pq.ParquetWriter] = OrderedDict()
+        self._parts: dict[str, int] = {}
+        self._dictionaries: list[str] | None = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take rows of the stored columns, `_month` left out."""
+        for month, rows in self._by_month(batch):
+            self._waiting.setdefault(month, []).append(rows)
+            self._counts[month] = self._counts.get(month, 0) + rows.num_rows
+            if self._counts[month] >= ROW_GROUP:
+                self._flush(month)
+        self.rows += batch.num_rows
+        while sum(self._counts.values()) > _MOST_WAITING:
+            self._flush(max(self._counts, key=lambda m: self._counts[m]))
+
+    def close(self) -> None:
+        """Write what waits and finish the files."""
+        for month in sorted(self._waiting):
+            self._flush(month)
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def abandon(self) -> None:
+        """Let go of the files without finishing them."""
+        self._waiting.clear()
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _by_month(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+        if not self._monthly:
+            yield "", batch
+            return
+        micros = batch.column("event_time").to_numpy(zero_copy_only=False)
+        months = micros.astype("M8[us]").astype("M8[M]")
+        low, high = months.min(), months.max()
+        if low == high:
+            yield str(low), batch
+            return
+        order = np.argsort(months, kind="stable")
+        ordered = months[order]
+        cuts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        sorted_rows = batch.take(pa.array(order))
+        for start, end in zip([0, *cuts], [*cuts, len(order)], strict=True):
+            yield str(ordered[start]), sorted_rows.slice(start, end - start)
+
+    def _flush(self, month: str) -> None:
+        """Write the waiting rows of a month as a row group."""
+        batches = self._waiting.pop(month, [])
+        self._counts.pop(month, None)
+        if batches:
+            table = pa.Table.from_batches(batches)
+            self._writer(month, table).write_table(table, row_group_size=2 * ROW_GROUP)
+
+    def _writer(self, month: str, table: pa.Table) -> pq.ParquetWriter:
+        """Return the open file of a month; the one used longest ago gives way."""
+        if month in self._open:
+            self._open.move_to_end(month)
+            return self._open[month]
+        if len(self._open) >= _MOST_OPEN:
+            self._open.popitem(last=False)[1].close()
+        part = self._parts[month] = self._parts.get(month, -1) + 1
+        home = self.folder / f"_month={month}" if month else self.folder
+        home.mkdir(exist_ok=True)
+        self._open[month] = parquet_writer(
+            home / f"part-{part:04d}.parquet", table.schema, self._worth(table)
+        )
+        return self._open[month]
+
+    def _worth(self, table: pa.Table) -> list[str]:
+        """Return the columns worth a dictionary, found once from the first rows."""
+        if self._dictionaries is None:
+            first = table.slice(0, 20_000)
+            self._dictionaries = [
+                f.name
+                for f in table.schema
+                if pa.types.is_string(f.type)
+                and pc.count_distinct(first[f.name]).as_py() < _FEW * first.num_rows + 2
+            ]
+            self._dictionaries += ["_load"] if "_load" in table.column_names else []
+        return self._dictionaries
+
+
+def parquet_writer(path: Path, schema: pa.Schema, dictionaries: list[str]) -> pq.ParquetWriter:
+    """Open a Parquet file whose pages carry checksums."""
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=dictionaries or False,
+        write_page_checksum=True,
+        write_statistics=True,
+    )
+
+
+def rewrite(path: Path, dropped: pa.Array, known: dict[int, int]) -> int:
+    """Write a staged file anew without some lines and with other known times; return its rows.
+
+    Args:
+        path: the file.
+        dropped: lines that go.
+        known: line → its new known_time, µs UTC.
+    """
+    fresh = path.with_suffix(".fresh")
+    rows = 0
+    with pq.ParquetFile(path) as old:
+        text = [f.name for f in old.schema_arrow if pa.types.is_string(f.type)]
+        with parquet_writer(fresh, old.schema_arrow, text) as new:
+            for batch in old.iter_batches(ROW_GROUP):
+                kept = batch.filter(pc.invert(pc.is_in(batch.column("_line"), dropped)))
+                kept = _with_known(kept, known) if known else kept
+                rows += kept.num_rows
+                new.write_batch(kept)
+    if rows:
+        fresh.replace(path)
+    else:
+        fresh.unlink()
+        path.unlink()
+    return rows
+
+
+def _with_known(batch: pa.RecordBatch, known: dict[int, int]) -> pa.RecordBatch:
+    position = pc.index_in(batch.column("_line"), pa.array(list(known), pa.int64()))
+    told = pa.array(list(known.values()), pa.int64()).take(position)
+    index = batch.schema.get_field_index("known_time")
+    return batch.set_column(
+        index, batch.schema.field(index), pc.coalesce(told, batch.column(index))
+    )

@@ -1,0 +1,451 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The project file `heptad.toml`: what is bound to which table, and how the project runs."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heptad.sources.sections import Section
+from heptad.sources.toml_lines import Lines
+from heptad.standards.errors import ContractError, InputError, UnknownName, suggest
+from heptad.standards.money import CURRENCIES
+from heptad.standards.time import day, parse_duration, parse_instant, zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from heptad.standards.tables import Table
+
+FILE = "heptad.toml"
+FORMATS = ("auto", "csv", "jsonl", "parquet")
+COMPRESSIONS = ("auto", "none", "gzip", "zstd")
+ENCODINGS = (
+    "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "iso-8859-1",
+    "iso-8859-2", "iso-8859-15", "cp1250", "cp1251", "cp1252", "windows-1252", "gb18030", "gbk",
+    "big5", "shift_jis", "euc-kr", "ascii",
+)  # fmt: skip
+
+_SECTIONS = ("project", "source", "engine", "serve", "security", "retention")
+_SOURCE_KEYS = (
+    "name", "table", "from", "query", "map", "codes", "known_after", "zone", "watermark", "format",
+    "separator", "quote", "encoding", "decimal", "thousands", "header", "columns", "null",
+    "compression",
+)  # fmt: skip
+_SECRET = re.compile(r"\$\{(env|file):([^}]+)\}")
+_PASSWORD = re.compile(r"^[a-z+]+://[^/@:]*:([^@/]+)@")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,62}")
+_MEMORY = re.compile(r"\d{1,6}\s?[KMGT]i?B", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a file is written.
+
+    Attributes:
+        kind: auto (by the file's name), csv, jsonl or parquet.
+        separator: between the fields of a record; for `auto`, a tab in .tsv files, else a comma.
+        quote: around fields that hold separators or line ends; "" if there is none.
+        encoding: of text files.
+        decimal: mark before the decimals, "." or ",".
+        thousands: mark between thousands; "" if there is none.
+        header: whether the first record names the columns.
+        columns: names of the columns where there is no header.
+        null: texts that stand for a missing value, beside the empty one.
+        compression: auto (by the first bytes), none, gzip or zstd.
+    """
+
+    kind: str = "auto"
+    separator: str = ""
+    quote: str = '"'
+    encoding: str = "utf-8"
+    decimal: str = "."
+    thousands: str = ""
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    null: tuple[str, ...] = ()
+    compression: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One binding of a source to a table.
+
+    Attributes:
+        name: of the source; what was loaded is remembered by it.
+        table: name of the table.
+        origin: files (a glob), `package:…`, or the URL of a database.
+        query: the table or SELECT to read from a database.
+        map: field → scalar SQL expression over the source's columns; `known_time` and `deleted`
+            may be mapped too. A field without an entry is read from the column of its own name.
+        codes: field → {value in the source: code of the field}.
+        known_after: how long after the event history was known, µs.
+        zone: IANA zone of instants without an offset; "" is UTC.
+        watermark: column of a database that only grows.
+        format: how its files are written.
+        line: of the binding in the project file.
+    """
+
+    name: str
+    table: str
+    origin: str
+    query: str = ""
+    map: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    known_after: int = 0
+    zone: str = ""
+    watermark: str = ""
+    format: Format = Format()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How much of the machine the engine may take."""
+
+    memory: str = "1GB"
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """Where the project is served."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How keys are kept; `passphrase` is `${env:…}` or `${file:…}`, never the secret itself."""
+
+    passphrase: str = ""
+    origin: str = "heptad"
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept, µs."""
+
+    decisions: int = 3650 * day
+    quarantine: int = 90 * day
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project file.
+
+    Attributes:
+        folder: the project's folder; paths in the file are relative to it.
+        name: of the project.
+        currency: into which amounts are converted by default, ISO 4217.
+        clock: the instant at which the project's clock stands (simulated projects); else None.
+        allow: further folders from which files may be read, resolved.
+        sources: the bindings, in order.
+    """
+
+    folder: Path
+    name: str
+    currency: str = "EUR"
+    clock: int | None = None
+    allow: tuple[Path, ...] = ()
+    sources: tuple[Source, ...] = ()
+    engine: Engine = Engine()
+    serve: Serve = Serve()
+    security: Security = Security()
+    retention: Retention = Retention()
+
+    def source(self, name: str) -> Source:
+        """Find a source by its name.
+
+        Raises:
+            UnknownName: if there is none.
+        """
+        for source in self.sources:
+            if source.name == name:
+                return source
+        names = [source.name for source in self.sources]
+        raise UnknownName(f"There is no source {name!r}.", got=name, do=suggest(name, names))
+
+    def of(self, table: str) -> tuple[Source, ...]:
+        """Return the sources bound to a table, in order."""
+        return tuple(source for source in self.sources if source.table == table)
+
+
+def read_project(folder: Path, tables: Mapping[str, type[Table]] | None = None) -> Project:
+    """Read `heptad.toml` of a folder.
+
+    Args:
+        folder: the project's folder.
+        tables: the tables that may be bound; names are not checked if not given.
+
+    Raises:
+        InputError: at the first mistake, with its line, the value and what to write instead.
+        UnknownName: if the folder has no project file.
+    """
+    path = folder / FILE
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UnknownName(
+            "This folder holds no project.", got=str(folder), do="run `heptad init` in it"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{FILE} cannot be read as UTF-8 text.", got=str(error), do="save it as UTF-8"
+        ) from error
+    return parse_project(text, folder, tables)
+
+
+def parse_project(
+    text: str, folder: Path, tables: Mapping[str, type[Table]] | None = None
+) -> Project:
+    """Read the text of a project file; see `read_project`."""
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(
+            f"{FILE} is not TOML: {error}",
+            do="see https://toml.io; text stands in quotes, a section in [brackets]",
+        ) from error
+    lines = Lines(text)
+    root = Section(document, FILE, (), lines, FILE)
+    root.only(_SECTIONS)
+    home = folder.resolve()
+    project = _section(root, "project", ("name", "currency", "clock", "allow"))
+    return Project(
+        folder=home,
+        name=project.text("name", home.name or "heptad"),
+        currency=_currency(project),
+        clock=project.read("clock", None, lambda v: parse_instant(str(v))),
+        allow=tuple(_folder(home, place) for place in project.texts("allow")),
+        sources=_sources(root, tables),
+        engine=_engine(_section(root, "engine", ("memory", "threads"))),
+        serve=_serve(_section(root, "serve", ("host", "port"))),
+        security=_security(_section(root, "security", ("passphrase", "origin"))),
+        retention=_retention(_section(root, "retention", ("decisions", "quarantine"))),
+    )
+
+
+def revealed(text: str, folder: Path) -> str:
+    """Put the secrets into a text that names them as `${env:NAME}` or `${file:path}`.
+
+    Raises:
+        InputError: if a variable is not set or a file cannot be read.
+    """
+
+    def found(match: re.Match[str]) -> str:
+        kind, name = match[1], match[2]
+        try:
+            if kind == "env":
+                return os.environ[name]
+            return (folder / name).read_text(encoding="utf-8").strip()
+        except (KeyError, OSError, UnicodeDecodeError) as error:
+            do = f"export {name}=…" if kind == "env" else f"write the secret into {name}"
+            raise InputError("A secret is not there.", got=match[0], do=do) from error
+
+    return _SECRET.sub(found, text)
+
+
+def _section(root: Section, name: str, keys: tuple[str, ...]) -> Section:
+    section = root.part(root.mapping(name), f"[{name}]", name)
+    section.only(keys)
+    return section
+
+
+def _currency(project: Section) -> str:
+    return project.choice("currency", "EUR", tuple(CURRENCIES))
+
+
+def _engine(section: Section) -> Engine:
+    memory = section.text("memory", Engine().memory)
+    if not _MEMORY.fullmatch(memory):
+        raise section.error(
+            "[engine]: memory is a number and a unit.", "memory", memory, 'write memory = "1GB"'
+        )
+    return Engine(memory, section.integer("threads", Engine().threads, least=1, most=256))
+
+
+def _serve(section: Section) -> Serve:
+    return Serve(
+        section.text("host", Serve().host),
+        section.integer("port", Serve().port, least=1, most=65535),
+    )
+
+
+def _security(section: Section) -> Security:
+    passphrase = section.text("passphrase")
+    if passphrase and not _SECRET.fullmatch(passphrase):
+        raise section.error(
+            "[security]: a secret does not stand in the project file.",
+            "passphrase",
+            None,
+            'write passphrase = "${env:NAME}" or "${file:path}"',
+        )
+    return Security(passphrase, section.text("origin", Security().origin))
+
+
+def _retention(section: Section) -> Retention:
+    return Retention(
+        section.read("decisions", Retention().decisions, parse_duration),
+        section.read("quarantine", Retention().quarantine, parse_duration),
+    )
+
+
+def _sources(root: Section, tables: Mapping[str, type[Table]] | None) -> tuple[Source, ...]:
+    listed = root.values.get("source", [])
+    if not isinstance(listed, list) or not all(isinstance(s, dict) for s in listed):
+        raise root.error(
+            "A source is written under [[source]], with two brackets.",
+            "source",
+            None,
+            "write [[source]]",
+        )
+    sources: dict[str, Source] = {}
+    for index, values in enumerate(listed):
+        named = values.get("name") or values.get("table") or f"number {index + 1}"
+        section = root.part(values, f"[[source]] {named}", "source", index)
+        source = _source(section, tables)
+        if source.name in sources:
+            raise section.error(
+                f"Two sources are called {source.name!r}.",
+                "table",
+                source.name,
+                'give each its own name = "…"',
+            )
+        sources[source.name] = source
+    return tuple(sources.values())
+
+
+def _source(section: Section, tables: Mapping[str, type[Table]] | None) -> Source:
+    section.only(_SOURCE_KEYS)
+    table = section.text("table", needed=True)
+    if tables is not None and table not in tables:
+        raise section.error(f"There is no table {table!r}.", "table", table, suggest(table, tables))
+    name = section.text("name", table)
+    if not _NAME.fullmatch(name):
+        raise section.error(
+            "A source's name is letters, digits, _ . - and spaces.", "name", name, f"name = {table}"
+        )
+    origin = section.text("from", needed=True)
+    if _PASSWORD.match(origin) and not _SECRET.search(_PASSWORD.match(origin)[1]):  # type: ignore[index]
+        raise section.error(
+            "A password does not stand in the project file.",
+            "from",
+            None,
+            "write ${env:NAME} in its place",
+        )
+    return Source(
+        name=name,
+        table=table,
+        origin=origin,
+        query=section.text("query"),
+        map=_map(section, tables[table] if tables else None),
+        codes=_codes(section),
+        known_after=section.read("known_after", 0, parse_duration),
+        zone=section.read("zone", "", lambda v: zone(str(v)).key),
+        watermark=section.text("watermark"),
+        format=_format(section),
+        line=section.line(),
+    )
+
+
+def _map(section: Section, table: type[Table] | None) -> dict[str, str]:
+    entries = section.mapping("map")
+    for name, value in entries.items():
+        if not isinstance(value, str) or not value.strip():
+            raise section.error(
+                f"{section.title}: the map of {name} must be an expression in quotes.",
+                "map",
+                value,
+                f'write {name} = "column"',
+            )
+        if table is not None and name not in (allowed := mappable(table)):
+            raise InputError(
+                f"{table.__name__} has no field {name!r} to map to.",
+                got=name,
+                do=suggest(name, allowed),
+                place=f"{FILE} line {section.line('map', name)}",
+            )
+    return entries
+
+
+def mappable(table: type[Table]) -> tuple[str, ...]:
+    """Return what a map may have entries for."""
+    columns = [c.name for f in table.fields.values() for c in f.columns()]
+    return (*dict.fromkeys((*table.fields, *columns)), "known_time", "deleted")
+
+
+def _codes(section: Section) -> dict[str, dict[str, str]]:
+    codes = section.mapping("codes")
+    for name, table in codes.items():
+        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
+            raise section.error(
+                f"{section.title}: codes of {name} is a table from text to code.",
+                "codes",
+                table,
+                f'write codes = {{ {name} = {{ "their word" = "code" }} }}',
+            )
+    return codes
+
+
+def _format(section: Section) -> Format:
+    plain = Format()
+    made = Format(
+        kind=section.choice("format", plain.kind, FORMATS),
+        separator=section.text("separator"),
+        quote=section.text("quote", plain.quote),
+        encoding=section.read("encoding", plain.encoding, _encoding),
+        decimal=section.choice("decimal", plain.decimal, (".", ",")),
+        thousands=section.text("thousands"),
+        header=section.flag("header", plain.header),
+        columns=section.texts("columns"),
+        null=section.texts("null"),
+        compression=section.choice("compression", plain.compression, COMPRESSIONS),
+    )
+    _check_dialect(section, made)
+    return made
+
+
+def _check_dialect(section: Section, made: Format) -> None:
+    marks = {"separator": made.separator, "quote": made.quote, "thousands": made.thousands}
+    for key, mark in marks.items():
+        if len(mark) > 1 or not mark.isascii() or mark in ("\n", "\r", "\0"):
+            raise section.error(
+                f"{section.title}: {key} is one ASCII character.", key, mark, f'{key} = ";"'
+            )
+    if made.quote and made.quote == (made.separator or ","):
+        raise section.error(
+            f"{section.title}: separator and quote are the same.", "quote", made.quote, "change one"
+        )
+    if made.thousands and made.thousands == made.decimal:
+        raise section.error(
+            f"{section.title}: decimal and thousands are the same.",
+            "thousands",
+            made.thousands,
+            "change one",
+        )
+    if not made.header and not made.columns and made.kind in ("auto", "csv"):
+        raise section.error(
+            f"{section.title}: without a header the columns must be named.",
+            "header",
+            made.header,
+            'add columns = ["first", "second", …]',
+        )
+
+
+def _encoding(value: Any) -> str:
+    name = str(value).lower().replace("_", "-")
+    wanted = "shift_jis" if name == "shift-jis" else name
+    if wanted not in ENCODINGS:
+        raise ContractError("no such encoding.", got=value, do=suggest(wanted, ENCODINGS))
+    return codecs.lookup(wanted).name
+
+
+def _folder(home: Path, place: str) -> Path:
+    return (home / Path(place).expanduser()).resolve()

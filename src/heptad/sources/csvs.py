@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Separated text (CSV, TSV): every column as text, in a declared dialect, nothing guessed."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from heptad.sources.files import blocks, check_unchanged
+from heptad.sources.reading import (
+    LONGEST_RECORD,
+    bad_rows,
+    check_columns,
+    good_rows,
+    line_of,
+)
+from heptad.sources.records import Chunk, Records
+from heptad.standards.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from heptad.sources.config import Format
+    from heptad.sources.reading import InputFile
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+_MANY = 20
+"""From this many records on, a file of which most do not fit its header is refused whole."""
+
+
+class Csv:
+    """The records of one or more files of the same dialect.
+
+    Args:
+        files: what to read.
+        form: the dialect.
+
+    Raises:
+        InputError: if a header cannot be used.
+    """
+
+    watermark: str | None = None
+
+    def __init__(self, files: Sequence[InputFile], form: Format) -> None:
+        self.files = tuple(files)
+        self._form = form
+        self._names = [self._header(file) for file in files]
+        self.columns = tuple(dict.fromkeys(name for names in self._names for name in names))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows; see `Reading.batches`."""
+        for number, (file, names) in enumerate(zip(self.files, self._names, strict=True)):
+            rows = _Rows(file, names, self._records(file), self._form)
+            for batch in rows.batches(self.columns, line_of(number, 0)):
+                if batch.num_rows:
+                    yield batch
+            check_unchanged(file)
+
+    def _records(self, file: InputFile) -> Records:
+        separator = _separator(file, self._form)
+        return Records(separator, self._form.quote, replaced=not _is_utf8(self._form.encoding))
+
+    def _header(self, file: InputFile) -> tuple[str, ...]:
+        """Return the names of a file's columns."""
+        if self._form.columns:
+            return check_columns(self._form.columns, file.name)
+        text = self._first_record(file)
+        reader = csv.reader(
+            [text],
+            delimiter=_separator(file, self._form),
+            quotechar=self._form.quote or None,
+            quoting=csv.QUOTE_MINIMAL if self._form.quote else csv.QUOTE_NONE,
+            strict=True,
+        )
+        try:
+            return check_columns(next(reader), file.name)
+        except csv.Error as error:
+            raise InputError(
+                "The header cannot be read.",
+                got=str(error),
+                do="name columns = […]",
+                place=file.name,
+            ) from error
+
+    def _first_record(self, file: InputFile) -> str:
+        """Return a file's first record."""
+        for chunk in _chunks(file, self._form, self._records(file), LONGEST_RECORD):
+            text = chunk.first()
+            if text is not None and not chunk.broken:
+                return text
+            if chunk.broken:
+                raise InputError(
+                    "The header cannot be read.",
+                    got=text,
+                    do="check quote, separator and encoding of the source",
+                    place=file.name,
+                )
+        raise InputError("The file is empty.", do="leave it out of the source", place=file.name)
+
+
+class _Rows:
+    """The rows of one file."""
+
+    def __init__(
+        self, file: InputFile, names: tuple[str, ...], records: Records, form: Format
+    ) -> None:
+        self._file, self._names, self._records, self._form = file, names, records, form
+        self._first = True
+        self._kept = {"null_values": ["", *form.null], "strings_can_be_null": True}
+
+    def batches(self, columns: Sequence[str], start: int) -> Iterator[pa.RecordBatch]:
+        """Yield batches of all `columns`; the first record of the file is `start` + 1."""
+        read, skip = 0, 1 if self._form.header else 0
+        for chunk in _chunks(self._file, self._form, self._records):
+            here = skip if chunk.data.strip(b"\r\n") else 0
+            yield from self._parsed(chunk, columns, start + read, here)
+            skip -= here
+            read += chunk.records
+
+    def _parsed(
+        self, chunk: Chunk, columns: Sequence[str], start: int, skip: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Turn a chunk into a batch of its good rows and one of its bad ones."""
+        table, misfits = self._table(chunk, skip)
+        numbers = chunk.numbers(table.num_rows + len(misfits) + skip)
+        fits = np.ones(len(numbers), dtype=bool)
+        fits[[number - 1 for number, _ in misfits]] = False
+        fits[:skip] = False
+        bad = [(int(numbers[number - 1]), "columns", text) for number, text in misfits]
+        bad = sorted([*bad, *chunk.faults()])
+        if self._first:
+            self._refuse_wrong_dialect(table.num_rows, misfits)
+            self._first = False
+        found = {
+            name: column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+            for name, column in zip(self._names, table.columns, strict=True)
+        }
+        yield good_rows(columns, found, pa.array(numbers[fits] + start))
+        if bad:
+            lines, faults, texts = zip(*bad, strict=True)
+            yield bad_rows(columns, [line + start for line in lines], faults, texts)
+
+    def _table(self, chunk: Chunk, skip: int) -> tuple[pa.Table, list[tuple[int, str]]]:
+        """Parse a chunk; rows with another number of columns come back by their number."""
+        try:
+            table, misfits = self._parse(chunk.data, skip, threads=True)
+        except pa.ArrowInvalid as error:
+            if "UTF8" not in str(error):
+                raise
+            chunk.drop_undecodable()
+            table, misfits = self._parse(chunk.data, skip, threads=True)
+        if misfits:
+            table, misfits = self._parse(chunk.data, skip, threads=False)
+        return table, [(number or 0, text) for number, text in misfits]
+
+    def _parse(
+        self, data: bytes, skip: int, *, threads: bool
+    ) -> tuple[pa.Table, list[tuple[int | None, str]]]:
+        misfits: list[tuple[int | None, str]] = []
+
+        def misfit(row: pc.InvalidRow) -> str:
+            misfits.append((row.number, row.text))
+            return "skip"
+
+        data = data if data.endswith(b"\n") else data + b"\n"
+        if not data.strip(b"\r\n"):
+            return pa.table({name: pa.array([], pa.string()) for name in self._names}), []
+        table = pc.read_csv(
+            pa.BufferReader(data),
+            pc.ReadOptions(
+                column_names=list(self._names),
+                skip_rows_after_names=skip,
+                use_threads=threads,
+                block_size=len(data) + 1,
+            ),
+            pc.ParseOptions(
+                delimiter=self._records.separator,
+                quote_char=self._records.quote or False,
+                newlines_in_values=True,
+                invalid_row_handler=misfit,
+                ignore_empty_lines=True,
+            ),
+            pc.ConvertOptions(column_types=dict.fromkeys(self._names, pa.string()), **self._kept),
+        )
+        return table, misfits
+
+    def _refuse_wrong_dialect(self, good: int, misfits: Sequence[tuple[int, str]]) -> None:
+        if len(misfits) > max(good, _MANY):
+            raise InputError(
+                f"Most records do not have the {len(self._names)} columns of the file's header.",
+                got=misfits[0][1][:200],
+                do="check separator and quote of the source",
+                place=self._file.name,
+            )
+
+
+def _chunks(file: InputFile, form: Format, records: Records, size: int = 0) -> Iterator[Chunk]:
+    """Cut a file into chunks of whole records in UTF-8."""
+    raw = blocks(file, form.compression, size) if size else blocks(file, form.compression)
+    return records.chunks(_utf8(raw, form.encoding, file.name))
+
+
+def _utf8(raw: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
+    """Turn blocks of a file into blocks of UTF-8; what cannot be decoded becomes U+FFFD."""
+    plain = _is_utf8(encoding)
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    first = True
+    for block in raw:
+        if first:
+            _check_encoding(block, encoding, name)
+            first = False
+            yield block.removeprefix(codecs.BOM_UTF8) if plain else decoder.decode(block).encode()
+            continue
+        yield block if plain else decoder.decode(block).encode()
+    if not plain:
+        yield decoder.decode(b"", final=True).encode()
+
+
+def _check_encoding(block: bytes, encoding: str, name: str) -> None:
+    """Refuse a file whose first bytes say that it is in another encoding."""
+    marked = next((known for mark, known in _MARKS.items() if block.startswith(mark)), None)
+    looks = marked or ("utf-16" if b"\0" in block[:200] and not _is_wide(encoding) else None)
+    if looks == "utf-16" and not _is_wide(encoding):
+        raise InputError(
+            "The file looks like UTF-16.",
+            got=encoding,
+            do='add encoding = "utf-16" to the source',
+            place=name,
+        )
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding in ("utf-8", "utf-8-sig", "ascii")
+
+
+def _is_wide(encoding: str) -> bool:
+    return encoding.startswith("utf-16")
+
+
+def _separator(file: InputFile, form: Format) -> str:
+    if form.separator:
+        return form.separator
+    return "\t" if ".tsv" in file.path.name.lower() else ","

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files that a source names: found, kept inside the folders allowed, opened with limits."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from heptad.sources.reading import InputFile
+from heptad.standards.errors import Busy, InputError, Refused, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BLOCK = 8 << 20
+MOST_FILES = 100_000
+LARGEST_RATIO = 400
+"""A file that unpacks to more than this many times its size is a bomb; real ones stay below 50."""
+FREE_BYTES = 64 << 20
+"""Below this many unpacked bytes the ratio does not matter."""
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def listed(origin: str, folder: Path, allow: Sequence[Path] = ()) -> tuple[InputFile, ...]:
+    """Find the files of a glob, sorted by name.
+
+    Args:
+        origin: a path or a glob, relative to `folder`.
+        folder: the project's folder.
+        allow: further folders in which files may lie.
+
+    Raises:
+        InputError: if nothing is found, or something that is no regular file.
+        Refused: if a file lies outside the folders, symbolic links followed.
+    """
+    home = folder.resolve()
+    found = sorted(glob.glob(str(Path(glob.escape(str(home)), origin)), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    if not found:
+        near = _near(home, origin)
+        raise InputError("No file is found.", got=origin, do=near, place=str(home))
+    if len(found) > MOST_FILES:
+        raise InputError(
+            f"A source names at most {MOST_FILES:,} files.", got=len(found), do="narrow the glob"
+        )
+    return tuple(_checked(Path(path), home, allow) for path in found)
+
+
+def input_file(path: Path, name: str) -> InputFile:
+    """Describe a regular file.
+
+    Raises:
+        InputError: if it is none, or cannot be reached.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError("A file cannot be read.", got=error.strerror, place=name) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(
+            "Only regular files can be read.", got=name, do="leave folders and devices out"
+        )
+    return InputFile(path, name, status.st_size, status.st_mtime_ns)
+
+
+def digest(file: InputFile) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    try:
+        with file.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError("A file cannot be read.", got=error.strerror, place=file.name) from error
+
+
+def check_unchanged(file: InputFile) -> None:
+    """Refuse a file that changed since it was listed.
+
+    Raises:
+        Busy: if its size or its time of change is another.
+    """
+    now = input_file(file.path, file.name)
+    if (now.size, now.modified) != (file.size, file.modified):
+        raise Busy(
+            "A file changed while it was read, so nothing of it was loaded.",
+            place=file.name,
+            do="load it again once it is complete",
+        )
+
+
+def compression_of(file: InputFile, declared: str) -> str:
+    """Return none, gzip or zstd: as declared, or by the first bytes."""
+    if declared != "auto":
+        return declared
+    with file.path.open("rb") as stream:
+        head = stream.read(4)
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "none")
+
+
+def blocks(file: InputFile, declared: str = "auto", size: int = BLOCK) -> Iterator[bytes]:
+    """Read a file block by block, unpacked.
+
+    Args:
+        file: what to read.
+        declared: compression, or auto.
+        size: bytes in a block, at most.
+
+    Raises:
+        InputError: if it cannot be read or unpacked, or unpacks to far more than it is.
+    """
+    try:
+        compression = compression_of(file, declared)
+        with pa.OSFile(os.fspath(file.path)) as plain:
+            if compression == "none":
+                while block := plain.read(size):
+                    yield block
+                return
+            yield from _unpacked(plain, compression, file, size)
+    except OSError as error:
+        raise InputError(
+            "A file cannot be read to its end, so nothing of it was loaded.",
+            got=str(error).splitlines()[0],
+            do="check that it was copied whole; say compression = … if its name misleads",
+            place=file.name,
+        ) from error
+
+
+def _unpacked(plain: pa.OSFile, compression: str, file: InputFile, size: int) -> Iterator[bytes]:
+    total = 0
+    with pa.CompressedInputStream(plain, compression) as stream:
+        while block := stream.read(size):
+            total += len(block)
+            if total > FREE_BYTES and total > LARGEST_RATIO * file.size:
+                raise InputError(
+                    f"The file unpacks to more than {LARGEST_RATIO} times its size.",
+                    got=f"{file.size:,} bytes packed, more than {total:,} unpacked",
+                    do="if it is what it should be, unpack it yourself and load the result",
+                    place=file.name,
+                )
+            yield block
+
+
+def _checked(path: Path, home: Path, allow: Sequence[Path]) -> InputFile:
+    real = path.resolve()
+    if not any(real.is_relative_to(place) for place in (home, *allow)):
+        raise Refused(
+            "A source reaches outside the project's folder.",
+            got=str(path),
+            do=f'if that is meant, add "{real.parent}" to allow under [project]',
+        )
+    name = path.relative_to(home) if path.is_relative_to(home) else path
+    return input_file(real, str(name))
+
+
+def _near(home: Path, origin: str) -> str:
+    parent = (home / origin).parent
+    if any(mark in str(parent) for mark in "*?[") or not parent.is_dir():
+        return "check the path; it is relative to the project's folder"
+    names = [entry.name for entry in parent.iterdir()]
+    return suggest(Path(origin).name, names) if names else f"the folder {parent} is empty"
