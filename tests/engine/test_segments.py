@@ -12,7 +12,7 @@ import shutil
 import struct
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -25,13 +25,11 @@ from heptad.engine.local.frames import (
     checked,
     file_header,
     group_bytes,
+    whole_group,
 )
 from heptad.engine.local.segment import offsets_path, segment_name
 from heptad.engine.local.segments import Segments
 from heptad.standards.errors import Busy, ContractError, Corrupt, UnknownName
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BATCHES = [
     [f"entry {n} {'x' * (n % 7)}".encode() for n in range(k, k + 4)] for k in range(0, 40, 4)
@@ -129,6 +127,56 @@ def test_an_append_is_one_write_and_one_sync(tmp_path: Path, monkeypatch) -> Non
         monkeypatch.setattr(os, "fdatasync", lambda fd: (calls.append("sync"), sync(fd))[1])
         log.append(BATCHES[1])
         assert calls == ["write", "sync"]
+
+
+def test_a_new_segment_begins_once_the_last_is_settled_and_counts_once_it_is_named(
+    tmp_path: Path, monkeypatch
+) -> None:
+    with Segments(tmp_path / "log", segment_bytes=1) as log:
+        log.append(BATCHES[0])
+        calls = []
+
+        def watched(name: str):
+            really = getattr(os, name)
+
+            def call(fd, *rest):
+                calls.append((name, Path(f"/proc/self/fd/{fd}").readlink().name))
+                return really(fd, *rest)
+
+            return call
+
+        for name in ("write", "pwrite", "fdatasync", "fsync"):
+            monkeypatch.setattr(os, name, watched(name))
+        log.append(BATCHES[1])
+        segment = segment_name(4)
+        assert calls == [
+            ("fdatasync", "mark"),
+            ("write", segment),
+            ("fdatasync", segment),
+            ("fsync", "log"),
+            ("pwrite", "mark"),
+        ]
+
+
+def framed(body: bytes, salt: int) -> bytes:
+    return body + struct.pack("<I", crc32(body, salt))
+
+
+def test_a_group_that_contradicts_itself_is_refused_though_its_checksum_is_right(
+    tmp_path: Path,
+) -> None:
+    group = group_bytes([b"one", b"two"], b"", 0, 9)
+    assert whole_group(group, 0, 9) is not None
+    other_count = group[:-8] + struct.pack("<I", 3)
+    assert whole_group(framed(other_count, 9), 0, 9) is None
+    shorter = framed(group[:32] + struct.pack("<I", 2) + group[36:-4], 9)
+    assert whole_group(shorter, 0, 9) is not None
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / segment_name(0)).write_bytes(file_header(0, 9) + shorter)
+    unmarked(folder, 2)
+    with Segments(folder) as log, pytest.raises(Corrupt, match="entry 0 of 2"):
+        list(log.groups())
 
 
 def test_every_flipped_byte_of_an_acknowledged_segment_is_found(one: Path) -> None:
@@ -424,9 +472,10 @@ def test_a_file_that_grows_shrinks_or_goes_under_an_open_log_is_found(many: Path
             with pytest.raises(Corrupt, match="cannot be read"):
                 log.read(0 if path is paths[0] else 39)
             path.write_bytes(data)
-        unmarked(many, 12)
-        with pytest.raises(Corrupt, match="mark"):
-            list(log.groups())
+        for count in (12, 41):
+            unmarked(many, count)
+            with pytest.raises(Corrupt, match="mark"):
+                list(log.groups())
 
 
 def test_a_floor_stands_in_for_a_lost_mark_and_finds_a_shorter_log(one: Path) -> None:

@@ -17,7 +17,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from heptad.engine.local.frames import (
-    GROUP_MARK,
     Group,
     checked,
     file_header,
@@ -28,13 +27,14 @@ from heptad.engine.local.segments import Segments
 from heptad.security.heads import RESUME_EVERY, audit
 from heptad.security.ledger import Ledger
 from heptad.security.merkle import (
+    EMPTY_ROOT,
     Tree,
     leaf_hash,
     leaf_hashes,
     verify_consistency,
     verify_inclusion,
 )
-from heptad.security.notes import read_note
+from heptad.security.notes import Checkpoint, note, read_note
 from heptad.standards.errors import Busy, Conflict, Corrupt, InputError
 
 if TYPE_CHECKING:
@@ -329,6 +329,15 @@ def test_what_is_signed_is_the_entries_and_their_order_not_how_they_were_grouped
     caught([groups[0], merged(groups[1], groups[0]), *groups[2:]])
 
 
+def test_an_audit_of_fewer_entries_than_there_were_fails(groups: list[Group]) -> None:
+    for short in (groups[:-1], groups[:1], []):
+        with pytest.raises(Corrupt, match=f"entry {sum(len(g.records) for g in short)} of 300"):
+            audit(short, PUBLIC, ORIGIN, 300)
+    with pytest.raises(Corrupt, match="entry 0 of 1"):
+        audit(groups, PUBLIC, ORIGIN, 1)
+    assert audit(groups, PUBLIC, ORIGIN, groups[2].first).heads == 2
+
+
 def test_bytes_of_the_heads_changed_under_right_checksums_are_found(groups: list[Group]) -> None:
     seed = random.Random(16)
     spots = [(nth, at) for nth, group in enumerate(groups) for at in range(len(group.seal))]
@@ -347,10 +356,10 @@ def test_a_log_rolled_back_to_an_older_copy_is_found(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "log", tmp_path / "old")
     ledger = open_ledger(tmp_path / "log")
     ledger.add(ENTRIES[200:])
-    note = ledger.checkpoint()
+    last = ledger.checkpoint()
     check(tmp_path / "old")
     with pytest.raises(Corrupt, match="rolled back"):
-        check(tmp_path / "old", note)
+        check(tmp_path / "old", last)
     with pytest.raises(Corrupt, match="entry 200 of 300"):
         check(tmp_path / "old", floor=300)
 
@@ -373,10 +382,9 @@ def test_checkpoints_at_every_size_hold_for_the_log_as_it_grows(tmp_path: Path) 
     for n in range(12):
         notes.append(ledger.checkpoint())
         ledger.add(ENTRIES[3 * n : 3 * n + 1 + n % 3])
-    for note in notes:
-        size = read_note(note, ORIGIN, PUBLIC).size
-        assert ledger.verify(note).checkpoint == size
-        old, new = read_note(note, ORIGIN, PUBLIC), ledger.head()
+    for text in notes:
+        old, new = read_note(text, ORIGIN, PUBLIC), ledger.head()
+        assert ledger.verify(text).checkpoint == old.size
         proof = ledger.consistency(old.size)
         assert verify_consistency(old.size, new.size, proof, old.root, new.root)
     inside = Ledger(Memory(), KEY, ORIGIN)
@@ -418,6 +426,18 @@ def test_a_log_replaced_by_a_fork_while_it_is_open_is_found(groups: list[Group])
     memory.kept = fork._append.kept
     with pytest.raises(Corrupt, match="replaced"):
         ledger.verify()
+
+
+def test_a_checkpoint_of_an_empty_log_has_the_root_of_nothing(kept) -> None:
+    ledger = Ledger(Segments(kept[0], write=False), KEY, ORIGIN)
+    for root, holds in ((EMPTY_ROOT, True), (leaf_hash(b""), False)):
+        point = Checkpoint(ORIGIN, 0, root)
+        text = note(point, KEY.sign(point.text().encode()), PUBLIC)
+        if holds:
+            assert ledger.verify(text).checkpoint == 0
+        else:
+            with pytest.raises(Corrupt, match="checkpoint of 0"):
+                ledger.verify(text)
 
 
 def test_a_checkpoint_that_proves_nothing_is_refused(kept) -> None:
@@ -587,24 +607,23 @@ def killed(folder: Path, seed: int) -> int:
 
 def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "log"
-    note = None
+    kept_note = None
     for seed in range(15):
         last = killed(folder, seed)
         with Segments(folder, segment_bytes=SEGMENT_BYTES) as log:
             ledger = Ledger(log, KEY, ORIGIN, floor=last)
             assert len(ledger) >= last
             assert list(ledger.iterate()) == [entry(n) for n in range(len(ledger))]
-            assert ledger.verify(note).entries == len(ledger)
-            note = ledger.checkpoint()
+            assert ledger.verify(kept_note).entries == len(ledger)
+            kept_note = ledger.checkpoint()
     assert last > 300
 
 
 def test_an_empty_log_has_a_signed_head(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path / "log")
-    note = ledger.checkpoint()
-    assert read_note(note, ORIGIN, PUBLIC).size == 0
-    found = ledger.verify(note)
+    text = ledger.checkpoint()
+    assert read_note(text, ORIGIN, PUBLIC).size == 0
+    found = ledger.verify(text)
     assert (found.entries, found.heads, found.checkpoint) == (0, 0, 0)
     with pytest.raises(InputError, match="log's name"):
         Ledger(Memory(), KEY, "two words")
-    assert GROUP_MARK not in note.encode()
