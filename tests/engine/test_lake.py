@@ -20,7 +20,14 @@ from visits import Branch, Project, Visit
 from heptad.engine.local.arrow import arrow_schema
 from heptad.engine.local.lake import Lake
 from heptad.standards import Instant, Integer, Place, Table, Text
-from heptad.standards.errors import ContractError, Corrupt, HeptadError, InputError, UnknownName
+from heptad.standards.errors import (
+    Busy,
+    ContractError,
+    Corrupt,
+    HeptadError,
+    InputError,
+    UnknownName,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +75,14 @@ def test_a_load_without_rows_lands_too(project: Project) -> None:
     assert project.lake.commit("Visit", project.lake.stage("Visit"), load=3, table=Visit) == 1
     assert project.load([1], load=3) == 1
     assert project.ids() == []
+
+
+def test_a_stage_that_is_gone_is_no_empty_load(project: Project) -> None:
+    staged = project.stage(project.visits([1]))
+    shutil.rmtree(staged)
+    with pytest.raises(Busy, match="not written"):
+        project.lake.commit("Visit", staged, load=1, table=Visit)
+    assert project.load([1], load=1) == 1
 
 
 def test_state_table_lies_flat(project: Project) -> None:

@@ -70,8 +70,8 @@ def test_a_forked_child_does_not_keep_the_claim(tmp_path: Path) -> None:
     script = CLAIM.replace("sys.stdin.read()", "") + (
         "import os\n"
         "pid = os.fork()\n"
-        "if not pid: print('forked', flush=True); sys.stdin.read(); os._exit(0)\n"
-        "print(pid, flush=True); os.kill(os.getpid(), 9)\n"
+        "if not pid: os.write(1, b'forked\\n'); sys.stdin.read(); os._exit(0)\n"
+        "os.write(1, b'%d\\n' % pid); os.kill(os.getpid(), 9)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ _WRITES = _READS | {
 }
 _STORES = ("tables", "quarantine")
 _LARGEST_BATCH = 65_536
+_DISK = re.compile("No space left|Input/output error|Read-only file system|quota exceeded")
 _numbers = itertools.count()
 
 
@@ -230,6 +232,12 @@ def _explained(error: duckdb.Error) -> HeptadError:
             "The query needs more memory or disk than it may take.",
             got=said,
             do="raise memory_limit under [engine] in heptad.toml, or ask for less at once",
+        )
+    if isinstance(error, duckdb.IOException) and _DISK.search(said):
+        return Busy(
+            "The disk refused.",
+            got=said,
+            do="check the disk and its free space (`heptad doctor`), then run it again",
         )
     if isinstance(error, duckdb.InterruptException):
         return Busy("The query was interrupted.", do="run it again")

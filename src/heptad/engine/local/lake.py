@@ -248,8 +248,8 @@ class Lake:
             try:
                 old = [file for group in groups for file in group]
                 self._refuse_damaged(log, old)
-                compaction.merge(log.folder, stage, groups, log.columns())
                 with refusals(f"{name} was not compacted"):
+                    compaction.merge(log.folder, stage, groups, log.columns())
                     origin = f"merge-{log.version + 1:08d}"
                     new = place(log.folder, stage, origin, log.columns())
                 return log.commit(new, old)
@@ -300,6 +300,7 @@ class Lake:
             self._logs.pop(name, None)
             folder = self._place(name)
             with refusals(f"{name} could not be recovered"):
+                recovery.clear_stages(folder)
                 last = recovery.recover(folder, durable_version)
             if last >= 0:
                 lost = recovery.missing(folder, [(f.path, f.size) for f in self.files(name)])

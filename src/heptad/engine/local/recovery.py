@@ -124,10 +124,14 @@ def _expect(name: str, durable_version: int, last: int) -> None:
         )
 
 
-def _clear_leftovers(folder: Path) -> None:
-    """Remove stages, and what unfinished writes of single files left behind."""
+def clear_stages(folder: Path) -> None:
+    """Remove what was staged and never committed; only for one who knows that nobody stages."""
     for stage in folder.glob(".stage-*"):
         shutil.rmtree(stage)
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Remove what unfinished writes of single files left behind."""
     for pattern in (".*.fresh", "_month=*/.*.fresh", "_delta_log/.*.fresh"):
         for leftover in folder.glob(pattern):
             leftover.unlink()

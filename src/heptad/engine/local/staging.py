@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from errno import ENOENT
+from os import strerror
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -35,8 +37,10 @@ def place(folder: Path, staged: Path, origin: str, columns: Sequence[Column]) ->
 
     Raises:
         ContractError: if a file does not hold the columns, or lies in a wrong folder.
-        OSError: if the disk refuses.
+        OSError: if the disk refuses, or `staged` is not there; an empty one is no error.
     """
+    if not staged.is_dir():
+        raise FileNotFoundError(ENOENT, strerror(ENOENT), str(staged))
     paths = sorted(staged.rglob("*.parquet"))
     rows = [_checked(path, columns) for path in paths]
     months = [_month_of(path.relative_to(staged), columns) for path in paths]

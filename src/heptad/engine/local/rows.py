@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows by key in RocksDB, in HBase's model: families, versions, time to live, scans."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rocksdict import (
+    AccessType,
+    DBRecoveryMode,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteOptions,
+)
+
+from heptad.engine.local.rowkeys import (
+    END,
+    STAMP,
+    after,
+    column_key,
+    column_of,
+    escaped,
+    prefix_of,
+    row_key,
+    stamp_key,
+    stamp_of,
+    unescaped,
+)
+from heptad.engine.protocols import Cell, Family
+from heptad.standards.errors import Busy, ContractError, Corrupt, HeptadError, UnknownName, suggest
+from heptad.standards.time import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from heptad.standards.time import Clock
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_FAMILY = re.compile(r"[A-Za-z0-9_]{1,62}")
+_TABLE = b"T"
+
+_Stored = tuple[bytes, bytes, bytes]
+"""A cell on disk: its key, the part that names its column, its value."""
+_Judged = tuple[bytes, bytes, int, bytes, bool]
+"""A cell on disk: its key, its column, its timestamp, its value, whether it is visible."""
+
+
+class Rows:
+    """The row store of one project; one process writes it.
+
+    A cell is visible while it is among its column's newest `Family.versions` and not older than
+    `Family.ttl`; what is not visible is removed from disk by `sweep`, and nothing brings it back.
+    A column may be asked for as `family:qualifier`, a whole family as `family` or `family:`.
+
+    Args:
+        folder: where RocksDB keeps its files.
+        clock: tells the timestamp of cells written without one, and the age of all.
+        read_only: read what was there at opening, beside the process that writes.
+
+    Raises:
+        Busy: if another process has it open for writing, or the disk refuses.
+        Corrupt: if its files are damaged.
+    """
+
+    def __init__(
+        self, folder: Path, *, clock: Clock | None = None, read_only: bool = False
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = threading.RLock()
+        self._synced = WriteOptions()
+        self._synced.sync = True
+        access = AccessType.read_only() if read_only else AccessType.read_write()
+        with _refusals():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._store = Rdict(str(folder), _options(), access_type=access)
+            self._open = True
+            try:
+                self._families = {
+                    key[len(_TABLE) :].decode(): _families(value)
+                    for key, value in self._pairs(_TABLE, after(_TABLE))
+                }
+            except BaseException:
+                self._store.close()
+                raise
+
+    def create(self, table: str, families: Mapping[str, Family]) -> None:
+        """Create a table, or add families and change how they are kept; durable at return.
+
+        Raises:
+            ContractError: if a name or a setting cannot be kept.
+        """
+        _check_table(table, families)
+        with self._lock:
+            merged = self._families.get(table, {}) | dict(families)
+            settings = {name: [f.versions, f.ttl] for name, f in merged.items()}
+            with _refusals():
+                self._store.put(
+                    _TABLE + table.encode(), json.dumps(settings).encode(), write_opt=self._synced
+                )
+            self._families[table] = merged
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables, sorted."""
+        return sorted(self._families)
+
+    def families(self, table: str) -> dict[str, Family]:
+        """Return how a table's families are kept."""
+        return dict(self._known(table))
+
+    def drop(self, table: str) -> None:
+        """Remove a table and all its rows, durable at return."""
+        with self._lock:
+            self._known(table)
+            prefix = prefix_of(table)
+            batch = WriteBatch(raw_mode=True)
+            batch.delete_range(prefix, after(prefix))
+            batch.delete(_TABLE + table.encode())
+            self._write(batch)
+            del self._families[table]
+
+    def put(
+        self, table: str, row: bytes, cells: Mapping[bytes, bytes], timestamp: int | None = None
+    ) -> None:
+        """Write cells of one row, all or none, durable at return.
+
+        Args:
+            table: the table.
+            row: the row's key, not empty.
+            cells: value by column.
+            timestamp: of the cells, microseconds; None is now. A cell of the same column and
+                timestamp is replaced.
+
+        Raises:
+            UnknownName: if there is no such table or family.
+            ContractError: if the key is empty, or a column or timestamp is malformed.
+        """
+        self.put_many(table, [(row, cells)], timestamp)
+
+    def put_many(
+        self,
+        table: str,
+        rows: Iterable[tuple[bytes, Mapping[bytes, bytes]]],
+        timestamp: int | None = None,
+    ) -> None:
+        """Write many rows, all or none, with one wait for the disk."""
+        families, prefix = self._known(table), prefix_of(table)
+        stamp = stamp_key(self._clock.now() if timestamp is None else timestamp)
+        batch = WriteBatch(raw_mode=True)
+        for row, cells in rows:
+            start = prefix + row_key(row)
+            for column, value in cells.items():
+                batch.put(start + column_key(column, families) + stamp, value)
+        with self._lock:
+            self._write(batch)
+
+    def get(
+        self,
+        table: str,
+        row: bytes,
+        columns: Collection[bytes] | None = None,
+        *,
+        until: int | None = None,
+    ) -> dict[bytes, bytes]:
+        """Return the newest value of each column of a row; {} if there is none.
+
+        Args:
+            table: the table.
+            row: the row's key.
+            columns: which columns or families; None is all.
+            until: only cells with a timestamp up to this, microseconds.
+        """
+        start = prefix_of(table) + row_key(row)
+        wanted = self._wanted(table, columns)
+        for _, stored in self._stored(table, start, after(start)):
+            return _newest(self._judged(table, stored), wanted, until)
+        return {}
+
+    def cells(
+        self, table: str, row: bytes, column: bytes, *, until: int | None = None
+    ) -> list[Cell]:
+        """Return the visible versions of one column, newest first."""
+        start = prefix_of(table) + row_key(row)
+        first = start + column_key(column, self._known(table))
+        for _, stored in self._stored(table, first, after(first)):
+            return [
+                Cell(value, stamp)
+                for _, _, stamp, value, visible in self._judged(table, stored)
+                if visible and (until is None or stamp <= until)
+            ]
+        return []
+
+    def scan(  # noqa: PLR0913 - HBase's scan, by name
+        self,
+        table: str,
+        start: bytes = b"",
+        stop: bytes | None = None,
+        *,
+        prefix: bytes = b"",
+        columns: Collection[bytes] | None = None,
+        until: int | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+        """Give rows in the order of their keys' bytes, as they were when the scan began.
+
+        Args:
+            table: the table.
+            start: first key.
+            stop: first key that is not given any more; None is no end.
+            prefix: only keys that begin with this.
+            columns: which columns or families; rows with none of them are left out.
+            until: only cells with a timestamp up to this, microseconds.
+            reverse: from the last key down to the first.
+            limit: most rows.
+
+        Yields:
+            Key, and newest value by column.
+
+        Raises:
+            Corrupt: if the scan met damaged data; what it gave until then is not all.
+        """
+        wanted = self._wanted(table, columns)
+        table_key = prefix_of(table)
+        lower = table_key + max(escaped(start), escaped(prefix))
+        ends = [after(table_key + escaped(prefix)), after(table_key)]
+        ends += [] if stop is None else [table_key + escaped(stop)]
+        left = -1 if limit is None else limit
+        for key, stored in self._stored(table, lower, min(ends), reverse=reverse):
+            if left == 0:
+                return
+            if cells := _newest(self._judged(table, stored), wanted, until):
+                left -= 1
+                yield key, cells
+
+    def delete(
+        self,
+        table: str,
+        row: bytes,
+        columns: Collection[bytes] | None = None,
+        *,
+        until: int | None = None,
+    ) -> None:
+        """Remove cells of one row, all or none, durable at return.
+
+        Unlike HBase's, a deletion leaves no mark: a cell written later stays, whatever its
+        timestamp.
+
+        Args:
+            table: the table.
+            row: the row's key.
+            columns: which columns or families; None is all.
+            until: only cells with a timestamp up to this, microseconds.
+        """
+        start = prefix_of(table) + row_key(row)
+        wanted = self._wanted(table, columns)
+        with self._lock:
+            batch = WriteBatch(raw_mode=True)
+            for _, stored in self._stored(table, start, after(start)):
+                for key, column, stamp, _, visible in self._judged(table, stored):
+                    # What is hidden goes too: it must not come to light when others go.
+                    gone = not visible or until is None or stamp <= until
+                    if gone and _is_wanted(column, wanted):
+                        batch.delete(key)
+            self._write(batch)
+
+    def check_and_put(
+        self,
+        table: str,
+        row: bytes,
+        column: bytes,
+        expected: bytes | None,
+        cells: Mapping[bytes, bytes],
+        timestamp: int | None = None,
+    ) -> bool:
+        """Write cells if a column's newest value is what is expected; say whether.
+
+        Args:
+            table: the table.
+            row: the row's key.
+            column: the column looked at.
+            expected: its newest value; None if it should have none.
+            cells: value by column, to be written.
+            timestamp: of the cells, microseconds; None is now.
+        """
+        column_key(column, self._known(table))
+        with self._lock:
+            if self.get(table, row, [column]).get(column) != expected:
+                return False
+            self.put(table, row, cells, timestamp)
+            return True
+
+    def sweep(self, table: str) -> int:
+        """Remove from disk what is not visible any more; return how many cells."""
+        prefix = prefix_of(table)
+        with self._lock:
+            batch = WriteBatch(raw_mode=True)
+            for _, stored in self._stored(table, prefix, after(prefix)):
+                for key, _, _, _, visible in self._judged(table, stored):
+                    if not visible:
+                        batch.delete(key)
+            swept = len(batch)
+            self._write(batch)
+            return swept
+
+    def close(self) -> None:
+        """Close the store; it cannot be used afterwards."""
+        if self._open:
+            self._open = False
+            with _refusals():
+                self._store.close()
+
+    def __enter__(self) -> Rows:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _known(self, table: str) -> dict[str, Family]:
+        try:
+            return self._families[table]
+        except KeyError:
+            raise UnknownName(
+                f"There is no row table {table!r}.", got=table, do=suggest(table, self._families)
+            ) from None
+
+    def _wanted(self, table: str, columns: Collection[bytes] | None) -> frozenset[bytes] | None:
+        """Check the columns asked for; a family stands as `family:`."""
+        families = self._known(table)
+        if columns is None:
+            return None
+        for column in columns:
+            column_key(column if b":" in column else column + b":", families)
+        return frozenset(c if b":" in c else c + b":" for c in columns)
+
+    def _write(self, batch: WriteBatch) -> None:
+        if len(batch):
+            with _refusals():
+                self._store.write(batch, write_opt=self._synced)
+
+    def _pairs(
+        self, lower: bytes, upper: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Give key and value of all that lies from `lower` up to but not at `upper`."""
+        # The bounds of ReadOptions are of no use: rocksdict encodes them unlike raw keys.
+        with _refusals():
+            found = self._store.iter()
+            found.seek_for_prev(upper) if reverse else found.seek(lower)
+        step = found.prev if reverse else found.next
+        while found.valid():
+            key = found.key()
+            if key < lower or key >= upper:
+                break
+            yield key, found.value()
+            step()
+        # An iterator that meets damage just ends; only its status says so.
+        with _refusals():
+            found.status()
+
+    def _stored(
+        self, table: str, lower: bytes, upper: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, list[_Stored]]]:
+        """Give each row in the bounds with its cells on disk, by column, newest first."""
+        skip = len(prefix_of(table))
+        row, cells = b"", list[_Stored]()
+        for key, value in self._pairs(lower, upper, reverse=reverse):
+            end = key.index(END, skip)
+            if key[skip:end] != row and cells:
+                yield unescaped(row), cells[::-1] if reverse else cells
+                cells = []
+            row = key[skip:end]
+            cells.append((key, key[end + len(END) : -STAMP], value))
+        if cells:
+            yield unescaped(row), cells[::-1] if reverse else cells
+
+    def _judged(self, table: str, cells: Iterable[_Stored]) -> Iterator[_Judged]:
+        """Say of each cell of a row which column it is in, since when, and if it is visible."""
+        families, now = self._known(table), self._clock.now()
+        suffix: bytes | None = None
+        column, rank, kept, oldest = b"", 0, 0, -1
+        for key, here, value in cells:
+            if here != suffix:
+                suffix, rank = here, 0
+                column, name = column_of(here)
+                kept, ttl = families[name].versions, families[name].ttl
+                oldest = -1 if ttl is None else now - ttl
+            stamp = stamp_of(key)
+            yield key, column, stamp, value, rank < kept and stamp > oldest
+            rank += 1
+
+
+def _newest(
+    cells: Iterable[_Judged], wanted: frozenset[bytes] | None, until: int | None
+) -> dict[bytes, bytes]:
+    """Return the newest visible value of each wanted column of a row."""
+    values: dict[bytes, bytes] = {}
+    for _, column, stamp, value, visible in cells:
+        if (
+            visible
+            and column not in values
+            and (until is None or stamp <= until)
+            and _is_wanted(column, wanted)
+        ):
+            values[column] = value
+    return values
+
+
+def _is_wanted(column: bytes, wanted: frozenset[bytes] | None) -> bool:
+    return wanted is None or column in wanted or column[: column.index(b":") + 1] in wanted
+
+
+def _options() -> Options:
+    """Return RocksDB's options: a flipped bit in its log is an error, a torn tail is not."""
+    options = Options(raw_mode=True)
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
+    options.set_paranoid_checks(True)
+    options.set_keep_log_file_num(4)
+    return options
+
+
+def _check_table(table: str, families: Mapping[str, Family]) -> None:
+    if not _NAME.fullmatch(table):
+        raise ContractError("A row table's name is letters, digits and _.", got=table)
+    for name, family in families.items():
+        if not _FAMILY.fullmatch(name):
+            raise ContractError("A family's name is letters, digits and _.", got=name)
+        if family.versions < 1 or (family.ttl is not None and family.ttl < 1):
+            raise ContractError(
+                f"The family {table}:{name} would keep nothing.",
+                got=f"versions={family.versions}, ttl={family.ttl}",
+                do="give versions and ttl of at least 1",
+            )
+
+
+def _families(value: bytes) -> dict[str, Family]:
+    return {name: Family(*settings) for name, settings in json.loads(value).items()}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn what RocksDB raises into errors that name the cure."""
+    try:
+        yield
+    except HeptadError:
+        raise
+    except Exception as error:
+        raise _explained(str(error)) from error
+
+
+def _explained(said: str) -> HeptadError:
+    if "Corruption" in said or "checksum" in said:
+        return Corrupt(
+            "The row store is damaged.",
+            got=said,
+            do="restore rows/ from a backup, or remove it and build it again from the tables",
+        )
+    if "lock" in said.lower():
+        return Busy(
+            "Another process owns the row store.",
+            got=said,
+            do="let it answer (`heptad serve` does), or stop it",
+        )
+    return Busy(
+        "The row store cannot be used.",
+        got=said,
+        do="check the disk and its free space (`heptad doctor`), then run it again",
+    )
