@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from heptad.standards.codes import code_list
-from heptad.standards.errors import ContractError, suggest
+from heptad.standards.errors import ContractError, HeptadError, suggest
 from heptad.standards.expression import Column as ColumnNode
 from heptad.standards.expression import Expression, Operand
 
@@ -176,7 +176,7 @@ class Ref(Field):
     def __getattr__(self, name: str) -> Path:
         if name.startswith("_") or name in ("table", "name"):
             raise AttributeError(name)
-        return Path((self,)).step(name)
+        return _walked(Path((self,)), name)
 
     def __getitem__(self, name: str) -> Path:
         """Walk on to a field whose name an attribute of this Ref hides: `customer["name"]`."""
@@ -224,12 +224,20 @@ class Path(Operand):
     def __getattr__(self, name: str) -> Path:
         if name.startswith("_"):
             raise AttributeError(name)
-        return self.step(name)
+        return _walked(self, name)
 
     __getitem__ = step
 
     def __repr__(self) -> str:
         return ".".join([self.table.__name__, *(f.name for f in self.fields)])
+
+
+def _walked(path: Path, name: str) -> Path:
+    """Walk on by attribute; a name that is no field is no attribute either."""
+    try:
+        return path.step(name)
+    except HeptadError as error:
+        raise AttributeError(str(error)) from error
 
 
 class Instant(Field):
