@@ -31,7 +31,6 @@ class CashFlow:
         self.purse = traits.savings.copy()
         self.granted = np.zeros(shape, dtype=np.bool_)
         self.start = np.zeros(shape, dtype=np.int64)
-        self.fallen_due = np.zeros(shape, dtype=np.int64)
         self.paid = np.zeros(shape, dtype=np.int64)
         self.default = np.full(shape, NEVER, dtype=np.int64)
         self.late = np.full((*shape, lending.instalments), UNPAID, dtype=np.uint8)
@@ -54,8 +53,8 @@ class CashFlow:
         ids = np.broadcast_to(self.ids[:, None], shape)
         words = self.lending.world.draws.of("quits", ids.reshape(-1), slots.reshape(-1))
         diverted = self.lending.diverted(ids.reshape(-1), slots.reshape(-1))
-        usual = 2_000 + self.lending.careless(ids.reshape(-1)) ** 2 // 6
-        return chance(words, np.where(diverted, 220_000, usual)).reshape(shape)
+        usual = 1_000 + self.lending.careless(ids.reshape(-1)) ** 2 // 12
+        return chance(words, np.where(diverted, 180_000, usual)).reshape(shape)
 
     def _surplus(self, period: int) -> Ints:
         """Return what is left of the income of a period before loans of this bank are served."""
@@ -71,30 +70,26 @@ class CashFlow:
 
     def _collect(self, period: int, slot: int, asked: Asked) -> None:
         """Let the instalment of a loan fall due and pay as many as the purse holds."""
-        due_day = period * PERIOD
         number = period - self.start[:, slot] // PERIOD
-        running = self.granted[:, slot] & (self.default[:, slot] > due_day)
-        running &= (number >= 1) & (number <= asked.term)
-        self.fallen_due[:, slot] += running
-        open_ = self.fallen_due[:, slot] - self.paid[:, slot]
-        open_[~(self.granted[:, slot] & (self.default[:, slot] > due_day))] = 0
-        able = np.maximum(self.purse, 0) // asked.instalment
-        pays = np.where(self.quits[:, slot], 0, np.minimum(open_, able))
-        pays = np.where(self._forgets(period, slot) & (open_ == 1), 0, pays)
-        self._book_paid(slot, open_, pays, asked)
-        self.purse -= pays * asked.instalment
-        fails = running & (open_ - pays >= GRACE // PERIOD)
+        alive = self.granted[:, slot] & (self.default[:, slot] == NEVER)
+        open_ = np.where(alive, np.clip(number, 0, asked.term) - self.paid[:, slot], 0)
+        fails = (open_ > 0) & (number - self.paid[:, slot] > GRACE // PERIOD)
         oldest = self.start[:, slot] + PERIOD * (self.paid[:, slot] + 1)
         self.default[fails, slot] = oldest[fails] + GRACE
+        able = np.maximum(self.purse, 0) // asked.instalment
+        pays = np.where(self.quits[:, slot] | fails, 0, np.minimum(open_, able))
+        pays = np.where(self._forgets(period, slot) & (open_ == 1), 0, pays)
+        self._book_paid(slot, number, pays, asked)
+        self.purse -= pays * asked.instalment
 
     def _forgets(self, period: int, slot: int) -> Bools:
         """Tell who lets an instalment lie although there is money."""
         words = self.lending.world.draws.of("forgets", self.ids, period * 64 + slot)
         return chance(words, self.lending.careless(self.ids) ** 2)
 
-    def _book_paid(self, slot: int, open_: Ints, pays: Ints, asked: Asked) -> None:
+    def _book_paid(self, slot: int, number: Ints, pays: Ints, asked: Asked) -> None:
         """Write down how late each of the instalments paid in this period is, oldest first."""
-        words = self.lending.world.draws.of("days late", self.ids, self.fallen_due[:, slot])
+        words = self.lending.world.draws.of("days late", self.ids, number * 64 + slot)
         tight = self.purse < 2 * asked.instalment
         slack = np.where(
             tight, 1 + field(words, 0, 4), field(words, 4, 2) * (field(words, 6, 2) == 0)
@@ -103,7 +98,7 @@ class CashFlow:
             who = np.flatnonzero(pays > n)
             which = self.paid[who, slot]
             fits = which < self.late.shape[2]
-            days = np.minimum(PERIOD * (open_[who] - 1 - n) + slack[who], UNPAID - 1)
+            days = PERIOD * (number[who] - 1 - which) + slack[who]
             self.late[who[fits], slot, which[fits]] = days[fits]
             self.paid[who, slot] += 1
 
@@ -119,7 +114,7 @@ class CashFlow:
         free = t.income_on(asked.day - PAYSLIP_AGE) - t.housing - t.debts
         record = self.lending.record(self.ids, asked.day // QUARTER, t)
         known = (record["overdue"] > 0) & (record["thin"] == 0)
-        grants = ((asked.instalment + burden) * 100 <= free * 33) & ~known
+        grants = ((asked.instalment + burden) * 100 <= free * 32) & ~known
         grants = np.where(chance(words, 60_000), ~grants, grants)
         bad = (self.default < NEVER).any(axis=1)
         grants &= new & ~bad & (running.sum(axis=1) < 3)

@@ -249,4 +249,4 @@ def opened(path: Path) -> BinaryIO:
     """Open a file for writing; a gzip file gets no time, so that its bytes are the same again."""
     if path.suffix != ".gz":
         return path.open("wb")
-    return cast("BinaryIO", gzip.GzipFile(path, "wb", 6, mtime=0))
+    return cast("BinaryIO", gzip.GzipFile(path, "wb", 3, mtime=0))

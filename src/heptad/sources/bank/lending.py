@@ -84,9 +84,7 @@ class Lending:
         self.periods = last // PERIOD + 2
         self.slots = world.days // QUARTER + 1
         self.instalments = int(min(self.periods, TERMS[-1]))
-        whole = self._write_book()
-        self.loans = whole.take(whole.granted)
-        self.applications = replace(whole, late=np.empty((len(whole.day), 0), dtype=np.uint8))
+        self.applications, self.loans = self._write_books()
 
     def asked(self, ids: Ints, slot: Ints | int, traits: Traits) -> Asked:
         """Return what customers ask for in a slot: a pure function of both."""
@@ -130,11 +128,14 @@ class Lending:
         """Tell which loans are spent where they must not be."""
         return chance(self.world.draws.of("diverted", customer, slot), DIVERTED_PER_MILLION)
 
-    def _write_book(self) -> Book:
-        """Simulate all customers block by block and order what they asked for."""
-        parts = [self._simulate(low, high) for low, high in self.world.blocks()]
-        whole = Book(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Book)))
-        return whole.take(np.lexsort((whole.customer, whole.day)))
+    def _write_books(self) -> tuple[Book, Book]:
+        """Simulate all customers block by block; return all applications, and those granted."""
+        asked, lent = [], []
+        for low, high in self.world.blocks():
+            book = self._simulate(low, high)
+            lent.append(book.take(book.granted))
+            asked.append(replace(book, late=np.empty((len(book.day), 0), dtype=np.uint8)))
+        return _in_order(asked), _in_order(lent)
 
     def _simulate(self, low: int, high: int) -> Book:
         """Run the monthly cash flow of a block of customers with all their loans."""
@@ -154,3 +155,10 @@ class Lending:
             flow.default[row, slot].astype(np.int16),
             flow.late[row, slot],
         )
+
+
+def _in_order(parts: list[Book]) -> Book:
+    """Return books as one, by day and customer."""
+    day, customer = (np.concatenate([getattr(p, n) for p in parts]) for n in ("day", "customer"))
+    order = np.lexsort((customer, day))
+    return Book(*(np.concatenate([getattr(p, f.name) for p in parts])[order] for f in fields(Book)))

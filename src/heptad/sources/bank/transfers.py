@@ -36,8 +36,8 @@ PARTIES = np.array([b"A", b"E", b"L", b"U", b"B", b"X", b"K", b"S", b"O"])
 """Whose the other account is: own customer, employer, landlord, utility, bank, outside person,
 forbidden sink, own savings, other lender."""
 OWN, EMPLOYER, LANDLORD, UTILITY, BANK, OUTSIDE, SINK, PURSE, LENDER = range(9)
-_LONGEST_DELAY = 9
-"""Instalments that can be open at once before the simulation ends them, and one more."""
+_LONGEST_DELAY = 4
+"""Periods within which an instalment is paid, or the loan is in default."""
 
 
 @dataclass(slots=True)
