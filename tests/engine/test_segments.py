@@ -503,6 +503,17 @@ def test_an_offsets_file_forged_with_a_right_checksum_misleads_nobody(many: Path
     assert everything(many, segment_bytes=300) == RECORDS
 
 
+def test_a_log_opens_where_offsets_cannot_be_written(many: Path, monkeypatch) -> None:
+    for path in many.glob("*.idx"):
+        path.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", failing(errno.ENOSPC))
+        assert everything(many, segment_bytes=300) == RECORDS
+    assert list(many.glob("*.idx")) == []
+    assert everything(many, segment_bytes=300) == RECORDS
+    assert len(list(many.glob("*.idx"))) == len(list(many.glob("*.seg"))) - 1
+
+
 def test_one_process_writes_and_others_read_beside_it(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "er" / "log"
     with Segments(folder) as log:

@@ -538,6 +538,15 @@ def test_an_append_that_the_storage_refuses_changes_nothing() -> None:
     assert ledger.verify().heads == 2
 
 
+def test_storage_that_counts_more_entries_than_it_gives_is_refused(groups: list[Group]) -> None:
+    class Longer(Memory):
+        def __len__(self) -> int:
+            return 305
+
+    with pytest.raises(Corrupt, match="of 305"):
+        Ledger(Longer(groups), KEY, ORIGIN)
+
+
 def test_a_second_hand_on_the_storage_is_noticed(log: Path) -> None:
     segments = Segments(log)
     ledger = Ledger(segments, KEY, ORIGIN)

@@ -15,6 +15,7 @@ from heptad.security.merkle import (
     Tree,
     leaf_hash,
     leaf_hashes,
+    node_hash,
     verify_consistency,
     verify_inclusion,
 )
@@ -136,6 +137,8 @@ def test_every_proof_up_to_24_leaves_verifies_and_no_other_statement_does() -> N
             assert not verify_inclusion(leaf_hash(b"other"), index, size, proof, root)
             assert not verify_inclusion(leaf, index, size, [*proof, root], root)
             assert not verify_inclusion(leaf, index, size, proof[:-1], root) or not proof
+            above = node_hash(root, root)
+            assert not verify_inclusion(leaf, index, size, [*proof, root], above)
         for old in range(size + 1):
             proof = tree.consistency(old, size)
             assert verify_consistency(old, size, proof, tree.root(old), root)

@@ -97,6 +97,33 @@ def test_every_changed_character_is_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("size", "root"),
+    [
+        ("01", "A" * 43 + "="),
+        ("+1", "A" * 43 + "="),
+        ("1", "A" * 42 + "B="),
+        ("1", "A" * 42 + "=="),
+    ],
+)
+def test_a_second_spelling_of_a_checkpoint_is_refused_though_signed(size: str, root: str) -> None:
+    text = f"log\n{size}\n{root}\n"
+    body = key_hash("log", KEY.public_key()) + KEY.sign(text.encode())
+    with pytest.raises(InputError, match="not a signed checkpoint"):
+        read_note(f"{text}\n\u2014 log {b64encode(body).decode()}\n", "log", KEY.public_key())
+
+
+def test_a_second_spelling_of_a_signature_is_refused() -> None:
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    text = signed(POINT)
+    assert text.endswith("=\n")
+    same = alphabet[alphabet.index(text[-3]) ^ 1]
+    again = text[:-3] + same + text[-2:]
+    assert b64decode(again.split(" ")[-1]) == b64decode(text.split(" ")[-1])
+    with pytest.raises(InputError, match="not a signed checkpoint"):
+        read_note(again, POINT.origin, KEY.public_key())
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

@@ -198,6 +198,9 @@ def store_offsets(segment: Segment) -> bool:
     wrong, data = path.exists(), segment.path.read_bytes()
     body = _OFFSETS.pack(_OFFSETS_MAGIC, len(data), crc32(data), count, segment.stop)
     body += pack(f"<{2 * count}Q", *segment.positions, *segment.firsts)
-    with suppress(OSError):
+    try:
         path.write_bytes(body + pack("<I", crc32(body)))
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
     return wrong
