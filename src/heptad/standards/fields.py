@@ -99,7 +99,7 @@ class Field(Operand):
         declared: dict[str, Any] = {"type": type(self).__name__, "doc": self.doc}
         for clause in ("key", "optional", "personal", "subject", "ge", "le", "unit"):
             value = getattr(self, clause)
-            if value not in (None, False, ""):
+            if value is not None and value is not False and value != "":
                 declared[clause] = value
         if self.purposes:
             declared["purposes"] = sorted(self.purposes)
