@@ -64,17 +64,16 @@ def truth(bank):
 # The same, bit for bit
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_the_size_of_blocks_changes_nothing(table):
-    usual, odd = (gathered(Bank(**SMALL, block=n).table(table)) for n in (65_536, 41))
-    order = [np.lexsort((t["known_time"], t["event_time"], t["id"])) for t in (usual, odd)]
-    for name in usual:
-        assert (usual[name][order[0]] == odd[name][order[1]]).all(), name
-
-
 @pytest.fixture(scope="module")
 def small():
     return {block: Bank(**SMALL, block=block) for block in (30, 97, 240)}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_size_of_blocks_changes_nothing(small, table):
+    usual, odd = (gathered(small[block].table(table)) for block in (240, 97))
+    for name in usual:
+        assert (usual[name] == odd[name]).all(), name
 
 
 @pytest.fixture(scope="module")
@@ -382,8 +381,8 @@ def test_card_testing_is_many_small_payments_then_a_large_one(tables, history):
     rows = rows_of(tables["Payment"], planted["id"])
     found = list(incidents(planted))
     assert len(found) > 20
-    for rank in found:
-        rank = rank[np.argsort(rows["event_time"][rank])]
+    for unordered in found:
+        rank = unordered[np.argsort(rows["event_time"][unordered])]
         amounts, times = rows["amount"][rank], rows["event_time"][rank]
         assert len(rank) >= 6
         assert times[-1] - times[0] < 25 * 60_000_000
@@ -397,8 +396,8 @@ def test_impossible_journeys_are_impossible(tables, history):
     rows = rows_of(tables["Payment"], planted["id"])
     found = list(incidents(planted))
     assert len(found) > 10
-    for rank in found:
-        rank = rank[np.argsort(rows["event_time"][rank])]
+    for unordered in found:
+        rank = unordered[np.argsort(rows["event_time"][unordered])]
         assert planted["fraud"][rank].tolist() == [0] + [1] * (len(rank) - 1)
         assert rows["event_time"][rank[1]] - rows["event_time"][rank[0]] < 20 * 60_000_000
         lat, lon = (np.radians(rows[n][rank[:2]] / 1e7) for n in ("place_lat", "place_lon"))

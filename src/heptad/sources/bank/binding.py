@@ -63,6 +63,8 @@ event_time = "booked"
 name = "repayments"
 table = "Repayment"
 from = "repayments.parquet"
+[source.map]
+known_time = "known_time"
 
 [[source]]
 name = "merchants"
@@ -97,6 +99,8 @@ currency = "'EUR'"
 name = "labels"
 table = "Label"
 from = "labels.csv"
+[source.map]
+known_time = "known_time"
 
 [[source]]
 name = "consents"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heptad.sources.bank.dirt import Dirt, Layout
+from heptad.sources.bank.dirt import OUT_OF_RANGE, Dirt, Layout
 from heptad.sources.bank.draws import field
 from heptad.sources.bank.rendering import amounts, days, decimals, integers, iso
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from heptad.sources.bank import Bank
     from heptad.sources.bank.world import Columns
 
-OUT_OF_RANGE = "out of range"
 OTHER_PHONE = "phone written otherwise"
 
 TABLES = {
@@ -42,20 +41,25 @@ _SPOILT_AGES_PER_MILLION = 6_000
 _PHONES_PER_256 = 60
 
 
-def write_database(bank: Bank, path: Path, *, dirty: bool) -> tuple[dict[str, int], Counter[str]]:
+def write_database(
+    bank: Bank, path: Path, *, dirty: bool
+) -> tuple[dict[str, int], dict[str, Counter[str]]]:
     """Write the database; the same bank gives the same bytes with the same SQLite.
 
     Returns:
-        Rows per table of the database, and how many rows were spoilt for which reason.
+        Rows per table of the database, and per table how many rows were spoilt for which reason.
     """
     path.unlink(missing_ok=True)
-    rows, counts = {}, Counter[str]()
+    rows: dict[str, int] = {}
+    counts = {name: Counter[str]() for name in TABLES}
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
         for name, table in TABLES.items():
             database.execute("BEGIN")
-            rows[name] = _write_table(database, name, _known(bank, table), bank, counts, dirty)
+            rows[name] = _write_table(
+                database, name, _known(bank, table), bank, counts[name], dirty
+            )
             database.execute("COMMIT")
     return rows, counts
 

@@ -29,14 +29,33 @@ COLUMNS = "wrong number of columns"
 BAD_CARD = "bad card number"
 ENCODING = "bad encoding"
 AMBIGUOUS = "ambiguous local time"
+OUT_OF_RANGE = "out of range"
+BROKEN = "broken record"
 DUPLICATE = "duplicate"
 CONFLICT = "conflict"
 LATE, CORRECTION, DELETION = "late", "correction", "deletion"
 
+CODE_OF = {
+    BAD_DATE: "parse",
+    UNKNOWN_COUNTRY: "code",
+    UNKNOWN_CURRENCY: "currency",
+    NEGATIVE: "range",
+    MALFORMED: "parse",
+    NO_KEY: "required",
+    COLUMNS: "columns",
+    BAD_CARD: "luhn",
+    ENCODING: "encoding",
+    AMBIGUOUS: "zone",
+    CONFLICT: "conflict",
+    OUT_OF_RANGE: "range",
+    BROKEN: "json",
+}
+"""Kind of dirt → the code under which a row is quarantined for it; others are not."""
+
 _DATES = (b"31/02/2026 10:00:00", b"00/00/0000 00:00:00", b"n/a", b"2026-13-01T00:00:00Z")
 _COUNTRIES = (b"XX", b"QQ", b"Z9", b"--")
 _CURRENCIES = (b"XYZ", b"ECU", b"E U", b"??")
-_NUMBERS = (b"12x50", b"--", b"#REF!", b"1,2,3")
+_NUMBERS = (b"12x50", b"--", b"#REF!", b"1.2.3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,7 @@ _SPOILERS: dict[str, Callable[[Record, Layout, int], list[Record]]] = {
     NO_KEY: lambda r, at, _: _with(r, at.key, b""),
     ENCODING: lambda r, at, _: _with(r, at.country, b"\xff\xfe"),
     COLUMNS: _columns,
+    BROKEN: _columns,
     BAD_CARD: _bad_card,
     DUPLICATE: lambda r, _, __: [r, r],
     CONFLICT: _conflict,

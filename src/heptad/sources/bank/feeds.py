@@ -42,7 +42,7 @@ _ONLINE_FAULTS = _PAYMENT_FAULTS | {dirt.ENCODING: 400}
 _TRANSFER_FAULTS = {
     dirt.BAD_DATE: 500,
     dirt.NO_KEY: 300,
-    dirt.COLUMNS: 300,
+    dirt.BROKEN: 300,
     dirt.DUPLICATE: 1500,
 }
 

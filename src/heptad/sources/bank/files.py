@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from heptad.sources.bank.binding import project_text
 from heptad.sources.bank.database import write_database
+from heptad.sources.bank.dirt import CODE_OF
 from heptad.sources.bank.feeds import Feed, Online, Statements, Terminals, opened
 from heptad.sources.bank.rendering import amounts, compact_days, decimals, integers, iso
 from heptad.sources.bank.world import MISSING
@@ -34,12 +36,20 @@ class Exports:
     Attributes:
         files: paths, in the order written.
         rows: source → records written, headers not counted.
-        dirt: source → reason → records; exact.
+        dirt: source → kind of dirt → records; exact.
     """
 
     files: list[Path] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     dirt: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def refused(self, source: str) -> Counter[str]:
+        """Return how many records of a source must be quarantined, by code of the reason."""
+        found = Counter[str]()
+        for kind, count in self.dirt.get(source, {}).items():
+            if kind in CODE_OF and count:
+                found[CODE_OF[kind]] += count
+        return found
 
 
 def write_exports(bank: Bank, folder: Path, *, dirty: bool = True) -> Exports:
@@ -74,7 +84,7 @@ def write_exports(bank: Bank, folder: Path, *, dirty: bool = True) -> Exports:
     tables, counts = write_database(bank, core, dirty=dirty)
     out.files.append(core)
     out.rows |= tables
-    out.dirt["core"] = dict(counts)
+    out.dirt |= {name: dict(found) for name, found in counts.items()}
     project = folder / "heptad.toml"
     project.write_text(project_text(bank), encoding="utf-8", newline="\n")
     out.files.append(project)

@@ -154,11 +154,10 @@ class Loans:
 
     def credit_records(self, first: int, after: int) -> Iterator[Columns]:
         """Yield CreditRecord: one report a quarter on each customer whom the bureau knows."""
-        quarters = range(_FIRST_QUARTER, self.world.days // QUARTER + 1)
-        for low, high in self.world.blocks():
-            ids = np.arange(low, high, dtype=np.int64)
-            for quarter in quarters:
-                if quarter * QUARTER < after and (quarter + 1) * QUARTER > first:
+        for quarter in range(_FIRST_QUARTER, self.world.days // QUARTER + 1):
+            if quarter * QUARTER < after and (quarter + 1) * QUARTER > first:
+                for low, high in self.world.blocks():
+                    ids = np.arange(low, high, dtype=np.int64)
                     yield self._record_rows(ids, quarter, first, after)
 
     def _record_rows(self, ids: Ints, quarter: int, first: int, after: int) -> Columns:

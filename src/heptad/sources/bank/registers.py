@@ -232,5 +232,7 @@ def plain(text: str) -> str:
 
 
 def _stacked(*parts: Columns) -> Columns:
-    """Return parts of the same columns as one."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    """Return parts of the same columns as one, by customer, so that blocks leave no trace."""
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    order = np.argsort(whole["customer" if "customer" in whole else "id"], kind="stable")
+    return {name: values[order] for name, values in whole.items()}
