@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heptad.analysis.arrays import Array, Codes, Column, Table, columns, target
-from heptad.analysis.binning import code_column, cut_apart, spread
+from heptad.analysis.binning import cut_apart
 from heptad.analysis.evaluation import auc
+from heptad.analysis.histogram import code_column, spread
 from heptad.analysis.intervals import Interval, delong
 from heptad.analysis.logistic import fit_logistic
 from heptad.analysis.scorecard import Scorecard

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import json
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -15,8 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from heptad.analysis.arrays import Array, Codes, Table, columns, target, weights
-from heptad.analysis.binning import Bins, Rule, code_column, cut_apart, spread
+from heptad.analysis.binning import Bins, Rule, cut_apart
+from heptad.analysis.histogram import code_column, spread
 from heptad.analysis.logistic import fit_logistic
+from heptad.analysis.scorecard_json import Fitted, read, write
+from heptad.analysis.scorecard_sql import expression
 from heptad.standards.errors import ContractError, suggest
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Part:
 
         Missing, special and unseen are left out, since nobody can be advised to become them.
         """
-        return max(range(self.bins.regular), key=lambda i: (self.points[i], -i))
+        return max(range(self.bins.regular or len(self.points)), key=lambda i: (self.points[i], -i))
 
 
 class Scorecard:
@@ -235,15 +237,15 @@ class Scorecard:
     ) -> None:
         factor = self.pdo / math.log(2)
         offset = self.base_score - factor * math.log(self.base_odds)
-        parts = {}
+        points: dict[str, tuple[int, ...]] = {}
         for name, found in bins.items():
             coefficient = coefficients.get(name, 0.0)
-            points = tuple(round(factor * coefficient * woe) for woe in found.woe)
-            if any(points):
-                parts[name] = Part(found, coefficient, points)
+            worth = tuple(round(factor * coefficient * woe) for woe in found.woe)
+            if any(worth):
+                points[name] = worth
         base = round(offset - factor * intercept)
-        lowest = base + sum(min(part.points) for part in parts.values())
-        highest = base + sum(max(part.points) for part in parts.values())
+        lowest = base + sum(map(min, points.values()))
+        highest = base + sum(map(max, points.values()))
         if highest - lowest > _WIDEST:
             raise ContractError(
                 "The card's totals spread too wide.",
@@ -252,24 +254,25 @@ class Scorecard:
             )
         totals = range(lowest, highest + 1)
         chance = tuple(_expit((offset - total) / factor) for total in totals)
-        self._settle(dict(bins), coefficients, intercept, parts, (base, lowest, chance))
+        self._settle(Fitted(bins, coefficients, intercept, points, base, lowest, chance))
 
-    def _settle(
-        self,
-        bins: dict[str, Bins],
-        coefficients: Mapping[str, float],
-        intercept: float,
-        parts: dict[str, Part],
-        scale: tuple[int, int, tuple[float, ...]],
-    ) -> None:
-        self.base_, self.lowest_, self.probabilities_ = scale
-        self.bins_, self.parts_ = bins, parts
+    def _settle(self, found: Fitted) -> None:
+        self.base_, self.lowest_, self.probabilities_ = (
+            found.base,
+            found.lowest,
+            found.probabilities,
+        )
+        self.bins_ = bins = dict(found.bins)
+        self.parts_ = {
+            name: Part(bins[name], found.coefficients[name], points)
+            for name, points in found.points.items()
+        }
         self.classes_ = np.array([0, 1])
         self.feature_names_in_ = np.array(list(bins), dtype=object)
         self.n_features_in_ = len(bins)
-        self.coef_ = np.array([[coefficients.get(name, 0.0) for name in bins]])
-        self.intercept_ = np.array([intercept])
-        self._rows = tuple(_row_form(name, part) for name, part in parts.items())
+        self.coef_ = np.array([[found.coefficients.get(name, 0.0) for name in bins]])
+        self.intercept_ = np.array([found.intercept])
+        self._rows = tuple(_row_form(name, part) for name, part in self.parts_.items())
 
     # scoring
 
@@ -416,38 +419,7 @@ class Scorecard:
     def to_json(self) -> str:
         """The whole card as canonical JSON: the same card gives the same text."""
         self._fitted()
-        coefficients = dict(zip(self.bins_, self.coef_[0].tolist(), strict=True))
-        document = {
-            "kind": "heptad.scorecard",
-            "version": 1,
-            "parameters": self.get_params(),
-            "intercept": float(self.intercept_[0]),
-            "base": self.base_,
-            "lowest": self.lowest_,
-            "probabilities": self.probabilities_,
-            "columns": [
-                {
-                    "name": name,
-                    "edges": bins.edges,
-                    "groups": bins.groups,
-                    "special": bins.special,
-                    "good": bins.good,
-                    "bad": bins.bad,
-                    "woe": bins.woe,
-                    "coefficient": coefficients[name],
-                    "points": self.parts_[name].points if name in self.parts_ else None,
-                }
-                for name, bins in self.bins_.items()
-            ],
-        }
-        return json.dumps(
-            document,
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-            allow_nan=False,
-            default=_plain,
-        )
+        return write(self)
 
     @classmethod
     def from_json(cls, text: str) -> Scorecard:
@@ -457,20 +429,9 @@ class Scorecard:
             ContractError: if the text is not a scorecard of this version.
         """
         try:
-            document = json.loads(text)
-            if (document["kind"], document["version"]) != ("heptad.scorecard", 1):
-                raise ValueError(f"{document['kind']} version {document['version']}")
-            card = cls(**document["parameters"])
-            bins = {entry["name"]: _bins(entry) for entry in document["columns"]}
-            coefficients = {e["name"]: e["coefficient"] for e in document["columns"]}
-            parts = {
-                e["name"]: Part(bins[e["name"]], e["coefficient"], tuple(e["points"]))
-                for e in document["columns"]
-                if e["points"] is not None
-            }
-            _agree(document, parts)
-            scale = document["base"], document["lowest"], tuple(document["probabilities"])
-            card._settle(bins, coefficients, document["intercept"], parts, scale)
+            parameters, fitted = read(text)
+            card = cls(**parameters)
+            card._settle(fitted)
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise ContractError(
                 "This is not a scorecard of version 1.", got=str(error), do="export it again."
@@ -490,8 +451,6 @@ class Scorecard:
         Raises:
             ContractError: for another output.
         """
-        from heptad.analysis.scorecard_sql import expression
-
         self._fitted()
         return expression(self, output)
 
@@ -500,40 +459,6 @@ def _expit(z: float) -> float:
     if z >= 0:
         return 1 / (1 + math.exp(-z))
     return math.exp(z) / (1 + math.exp(z))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if hasattr(value, "items"):
-        return dict(value.items())
-    return list(value)
-
-
-def _agree(document: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
-    """Refuse a document whose lists cannot belong to one card."""
-    for name, part in parts.items():
-        unseen = 1 if part.bins.edges is None else 0
-        size = part.bins.missing + 1 + unseen
-        lengths = {len(part.points), len(part.bins.woe), len(part.bins.good), len(part.bins.bad)}
-        if lengths != {size}:
-            raise ValueError(f"{name} has lists of different lengths")
-    low = document["base"] + sum(min(part.points) for part in parts.values())
-    high = document["base"] + sum(max(part.points) for part in parts.values())
-    if (low, high - low + 1) != (document["lowest"], len(document["probabilities"])):
-        raise ValueError("probabilities do not cover the totals")
-
-
-def _bins(entry: Mapping[str, Any]) -> Bins:
-    edges, groups = entry["edges"], entry["groups"]
-    return Bins(
-        entry["name"],
-        None if edges is None else tuple(edges),
-        tuple(tuple(group) for group in groups),
-        *(tuple(entry[key]) for key in ("special", "good", "bad", "woe")),
-    )
 
 
 def _row_form(name: str, part: Part) -> tuple[str, Any, Any, tuple[int, ...], int]:

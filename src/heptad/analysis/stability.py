@@ -36,7 +36,7 @@ def psi(expected: ArrayLike, actual: ArrayLike, bins: int = 10) -> float:
     >>> psi(np.array([.1, .2, .3, .4]), np.array([.1, .2, .3, .4]))
     0.0
     >>> round(psi(np.array([.1, .2, .3, .4]), np.array([.3, .3, .4, .4]), bins=2), 3)
-    8.515
+    4.604
     """
     before, now = numbers(expected, "expected"), numbers(actual, "actual")
     if bins < 1:
