@@ -165,6 +165,13 @@ def test_parameters_out_of_range_are_refused(clause, value):
         Bank(**{**SMALL, clause: value})
 
 
+def test_ten_years_keep_within_their_bounds():
+    bank = Bank(60, 7, START, 3650)
+    for batch in (*bank.transfers(3600), *bank.payments(3640)):
+        assert (batch["amount"] >= 1).all()
+    assert len(gathered(bank.table("Loan"))["id"]) > 100
+
+
 def test_an_unknown_table_is_named():
     with pytest.raises(UnknownName, match="has no table 'Paymnt'"):
         Bank(**SMALL).table("Paymnt")

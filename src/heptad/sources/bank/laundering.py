@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from heptad.sources.bank.people import People
     from heptad.sources.bank.world import World
 
-CHAIN, SMURFING, EMPTIED, DIVERTED = range(4)
 SCHEMES = ("mule chain", "smurfing", "account take-over", "diverted loan")
 CHAIN_LENGTH = 4
 """Mules in a chain."""

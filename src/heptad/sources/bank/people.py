@@ -20,7 +20,7 @@ from heptad.sources.bank.draws import (
     spread,
     weighted,
 )
-from heptad.sources.bank.world import CITIES, World
+from heptad.sources.bank.world import CITIES, PERIOD, World
 
 EMPLOYED, SELF_EMPLOYED, RETIRED, STUDENT = range(4)
 OWNER, TENANT, FAMILY, OTHER = range(4)
@@ -75,7 +75,8 @@ class Traits:
 
     def income_on(self, day: Ints | int) -> Ints:
         """Return the monthly income of these customers as it runs on a day."""
-        grown: Ints = self.income * (1000 + self.drift * np.asarray(day) // 30) // 1000
+        moved = np.clip(self.drift * np.asarray(day) // PERIOD, -400, 600)
+        grown: Ints = self.income * (1000 + moved) // 1000
         kept: Ints = grown * self.shock_keeps // 100
         return np.where(self.shocked(day), kept, grown)
 

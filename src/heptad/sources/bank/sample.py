@@ -56,7 +56,9 @@ def plain(table: type[Table], batch: Columns) -> list[dict[str, Any]]:
     return rows
 
 
-def _plain(field: Field | None, value: Any, row: Mapping[str, Any]) -> Any:
+def _plain(  # noqa: PLR0911 - one line per kind
+    field: Field | None, value: Any, row: Mapping[str, Any]
+) -> Any:
     """Return one value as a source writes it, or None."""
     if isinstance(value, bytes):
         return value.decode()

@@ -82,7 +82,6 @@ CITIES = (
     City("New York", "US", 407128, -740060, 0, "EST"),
     City("Tokyo", "JP", 356762, 1396503, 0, "JST"),
 )
-HOME_CITIES = sum(1 for city in CITIES if city.weight)
 FAR = (23, 24)
 """Cities that nobody reaches within an hour."""
 
@@ -103,7 +102,7 @@ CATEGORIES = (
     Category("7995", "Betting", 8, 60, 3000, 60_000, 300, 1),
     Category("6051", "Digital assets", 6, 10, 9000, 75_000, 256, 1),
 )
-CASH, MARKETPLACE, BETTING, ASSETS = 9, 10, 13, 14
+CASH, MARKETPLACE, ASSETS = 9, 10, 14
 ELECTRONICS, JEWELLER = 4, 8
 
 CURRENCY_OF = {"GB": "GBP", "US": "USD", "JP": "JPY"}
