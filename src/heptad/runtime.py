@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.standards.errors import Busy, ContractError, UnknownName, suggest
 from heptad.standards.model import MODEL
-from heptad.standards.time import SystemClock
+from heptad.standards.time import FixedClock, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from heptad.catalog import Catalog
-    from heptad.catalog.loading import LoadReport
+    from heptad.ingest.report import LoadReport, Progress
     from heptad.service.app import App
     from heptad.service.deciding import Scorer
     from heptad.service.decisions import Decision
@@ -32,8 +32,17 @@ if TYPE_CHECKING:
     from heptad.service.replaying import Replay
     from heptad.service.training import Trained, TrainingSet
     from heptad.service.windows import Stored
+    from heptad.sources.config import Project
     from heptad.standards import Table
     from heptad.standards.time import Clock
+
+
+CLOCK = "clock"
+
+
+def _clock_of(project: Project) -> Clock:
+    """Return the machine's clock, or the fixed one of a simulated project."""
+    return SystemClock() if project.clock is None else FixedClock(project.clock)
 
 
 @cache
@@ -83,14 +92,15 @@ class Platform:
     Use `Platform.open`; it is a context manager. One process holds a project at a time.
     """
 
-    def __init__(self, path: Path, *, role: str, purpose: str, clock: Clock) -> None:
+    def __init__(self, path: Path, *, role: str, purpose: str, clock: Clock | None) -> None:
         from heptad.engine.local.owner import Owner
-        from heptad.sources.config import load_project
+        from heptad.sources.config import read_project
 
-        self.path, self.role, self.purpose, self.clock = path, role, purpose, clock
-        self.project = load_project(path)
+        self.path, self.role, self.purpose = path, role, purpose
         self.apps = discover()
         self.tables = tables_of(self.apps.values())
+        self.project = read_project(path, self.tables)
+        self.clock = clock or _clock_of(self.project)
         self._owner = Owner(path)
         if not self._owner.acquire():
             raise Busy(
@@ -107,7 +117,7 @@ class Platform:
     def _wire(self) -> None:
         """Open the stores, lowest layer first, and recover what a kill left unfinished."""
         from heptad.catalog import Catalog
-        from heptad.catalog.loading import Loader
+        from heptad.catalog.loading import Loading
         from heptad.engine.local.duck import Duck
         from heptad.engine.local.lake import Lake
         from heptad.engine.local.segments import Segments
@@ -119,28 +129,29 @@ class Platform:
         self.catalog: Catalog = Catalog(self.path / "catalog.sqlite", clock=self.clock)
         self.keys = Keys(self.path / "keys", clock=self.clock)
         self.lake = Lake(self.path / "tables", clock=self.clock)
-        self.duck = Duck(
-            self.path,
-            allow=self.project.folders(),
-            memory_limit=engine.memory,
-            threads=engine.threads,
-        )
+        self.duck = Duck(self.path, memory_limit=engine.memory, threads=engine.threads)
         settings = self.catalog.settings
+        self._wind()
         self._segments = Segments(self.path / "log" / "decisions")
         ledger = Ledger(
-            self._segments, self.keys.signing_key(), self.project.origin, floor=settings.log_floor
+            self._segments,
+            self.keys.signing_key(),
+            self.project.security.origin,
+            floor=settings.log_floor,
         )
         self.log: DecisionLog = DecisionLog(ledger, self.catalog.decisions, settings, self.keys)
-        self.loader = Loader(
-            project=self.project,
-            tables=self.tables,
-            catalog=self.catalog,
-            lake=self.lake,
-            duck=self.duck,
-            keys=self.keys,
-            clock=self.clock,
+        self.loading = Loading(
+            self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
-        self.loader.recover()
+
+    def _wind(self) -> None:
+        """Set a simulated clock to where the project left it."""
+        if isinstance(self.clock, FixedClock):
+            self.clock.set(max(self.clock.now(), int(self.catalog.settings.get(CLOCK, 0))))
+
+    def keep_clock(self) -> None:
+        """Remember where a simulated clock stands, for whoever opens the project next."""
+        self.catalog.settings.raise_to(CLOCK, self.clock.now())
 
     @classmethod
     def open(
@@ -163,7 +174,7 @@ class Platform:
             Busy: if another process holds the project.
             InputError: if heptad.toml is missing or wrong.
         """
-        return cls(Path(path).resolve(), role=role, purpose=purpose, clock=clock or SystemClock())
+        return cls(Path(path).resolve(), role=role, purpose=purpose, clock=clock)
 
     def close(self) -> None:
         """Let the stores go."""
@@ -214,7 +225,7 @@ class Platform:
         *,
         plan: bool = False,
         history: bool = False,
-        progress: Callable[[str, float], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> list[LoadReport]:
         """Load what the sources hold and the project does not.
 
@@ -222,9 +233,13 @@ class Platform:
             source: name of one source; all by default.
             plan: only say what would happen.
             history: rows known after `known_after`, though the source was loaded before.
-            progress: told (what, share done).
+            progress: told how far a load is.
         """
-        return self.loader.load(source, plan=plan, history=history, progress=progress)
+        sources = [self.project.source(source)] if source else list(self.project.sources)
+        return [
+            self.loading.load(s, plan=plan, history=history or None, progress=progress)
+            for s in sources
+        ]
 
     def read(
         self,
@@ -375,12 +390,28 @@ class Platform:
         for table in app.used_tables():
             self.lake.create(table)
         return Circumstances(
-            policy=app.policy | self.project.policy(app.name),
+            policy=self.policy(app),
             tables={t.__name__: self.lake.version(t.__name__) for t in app.used_tables()},
             basis=basis_of(app.purpose),
             scorer=self._champion(app),
             ids=ids or {},
         )
+
+    def policy(self, app: App) -> dict[str, Any]:
+        """Return the policy values of an application with the project's changes.
+
+        Raises:
+            UnknownName: if the project changes a value that the application does not have.
+        """
+        changes = self.project.policies.get(app.name, {})
+        for name in changes:
+            if name not in app.policy:
+                raise UnknownName(
+                    f"{app.name} has no policy value {name!r}.",
+                    got=name,
+                    do=suggest(name, app.policy),
+                )
+        return {**app.policy, **changes}
 
     def _champion(self, app: App) -> Scorer | None:
         """Return the approved model of an application."""
@@ -478,7 +509,7 @@ class Platform:
         from heptad.service.training import gather
 
         chosen = self.app(app)
-        return gather(chosen, self.duck, self.stored, self._compute, until=until, known=known)
+        return gather(chosen, self.duck, self.stored, self.compute, until=until, known=known)
 
     def train(
         self,

@@ -113,10 +113,9 @@ def arrow(table, made: list[Version]) -> pa.Table:
     ]
     for name in names:
         columns[name] = [v.values[name] for v in made]
-    stamp = pa.timestamp("us", "UTC")
     data = {n: pa.array(c) for n, c in columns.items()}
-    data["event_time"] = pa.array([v.values["event_time"] for v in made], stamp)
-    data["known_time"] = pa.array([v.known for v in made], stamp)
+    data["event_time"] = pa.array([v.values["event_time"] for v in made], pa.int64())
+    data["known_time"] = pa.array([v.known for v in made], pa.int64())
     data["_deleted"] = pa.array([v.deleted for v in made], pa.bool_())
     data["_load"] = pa.array([1] * len(made), pa.int64())
     data["_line"] = pa.array(range(len(made)), pa.int64())

@@ -103,6 +103,14 @@ class Decisions:
             raise UnknownName("There is no decision of this id.", got=id, do="see `heptad log`")
         return found
 
+    def starting(self, start: str, limit: int = 2) -> list[str]:
+        """Return ids that begin with a text, the exact one first."""
+        column = DecisionRow.id
+        wanted = select(column).where(column.startswith(start, autoescape=True))
+        with self._store.read() as connection:
+            found = connection.execute(wanted.order_by(column).limit(limit)).scalars()
+            return list(found)
+
     def known(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the decisions, by id, that are in the index."""
         wanted = list(dict.fromkeys(ids))

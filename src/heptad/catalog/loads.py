@@ -239,6 +239,13 @@ class Loads:
         with self._store.read() as connection:
             return [_load(row._mapping) for row in connection.execute(wanted)]
 
+    def corrected(self, table: str) -> bool:
+        """Tell whether any key of a table may have several versions."""
+        changes = LoadRow.corrections + LoadRow.deletions > 0
+        wanted = select(LoadRow.id).where(LoadRow.table == table, changes).limit(1)
+        with self._store.read() as connection:
+            return connection.execute(wanted).first() is not None
+
     def first(self, source: str, table: str) -> Load | None:
         """Return the first committed load of a source: what came with it is history."""
         return self._committed(source, table, LoadRow.id.asc())

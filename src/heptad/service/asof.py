@@ -40,8 +40,8 @@ def read_sql(
     wanted = columns or [c.name for c in table.columns() if not c.name.startswith("_")]
     chosen = ", ".join(quote(name) for name in wanted)
     key = quote(table.key.name)
-    known = f"WHERE epoch_us(known_time) <= {int(k)}" if k is not None else ""
-    happened = f"AND epoch_us(event_time) <= {int(t)}" if t is not None else ""
+    known = f"WHERE known_time <= {int(k)}" if k is not None else ""
+    happened = f"AND event_time <= {int(t)}" if t is not None else ""
     current = (
         f"SELECT * EXCLUDE _rank FROM (SELECT *, row_number() OVER "
         f"(PARTITION BY {identity(table)} ORDER BY {_NEWEST}) AS _rank FROM {relation} {known}) "
@@ -69,22 +69,20 @@ def versions_sql(
 
     Returns:
         Columns `_id` (key), `_us` (event_time), `_from` and `_to` (known from, inclusive, and to,
-        exclusive; NULL for ever), all int64 microseconds, and the columns wanted, instants among
-        them as int64 microseconds too.
+        exclusive; NULL for ever), all int64 microseconds, and the columns wanted.
     """
     key = quote(table.key.name)
-    kinds = {c.name: c.kind for c in table.columns()}
-    chosen = "".join(f", {_plain(name, kinds[name])}" for name in columns)
+    chosen = "".join(f", {quote(name)}" for name in columns)
     plain = (
-        f"SELECT {key} AS _id, epoch_us(event_time) AS _us, epoch_us(known_time) AS _from, "
+        f"SELECT {key} AS _id, event_time AS _us, known_time AS _from, "
         f"NULL::BIGINT AS _to{chosen} FROM {relation} WHERE NOT _deleted"
     )
     if not corrected:
         return plain
     several = f"(SELECT {key} FROM {relation} GROUP BY {key} HAVING count(*) > 1)"
     spans = (
-        f"SELECT {key} AS _id, epoch_us(event_time) AS _us, epoch_us(known_time) AS _from, "
-        f"lead(epoch_us(known_time)) OVER (PARTITION BY {key} "
+        f"SELECT {key} AS _id, event_time AS _us, known_time AS _from, "
+        f"lead(known_time) OVER (PARTITION BY {key} "
         f"ORDER BY known_time, _load, _line) AS _to, _deleted{chosen} "
         f"FROM {relation} WHERE {key} IN {several}"
     )
@@ -93,9 +91,3 @@ def versions_sql(
         f"SELECT * EXCLUDE _deleted FROM ({spans}) "
         f"WHERE NOT _deleted AND (_to IS NULL OR _to > _from)"
     )
-
-
-def _plain(name: str, kind: str) -> str:
-    """Return the SQL of a column as expressions see it."""
-    column = quote(name)
-    return f"epoch_us({column}) AS {column}" if kind == "instant" else column

@@ -222,11 +222,11 @@ def select_rows(
         if known is not None:
             wanted["wanted_known"] = pa.array(list(known), pa.int64())
         tables["wanted"] = pa.table(wanted)
-        exactly = " AND epoch_us(r.known_time) = wanted_known" if known is not None else ""
+        exactly = " AND r.known_time = wanted_known" if known is not None else ""
         where.append(f"EXISTS (SELECT 1 FROM wanted WHERE wanted_key = r.{key}{exactly})")
     if between is not None:
-        where.append(f"epoch_us(r.event_time) >= {int(between[0])}")
-        where.append(f"epoch_us(r.event_time) < {int(between[1])}")
+        where.append(f"r.event_time >= {int(between[0])}")
+        where.append(f"r.event_time < {int(between[1])}")
     first = (
         f"QUALIFY row_number() OVER (PARTITION BY r.{key} "
         f"ORDER BY r.known_time, r._load, r._line) = 1"

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ ENCODINGS = (
     "big5", "shift_jis", "euc-kr", "ascii",
 )  # fmt: skip
 
-_SECTIONS = ("project", "source", "engine", "serve", "security", "retention")
+_SECTIONS = ("project", "source", "engine", "serve", "security", "retention", "apps")
 _SOURCE_KEYS = (
     "name", "table", "from", "query", "map", "codes", "known_after", "zone", "watermark", "format",
     "separator", "quote", "encoding", "decimal", "thousands", "header", "columns", "null",
@@ -147,6 +148,7 @@ class Project:
         clock: the instant at which the project's clock stands (simulated projects); else None.
         allow: further folders from which files may be read, resolved.
         sources: the bindings, in order.
+        policies: application → the policy values that the project changes, from `[apps.NAME]`.
     """
 
     folder: Path
@@ -159,6 +161,12 @@ class Project:
     serve: Serve = Serve()
     security: Security = Security()
     retention: Retention = Retention()
+    policies: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the file says as plain data; secrets are there by reference only."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return plain
 
     def source(self, name: str) -> Source:
         """Find a source by its name.
@@ -171,6 +179,10 @@ class Project:
                 return source
         names = [source.name for source in self.sources]
         raise UnknownName(f"There is no source {name!r}.", got=name, do=suggest(name, names))
+
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders outside the project from which files may be read."""
+        return self.allow
 
     def of(self, table: str) -> tuple[Source, ...]:
         """Return the sources bound to a table, in order."""
@@ -229,6 +241,7 @@ def parse_project(
         serve=_serve(_section(root, "serve", ("host", "port"))),
         security=_security(_section(root, "security", ("passphrase", "origin"))),
         retention=_retention(_section(root, "retention", ("decisions", "quarantine"))),
+        policies=_policies(root),
     )
 
 
@@ -256,6 +269,21 @@ def _section(root: Section, name: str, keys: tuple[str, ...]) -> Section:
     section = root.part(root.mapping(name), f"[{name}]", name)
     section.only(keys)
     return section
+
+
+def _policies(root: Section) -> dict[str, dict[str, bool | int | float | str]]:
+    """Read the policy values of each application."""
+    found: dict[str, dict[str, bool | int | float | str]] = {}
+    apps = root.part(root.mapping("apps"), "[apps]", "apps")
+    for name in root.mapping("apps"):
+        values = apps.mapping(name)
+        for key, value in values.items():
+            if not isinstance(value, bool | int | float | str):
+                raise apps.error(
+                    f"[apps.{name}] {key} must be a plain value.", name, value, f"write {key} = 5"
+                )
+        found[name] = dict(values)
+    return found
 
 
 def _currency(project: Section) -> str:

@@ -132,7 +132,7 @@ def demo(
     """Run the main job: a simulated bank's day and real data through seven layers."""
     from heptad.terminal.demo import run_demo
 
-    held = run_demo(folder, seed=seed, size=size, real=real)
+    held = run_demo(folder, seed=seed, size=size, fetch=real)
     if not held:
         raise typer.Exit(CHECK_FAILED)
     if serve:

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated bank of the demo: its history loaded, its model trained, its live day decided."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from heptad.standards.time import FixedClock, day, minute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import httpx
+
+    from heptad.catalog.loading import LoadReport
+    from heptad.runtime import Platform
+    from heptad.service.training import Trained
+    from heptad.sources.bank import Arrival, Bank
+
+START, DAYS, CUSTOMERS = date(2025, 10, 1), 396, 2_000
+STEP = 20 * minute
+"""Simulated time of one micro-batch."""
+STAMP = "bank.json"
+
+
+@dataclass
+class Day:
+    """What came of the live day."""
+
+    rows: int = 0
+    late: int = 0
+    corrections: int = 0
+    decisions: dict[str, int] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
+    late_keys: list[str] = field(default_factory=list)
+
+
+def make(folder: Path, *, seed: int, size: int) -> Bank:
+    """Write the bank's exports into a project folder, unless they are there."""
+    from heptad.sources.bank import Bank
+    from heptad.sources.bank.files import write_exports
+
+    bank = Bank(CUSTOMERS * size, seed, START, DAYS)
+    stamp = folder / STAMP
+    wanted = {"seed": seed, "customers": CUSTOMERS * size, "start": START.isoformat(), "days": DAYS}
+    if not (stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == wanted):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_exports(bank, folder)
+        stamp.write_text(json.dumps(wanted), encoding="utf-8")
+    return bank
+
+
+def fits(folder: Path, *, seed: int, size: int) -> bool:
+    """Tell whether a folder holds this bank or nothing."""
+    stamp = folder / STAMP
+    if not stamp.exists():
+        return not folder.exists() or not any(folder.iterdir())
+    found = json.loads(stamp.read_text(encoding="utf-8"))
+    return bool(found["seed"] == seed and found["customers"] == CUSTOMERS * size)
+
+
+def load(platform: Platform, progress: Callable[[str, float], None] | None) -> list[LoadReport]:
+    """Load the history."""
+    return platform.load(progress=progress)
+
+
+def train(platform: Platform, bank: Bank) -> Trained | None:
+    """Train the credit scorecard on what is known at the end of the history; let it decide.
+
+    Returns:
+        The model with its figures, or None if one is in use already.
+    """
+    if platform.catalog.models.champion("credit") is not None:
+        return None
+    end = int(bank.world.end)
+    trained = platform.train("credit", until=end, known=end, seed=0, trainer="demo trainer")
+    (model,) = platform.catalog.models.recent(app="credit", limit=1)
+    platform.catalog.models.approve(model.id, "demo approver", "held-out figures reviewed")
+    platform.catalog.models.promote(model.id, "champion", "demo approver", "first model")
+    return trained
+
+
+@contextmanager
+def served(platform: Platform) -> Iterator[httpx.Client]:
+    """Serve the project on a free port of this machine, and give a client of it."""
+    import httpx
+    import uvicorn
+
+    from heptad.terminal.http.api import public
+
+    config = uvicorn.Config(public(platform), port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the demo's server did not start")
+        threading.Event().wait(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def batches(bank: Bank) -> Iterator[tuple[str, list[Arrival]]]:
+    """Yield the live day as micro-batches of one table each, in order of arrival."""
+    waiting: dict[str, list[Arrival]] = {}
+    edge = 0
+    for arrival in bank.live():
+        if arrival.instant >= edge:
+            yield from waiting.items()
+            waiting, edge = {}, (arrival.instant // STEP + 1) * STEP
+        waiting.setdefault(arrival.table, []).append(arrival)
+    yield from waiting.items()
+
+
+def live(platform: Platform, bank: Bank, progress: Callable[[float], None]) -> Day:
+    """Post the live day over HTTP, each row known when it arrives, and have it decided."""
+    out = Day()
+    clock = platform.clock
+    if not isinstance(clock, FixedClock):
+        raise TypeError("a simulated day needs the project's simulated clock")
+    end = int(bank.world.end)
+    with served(platform) as client:
+        for table, arrivals in batches(bank):
+            clock.set(arrivals[-1].instant)
+            _post(client, table, arrivals, out)
+            progress(min((arrivals[-1].instant - end) / day, 1.0))
+    platform.keep_clock()
+    return out
+
+
+def _post(client: httpx.Client, table: str, arrivals: Sequence[Arrival], out: Day) -> None:
+    """Post one micro-batch and count what came of it."""
+    response = client.post(
+        f"/v1/tables/{table}/rows",
+        content=b"\n".join(a.line for a in arrivals),
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    response.raise_for_status()
+    answer: dict[str, Any] = response.json()
+    out.rows += len(arrivals)
+    out.late += sum(a.remark == "late" for a in arrivals)
+    out.late_keys += [json.loads(a.line)["id"] for a in arrivals if a.remark == "late"]
+    out.corrections += sum(a.remark == "correction" for a in arrivals)
+    for made in answer["decisions"]:
+        out.decisions[made["app"]] = out.decisions.get(made["app"], 0) + 1
+        if made["outcome"] not in ("approve", "skip"):
+            out.held.append(made["id"])
