@@ -138,9 +138,10 @@ class Bank:
         return live_day(self)
 
     def table(self, name: str) -> Iterator[Columns]:
-        """Yield all rows of one shared table that began before the end of the history.
+        """Yield the rows of one shared table, in the order of its exports.
 
-        Some of them are known only later: compare their known_time with `world.end`.
+        Events are those of the history. Some rows are known only after it, and Card and Device
+        have rows of the days that follow: compare their known_time with `world.end`.
 
         Raises:
             UnknownName: if the simulated bank has no such table.
