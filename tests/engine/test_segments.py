@@ -506,8 +506,14 @@ def test_an_offsets_file_forged_with_a_right_checksum_misleads_nobody(many: Path
 def test_a_log_opens_where_offsets_cannot_be_written(many: Path, monkeypatch) -> None:
     for path in many.glob("*.idx"):
         path.unlink()
+
+    def half(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", failing(errno.ENOSPC))
+        patched.setattr(Path, "write_bytes", half)
         assert everything(many, segment_bytes=300) == RECORDS
     assert list(many.glob("*.idx")) == []
     assert everything(many, segment_bytes=300) == RECORDS
