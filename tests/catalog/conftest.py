@@ -34,7 +34,7 @@ def quick_folder() -> Iterator[Path]:
 def _empty() -> bytes:
     """The bytes of a catalog that was just made."""
     with quick_folder() as folder:
-        Catalog(folder / "c.sqlite").close()
+        Catalog(folder / "c.sqlite", clock=FixedClock(NOON)).close()
         return (folder / "c.sqlite").read_bytes()
 
 
@@ -88,5 +88,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def catalog(target: str, tmp_path: Path, clock: FixedClock) -> Iterator[Catalog]:
+    if "://" not in target:
+        Path(target).write_bytes(_empty())
     with Catalog(target, models=tmp_path / "models", clock=clock) as opened:
         yield opened

@@ -251,7 +251,7 @@ class Lake:
 
 
 @settings(
-    max_examples=15,
+    max_examples=12,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),

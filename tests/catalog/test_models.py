@@ -100,7 +100,7 @@ class TestRegistering:
 
 
 class TestBytes:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(st.binary(min_size=1, max_size=50), st.data())
     def test_any_changed_bit_is_found(self, content: bytes, data: st.DataObject) -> None:
         with quick_catalog() as catalog:
@@ -272,7 +272,7 @@ class TestChampions:
             connection.execute(text("UPDATE models SET stage = 'champion'"))
 
 
-@settings(max_examples=15, stateful_step_count=20, deadline=None)
+@settings(max_examples=10, stateful_step_count=20, deadline=None)
 class Promoting(RuleBasedStateMachine):
     """Every move of every model, against a dictionary."""
 

@@ -71,7 +71,7 @@ class TestVersions:
         assert caught.value.place == "part-1.parquet"
         assert catalog.versions.durable("T") == 0
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(st.lists(st.tuples(st.integers(1, 3), st.frozensets(st.integers(1, 9))), max_size=8))
     def test_the_files_of_every_version(self, steps: list[tuple[int, frozenset[int]]]) -> None:
         with quick_catalog() as catalog:
