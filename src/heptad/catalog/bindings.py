@@ -5,16 +5,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
+from sqlglot.errors import SqlglotError
 
-from heptad.engine.sql.identifiers import quote
 from heptad.engine.sql.maps import columns_read, map_types, parse_map
 from heptad.ingest.checks import Binding
 from heptad.ingest.typed import Given, Marks
+from heptad.standards.fields import Place
 
 if TYPE_CHECKING:
     from heptad.sources.config import Source
+    from heptad.standards.fields import Field
     from heptad.standards.tables import Table
+
+RECORD = "_record"
+"""The record number, which a map may read: a key for rows that have none."""
 
 _CONVERSIONS = ("TRY_STRPTIME",)
 
@@ -28,7 +33,7 @@ def binding_of(source: Source, table: type[Table], columns: tuple[str, ...]) -> 
         InputError: if an entry is not a scalar expression over the columns.
     """
     trees = trees_of(source, table, columns)
-    types = map_types(trees, columns, place=_place(source))
+    types = map_types(trees, (*columns, RECORD), place=_place(source))
     given = {name: Given(tree.sql("duckdb"), types[name]) for name, tree in trees.items()}
     failing = {name: sql for name, tree in trees.items() if (sql := _failing(tree))}
     return Binding(
@@ -46,14 +51,32 @@ def trees_of(source: Source, table: type[Table], columns: tuple[str, ...]) -> di
     """Return field → its expression over the source's columns."""
     folded = {name.lower(): name for name in columns}
     trees = {
-        name: parse_map(text, columns, place=f"{_place(source)}, map of {name}")
+        name: parse_map(text, (*columns, RECORD), place=f"{_place(source)}, map of {name}")
         for name, text in source.map.items()
     }
     for field in table.fields.values():
-        for name in (field.name, *(c.name for c in field.columns())):
-            if name not in trees and name in folded:
-                trees[name] = exp.column(exp.to_identifier(folded[name], quoted=True))
+        for name in (field.name, *parts_of(field)):
+            found = folded.get(name) or folded.get(name.replace("_", "."))
+            if name not in trees and found:
+                trees[name] = exp.column(exp.to_identifier(found, quoted=True))
     return trees
+
+
+def parts_of(field: Field) -> tuple[str, ...]:
+    """Return the names under which the parts of a place may be given."""
+    return (f"{field.name}_lat", f"{field.name}_lon") if isinstance(field, Place) else ()
+
+
+def wanted_columns(source: Source) -> tuple[str, ...]:
+    """Return the columns that a map names, as far as they can be seen without the source."""
+    names: dict[str, None] = {}
+    for text in source.map.values():
+        try:
+            tree = parse_one(text, read="duckdb")
+        except SqlglotError:
+            continue
+        names |= dict.fromkeys(column.name for column in tree.find_all(exp.Column))
+    return tuple(name for name in names if name and name != RECORD)
 
 
 def personal_columns(
@@ -63,7 +86,7 @@ def personal_columns(
     trees = trees_of(source, table, columns)
     found: set[str] = set()
     for field in table.fields.values():
-        for name in {field.name, *(c.name for c in field.columns())} & trees.keys():
+        for name in {field.name, *parts_of(field)} & trees.keys():
             found |= columns_read(trees[name]) if field.personal else set()
     return tuple(sorted(found))
 

@@ -3,34 +3,46 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
+from heptad.catalog import recovering
+from heptad.catalog.bindings import wanted_columns
 from heptad.catalog.files import SourceFile
-from heptad.catalog.loads import Counts
-from heptad.catalog.staging import Staging
+from heptad.catalog.identities import Identities
+from heptad.catalog.posting import load_rows
+from heptad.catalog.retrying import retry
+from heptad.catalog.running import Order, Run
 from heptad.engine.local.duck import Duck
-from heptad.engine.local.lake import Lake
 from heptad.ingest.quarantine import Quarantine
-from heptad.ingest.report import LoadReport
+from heptad.ingest.report import Finding, LoadReport, Rejected, RowsReport
 from heptad.sources.files import digest
 from heptad.sources.readers import files_of, reader
-from heptad.standards.errors import HeptadError, UnknownName, suggest
+from heptad.standards.errors import UnknownName, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from heptad.catalog.catalog import Catalog
-    from heptad.catalog.loads import Load
-    from heptad.ingest.report import Progress
+    from heptad.catalog.loads import Known, Load
+    from heptad.engine.local.lake import Lake
     from heptad.security.keys import KeyStore
     from heptad.sources.config import Project, Source
+    from heptad.sources.reading import InputFile
     from heptad.standards.tables import Table
     from heptad.standards.time import Clock
 
+    Told = Callable[[str, float], None]
+
+__all__ = ["Finding", "LoadReport", "Loading", "Rejected", "RowsReport"]
+
+
+def _silent(what: str, share: float) -> None:
+    """Tell nobody."""
+
 
 class Loading:
-    """Loads the sources of a project; one thread at a time.
+    """Loads the sources of a project; one load runs at a time.
 
     Args:
         project: the project file.
@@ -41,7 +53,7 @@ class Loading:
         clock: tells when rows arrive.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts that a load is composed of
+    def __init__(
         self,
         project: Project,
         tables: Mapping[str, type[Table]],
@@ -53,76 +65,175 @@ class Loading:
         self.project, self.tables, self.catalog = project, tables, catalog
         self.lake, self.keys, self.clock = lake, keys, clock
         self.quarantine = Quarantine(project.folder / "quarantine", keys)
+        self._lock = threading.RLock()
+        self._small: Duck | None = None
+        self.identities = Identities(lake)
+        self._ready: set[tuple[str, str]] = set()
 
     def load(
         self,
-        source: Source,
+        source: str | None = None,
         *,
-        history: bool | None = None,
         plan: bool = False,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> LoadReport:
-        """Load what a source has that was not loaded before."""
-        begun = time.monotonic()
-        table = self._table(source.table)
-        files = files_of(source, self.project)
-        listed = {SourceFile(f.name, f.size, digest(f)): f for f in files}
-        sifted = self.catalog.loads.sift(source.table, list(listed))
-        skipped = tuple(f.path for f in listed if f not in sifted.new)
-        if files and not sifted.new:
-            return LoadReport(source.name, source.table, plan=plan, skipped=skipped)
-        reading = reader(source, self.project, [listed[f] for f in sifted.new])
-        self.lake.create(table)
-        load = self.catalog.loads.begin(
-            source.name, source.table, known=self._known(source, history)
-        )
-        staging = Staging(self, source, table, reading, load, progress)
-        try:
-            done = staging.run()
-            self.catalog.loads.staged(
-                load.id, done.counts, staged=done.stage.name, files=sifted.new
-            )
-            version = None
-            if done.counts.accepted:
-                version = self.lake.commit(source.table, done.stage, load=load.id, table=table)
-            else:
-                staging.abandon()
-            stored = self.lake.files(source.table, version) if version is not None else []
-            self.catalog.loads.committed(load.id, version, stored)
-        except BaseException as error:
-            staging.abandon()
-            self.catalog.loads.failed(load.id, error if isinstance(error, Exception) else "stopped")
-            raise
-        c = done.counts
-        return LoadReport(
-            source.name,
-            source.table,
-            load.id,
-            plan,
-            load.known,
-            tuple(f.path for f in sifted.new),
-            skipped,
-            c.read,
-            c.accepted,
-            c.quarantined,
-            c.duplicates,
-            c.corrections,
-            c.deletions,
-            done.rounded,
-            version,
-            time.monotonic() - begun,
-        )
+        history: bool = False,
+        again: bool = False,
+        progress: Told | None = None,
+    ) -> list[LoadReport]:
+        """Load what the sources hold and the project does not.
 
-    def _known(self, source: Source, history: bool | None) -> str:
-        if "known_time" in source.map:
-            return "mapped"
-        if history is None:
-            history = self.catalog.loads.first(source.name, source.table) is None
-        return "assumed" if history else "arrival"
+        Args:
+            source: name of one source; all by default.
+            plan: only say what would happen; nothing is written.
+            history: count the rows as history, known at event_time + known_after, though the
+                source was loaded before.
+            again: load files whose content was loaded before once more, after a change of the
+                map; rows that are there already are dropped as duplicates.
+            progress: told (what, share done).
 
-    def _table(self, name: str) -> type[Table]:
+        Raises:
+            UnknownName: if there is no such source or table.
+            HeptadError: why a source was not loaded; those before it stay loaded.
+        """
+        chosen = self.project.sources if source is None else (self.project.source(source),)
+        told = progress or _silent
+        with self._lock:
+            return [
+                self._load(one, plan=plan, history=history, again=again, told=told)
+                for one in chosen
+            ]
+
+    def load_rows(
+        self,
+        table: str,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        source: str = "posted",
+        arrival: int | None = None,
+    ) -> RowsReport:
+        """Load rows given in memory, known at arrival, through the same checks; durable at return.
+
+        Args:
+            table: name of the table.
+            rows: values by field name (a place as `place_lat` and `place_lon`, amounts as decimal
+                text); `_deleted`: true says that a row is gone.
+            source: what the rows are said to come from.
+            arrival: when they came, µs UTC; now by default.
+
+        Raises:
+            UnknownName: if there is no such table.
+            InputError: if a row is no object, or all lack a field that must be present.
+        """
+        with self._lock:
+            return load_rows(self, self.table(table), rows, source, arrival)
+
+    def retry(self, table: str, *, load: int | None = None) -> list[LoadReport]:
+        """Try refused rows again, after a change of the map or of the standard.
+
+        Rows that pass are loaded as a new load; the others go back to quarantine. Nothing is
+        loaded twice, however often this is run or interrupted.
+
+        Args:
+            table: name of the table.
+            load: only the rows that this load refused.
+
+        Raises:
+            UnknownName: if there is no such table, or a source is no longer bound.
+        """
+        with self._lock:
+            self.table(table)
+            return [retry(self, path) for path in self.quarantine.paths(table, load)]
+
+    def recover(self) -> list[Load]:
+        """Finish or undo loads that a kill left unfinished; call it when a project is opened."""
+        with self._lock:
+            return recovering.recover(self.catalog, self.lake, self.quarantine)
+
+    def close(self) -> None:
+        """Free the engine."""
+        if self._small is not None:
+            self._small.close()
+            self._small = None
+
+    def table(self, name: str) -> type[Table]:
+        """Find a table.
+
+        Raises:
+            UnknownName: if there is none of that name.
+        """
         if name not in self.tables:
             raise UnknownName(
                 f"There is no table {name!r}.", got=name, do=suggest(name, self.tables)
             )
         return self.tables[name]
+
+    def ensure(self, table: type[Table]) -> None:
+        """Make the stored table, or give it the columns that it lacks.
+
+        Raises:
+            ContractError: if what is stored cannot become what is declared.
+        """
+        name = table.__name__
+        if (name, table.version_hash()) in self._ready:
+            return
+        if self.lake.exists(name):
+            self.lake.evolve(table)
+        else:
+            self.lake.create(table)
+        self.catalog.versions.declare(table)
+        self._ready.add((name, table.version_hash()))
+
+    def stored(self, table: type[Table]) -> str | None:
+        """Return the relation of the rows that a table holds; None if it holds none."""
+        name = table.__name__
+        if not self.lake.exists(name) or not self.lake.files(name):
+            return None
+        return self.lake.relation(name, table=table)
+
+    @property
+    def small(self) -> Duck:
+        """The engine for rows that are posted, kept open."""
+        if self._small is None:
+            self._small = Duck(self.project.folder, memory_limit="512MB", threads=1)
+        return self._small
+
+    def _load(
+        self, source: Source, *, plan: bool, history: bool, again: bool, told: Told
+    ) -> LoadReport:
+        table = self.table(source.table)
+        told(f"{source.name}: looking for new data", 0.0)
+        files, skipped = self._fresh(source, again=again)
+        if files is not None and not files:
+            return LoadReport(source.name, source.table, plan=plan, skipped=skipped)
+        since = None if again else self.catalog.loads.watermark(source.name, source.table)
+        listed = [file for file, _ in files or ()]
+        known = self._known_by(source, history=history)
+        reading = reader(source, self.project, listed, since=since, wanted=wanted_columns(source))
+        try:
+            order = Order(
+                source, table, reading, known, [kept for _, kept in files or ()],
+                skipped=skipped, plan=plan, again=again, told=told,
+            )  # fmt: skip
+            return Run(self, order).run()
+        finally:
+            reading.close()
+
+    def _fresh(
+        self, source: Source, *, again: bool
+    ) -> tuple[list[tuple[InputFile, SourceFile]] | None, tuple[str, ...]]:
+        """Return the files to be loaded and the names of those loaded before."""
+        files = files_of(source, self.project)
+        if not files:
+            return None, ()
+        listed = {SourceFile(f.name, f.size, digest(f)): f for f in files}
+        if again:
+            return [(file, kept) for kept, file in listed.items()], ()
+        new = self.catalog.loads.sift(source.table, list(listed)).new
+        skipped = tuple(kept.path for kept in listed if kept not in new)
+        return [(listed[kept], kept) for kept in new], skipped
+
+    def _known_by(self, source: Source, *, history: bool) -> Known:
+        """Say how known_time is set: mapped, history up to a source's first load, or arrival."""
+        if "known_time" in source.map:
+            return "mapped"
+        first = self.catalog.loads.first(source.name, source.table) is None
+        return "assumed" if first or history else "arrival"

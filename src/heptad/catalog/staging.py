@@ -1,124 +1,227 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One load's way from the source's rows to staged files, refused rows and counts."""
+"""One load's way from a source's rows to staged files, refused rows and counts."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heptad.catalog.bindings import binding_of, personal_columns
+from heptad.catalog.judging import Judgement, judge
 from heptad.catalog.loads import Counts
-from heptad.engine.local.duck import Duck
-from heptad.ingest import duplicates
-from heptad.ingest.checks import IDENTITY, RAW, REASON, ROUNDED, Arrival, check_sql
+from heptad.ingest.checks import IDENTITY, RAW, REASON, ROUNDED, check_sql
 from heptad.ingest.clean import clean
+from heptad.ingest.drift import shape
+from heptad.ingest.profile import Profiler
 from heptad.ingest.protect import Protection
-from heptad.ingest.quarantine import Origin, Refusals
-from heptad.ingest.writer import StageWriter, rewrite
+from heptad.ingest.writer import StageWriter
 from heptad.sources.reading import FAULT, FILE_SHIFT, schema_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from heptad.catalog.identities import Index
+    from heptad.engine.local.duck import Duck
+    from heptad.ingest.checks import Arrival, Binding
+    from heptad.ingest.quarantine import Refusals
+    from heptad.security.keys import KeyStore
+    from heptad.sources.reading import Reading
 
-class Staged(NamedTuple):
+_RECORD = (1 << FILE_SHIFT) - 1
+_LOOK = 500
+_BATCH = 122_880
+_ERASED, _CONFLICT = "erased|", "conflict|"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one load is to do.
+
+    Attributes:
+        binding: how the source's rows become rows of the table.
+        arrival: when they count as known.
+        load: number of the load; 0 for a plan.
+        reading: the source's rows.
+        stage: an empty folder for the table's files.
+        refusals: takes the refused rows.
+        stored: relation of the rows that the table holds; None if it holds none.
+    """
+
+    binding: Binding
+    arrival: Arrival
+    load: int
+    reading: Reading
     stage: Path
-    counts: Counts
-    rounded: int
+    refusals: Refusals
+    stored: str | None
 
 
 class Staging:
-    def __init__(self, loading, source, table, reading, load, progress=None) -> None:
-        self.loading, self.source, self.table, self.reading, self.load = (
-            loading,
-            source,
-            table,
-            reading,
-            load,
-        )
-        self.protection = Protection(table, loading.keys)
-        self.stage = loading.lake.stage(table.__name__)
-        self.writer = StageWriter(self.stage, monthly=not table.state)
-        origin = Origin(
-            table.__name__,
-            source.name,
-            load.id,
-            load.known,
-            reading.columns,
-            (),
-            self.protection.personal,
-        )
-        self.refusals = Refusals(
-            loading.quarantine.path(table.__name__, load.id), origin, loading.keys
-        )
-        self.error = None
-        self.read = self.rounded = self.deleted = 0
-        self.identities = []
+    """Runs a job up to staged, durable refusals and complete counts; nothing is committed.
 
-    def run(self) -> Staged:
-        arrival = Arrival(
-            self.load.known, self.load.arrival, self.source.known_after, self.loading.clock.now()
-        )
-        binding = binding_of(self.source, self.table, self.reading.columns)
-        sql = check_sql(binding, arrival, "incoming")
-        engine = self.loading.project.engine
-        with Duck(
-            self.loading.project.folder,
-            memory_limit=engine.memory,
-            threads=engine.threads,
-            keep_order=False,
-        ) as duck:
-            rows = pa.RecordBatchReader.from_batches(
-                schema_of(self.reading.columns), self._incoming()
-            )
-            for batch in duck.batches(sql, rows=122_880, incoming=rows):
-                self._take(batch)
-            self.writer.close()
-        counts = Counts(self.read, self.writer.rows, dict(self.refusals.counts), 0, 0, self.deleted)
-        self.refusals.close()
-        return Staged(self.stage, counts, self.rounded)
+    Args:
+        job: what to do.
+        duck: runs the checks; rows may come out of order.
+        keys: seals personal values.
+        told: called with the rows read so far.
+        index: knows which keys the table holds; without, the table is read.
+    """
 
-    def _incoming(self):
-        for batch in self.reading.batches():
-            self.read += batch.num_rows
+    def __init__(
+        self,
+        job: Job,
+        duck: Duck,
+        keys: KeyStore,
+        told: Callable[[int], None] = lambda _: None,
+        index: Index | None = None,
+    ) -> None:
+        self.job, self.table = job, job.binding.table
+        self.profiler = Profiler(self.table)
+        self.shapes: dict[str, str] = {}
+        self.rounded = 0
+        self.judgement = Judgement()
+        self.identities: list[Any] = []
+        self._duck, self._told, self._index = duck, told, index
+        self._protection = Protection(self.table, keys)
+        self._writer = StageWriter(job.stage, monthly=not self.table.state)
+        self._read = self._deleted = 0
+        self._failure: Exception | None = None
+        self._names = [c.name for c in self.table.columns() if c.name != "_month"]
+
+    def run(self) -> Counts:
+        """Check, write and judge all rows.
+
+        Raises:
+            HeptadError: as the source, the engine or the keys say; nothing counts then.
+        """
+        self._check_all()
+        self._writer.close()
+        self.judgement = judge(self.job, self.table, self._duck, self.identities, self._index)
+        if self.judgement.conflicts:
+            self._refuse_conflicts(self.judgement.conflicts)
+        self.job.refusals.close()
+        judged = self.judgement
+        return Counts(
+            read=self._read,
+            accepted=self._writer.rows - len(judged.dropped),
+            quarantined=dict(self.job.refusals.counts),
+            duplicates=judged.duplicates,
+            corrections=judged.corrections,
+            deletions=self._deleted - judged.dropped_deletions,
+        )
+
+    def look(self, batch: pa.RecordBatch) -> None:
+        """Look at checked rows, refused ones among them; a posted batch remembers its keys."""
+
+    def note(self, lines: list[int], reason: str) -> None:
+        """Note which lines are refused and why; a posted batch answers with them."""
+
+    def abandon(self) -> None:
+        """Leave nothing behind."""
+        self._writer.abandon()
+        self.job.refusals.abandon()
+        shutil.rmtree(self.job.stage, ignore_errors=True)
+
+    def _check_all(self) -> None:
+        sql = check_sql(self.job.binding, self.job.arrival, "incoming")
+        for batch in self._queried(sql, self._incoming()):
+            self._take(batch)
+
+    def _queried(
+        self, sql: str, rows: Iterator[pa.RecordBatch], **more: pa.Table
+    ) -> Iterator[pa.RecordBatch]:
+        """Run SQL over incoming rows; a reader's own error comes out as it was raised."""
+        schema = schema_of(self.job.reading.columns)
+        incoming = pa.RecordBatchReader.from_batches(schema, self._watched(rows))
+        try:
+            yield from self._duck.batches(sql, rows=_BATCH, incoming=incoming, **more)
+        except Exception:
+            if self._failure is not None:
+                raise self._failure from None
+            raise
+
+    def _watched(self, rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows
+        except Exception as error:
+            self._failure = error
+            raise
+
+    def _incoming(self) -> Iterator[pa.RecordBatch]:
+        for batch in self.job.reading.batches():
+            if not self.shapes:
+                self.shapes = _shapes(batch)
+            self._read += batch.num_rows
+            self._told(self._read)
             yield clean(batch, FAULT)
 
-    def _take(self, batch):
+    def _take(self, batch: pa.RecordBatch) -> None:
+        """Send checked rows on: the refused to quarantine, the others to disk."""
+        self.look(batch)
         reasons = batch.column(REASON)
         if reasons.null_count < len(reasons):
             self._refuse(batch.filter(reasons.is_valid()))
             batch = batch.filter(reasons.is_null())
+        erased = self._protection.erased(batch) if batch.num_rows else None
+        if erased is not None and pc.any(erased).as_py():
+            self._refuse_erased(batch.filter(erased))
+            batch = batch.filter(pc.invert(erased))
         if not batch.num_rows:
             return
         self.identities.append(batch.column(IDENTITY).to_numpy())
         self.rounded += pc.sum(batch.column(ROUNDED)).as_py()
-        batch = self.protection.apply(batch)
-        load = pa.array(np.full(batch.num_rows, self.load.id))
-        names = [c.name for c in self.table.columns() if c.name != "_month"]
-        self.writer.add(
-            pa.RecordBatch.from_arrays(
-                [load if n == "_load" else batch.column(n) for n in names], names=names
-            )
-        )
+        self._deleted += pc.sum(batch.column("_deleted")).as_py()
+        self.profiler.add(batch)
+        self._writer.add(self._stored(self._protection.apply(batch)))
 
-    def _refuse(self, batch):
-        for reason in pc.unique(batch.column(REASON)).to_pylist():
-            rows = batch.filter(pc.equal(batch.column(REASON), reason))
-            lines = rows.column("_line").to_pylist()
-            places = [
-                (self.reading.files[l >> FILE_SHIFT].name, l & ((1 << FILE_SHIFT) - 1))
-                for l in lines
-            ]
-            self.refusals.add(reason, places, rows.column(RAW).to_pylist())
+    def _stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the columns that are stored, in order."""
+        load = pa.array(np.full(batch.num_rows, self.job.load, np.int64))
+        arrays = [load if name == "_load" else batch.column(name) for name in self._names]
+        return pa.RecordBatch.from_arrays(arrays, names=self._names)
 
-    def abandon(self):
-        self.writer.abandon()
-        self.refusals.abandon()
-        import shutil
+    def _refuse(self, batch: pa.RecordBatch) -> None:
+        reasons = batch.column(REASON)
+        for reason in pc.unique(reasons).to_pylist():
+            rows = batch.filter(pc.equal(reasons, reason))
+            self._add(reason, rows.column("_line").to_pylist(), rows.column(RAW).to_pylist())
 
-        shutil.rmtree(self.stage, ignore_errors=True)
+    def _refuse_erased(self, batch: pa.RecordBatch) -> None:
+        """Note rows about erased persons, without a word of what they say."""
+        self._add(_ERASED, batch.column("_line").to_pylist(), [None] * batch.num_rows)
+
+    def _refuse_conflicts(self, lines: list[int]) -> None:
+        """Read the source again for the text of rows that only all rows together refuse."""
+        columns = ", ".join(f'"{c}" := "{c}"' for c in _escaped(self.job.reading.columns))
+        raw = f"coalesce(__text, CAST(to_json(struct_pack({columns})) AS VARCHAR))"
+        sql = f"SELECT __line, {raw} AS raw FROM incoming SEMI JOIN wanted USING (__line)"
+        wanted = pa.table({"__line": pa.array(lines, pa.int64())})
+        for batch in self._queried(sql, self.job.reading.batches(), wanted=wanted):
+            self._add(_CONFLICT, batch.column(0).to_pylist(), batch.column(1).to_pylist())
+
+    def _add(self, reason: str, lines: list[int], raws: list[str | None]) -> None:
+        files = self.job.reading.files
+        places = [
+            (files[line >> FILE_SHIFT].name if files else "", line & _RECORD) for line in lines
+        ]
+        self.job.refusals.add(reason, places, raws)
+        self.note(lines, reason)
+
+
+def _shapes(batch: pa.RecordBatch) -> dict[str, str]:
+    """Say what the source's columns look like."""
+    head = batch.slice(0, _LOOK)
+    return {
+        name: shape(column.to_pylist())
+        for name, column in zip(head.schema.names, head.columns, strict=True)
+        if not name.startswith("__")
+    }
+
+
+def _escaped(columns: tuple[str, ...]) -> list[str]:
+    return [name.replace('"', '""') for name in columns]

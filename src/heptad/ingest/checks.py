@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from heptad.standards.fields import Field
     from heptad.standards.tables import Table
 
+_TYPES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "instant": "TIMESTAMPTZ",
+    "day": "DATE",
+    "flag": "BOOLEAN",
+}
+
 REASON, RAW, ROUNDED, IDENTITY = "__reason", "__raw", "__rounded", "__identity"
 """Columns that the checked rows have besides the table's: `code|field` or null; the source's row
 as JSON where there is a reason; how many numbers of the row were rounded; a hash of what the row
@@ -118,9 +126,9 @@ class _Check:
         flagged = f"coalesce({typed.flag(deleted)}, false)" if deleted else "false"
         self.stages[1].append(f"{flagged} AS __deleted")
         self._known()
-        inner = relation
+        inner = incoming = f'(SELECT *, CAST(__line AS VARCHAR) AS "_record" FROM {relation})'
         for stage in self.stages:
-            kept = ["*"] if inner != relation else []
+            kept = ["*"] if inner != incoming else []
             inner = f"(SELECT {', '.join([*kept, *stage])} FROM {inner})"
         inner = f"(SELECT *, {self._reason(ordered)} AS {REASON} FROM {inner})"
         return f"SELECT {', '.join(self._outputs())} FROM {inner}"
@@ -217,9 +225,10 @@ class _Check:
                 got=", ".join(self.binding.columns[:20]),
                 do=f'add to the map: {field.name} = "…"',
             )
+        null = f"CAST(NULL AS {_TYPES[field.kind]})"
         for name in columns:
-            self.values[name] = "NULL"
-        self.values.setdefault(field.name, "NULL")
+            self.values[name] = null
+        self.values.setdefault(field.name, null)
 
     def _context(self, field: Field, bound: int | None = None) -> dict[str, object]:
         return {

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heptad.security.sealing import content_hash, seal
+from heptad.security.sealing import content_hash, seal, subject_names
 from heptad.security.tokens import pan_tokens
 from heptad.standards.fields import Instant
 
@@ -42,7 +42,7 @@ class Protection:
         """Return which rows are about an erased person; None if none is."""
         if not self.sealed or self._keys is None or self.table.subject is None:
             return None
-        people = batch.column(self.table.subject.name)
+        people = subject_names(self.table, batch.column(self.table.subject.name))
         gone = self._keys.erasures(pc.unique(people).to_pylist())
         return pc.is_in(people, pa.array(list(gone), pa.string())) if gone else None
 
@@ -62,7 +62,7 @@ class Protection:
     def _seal(self, columns: dict[str, pa.Array], keys: KeyStore) -> dict[str, pa.Array]:
         """Return the sealed columns, and the keyed hash of the row."""
         subject = self.table.subject
-        people = columns[subject.name] if subject else pa.nulls(0)
+        people = subject_names(self.table, columns[subject.name]) if subject else pa.nulls(0)
         plain = {name: columns[name] for f in self.table.fields.values()
                  for name in (c.name for c in f.columns())}  # fmt: skip
         for name in self.sealed:

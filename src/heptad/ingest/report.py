@@ -4,30 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-class Progress(NamedTuple):
-    """How far a load is.
-
-    Attributes:
-        source: name of the source.
-        table: name of the table.
-        phase: reading, checking keys, committing or done.
-        rows: rows read so far.
-        share: of the bytes of its files, in [0, 1]; None if not known.
-        seconds: since it began.
-    """
-
-    source: str
-    table: str
-    phase: str
-    rows: int
-    share: float | None
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +75,47 @@ class LoadReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
         return asdict(self) | {"rows_per_second": round(self.rows_per_second)}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that was posted and refused.
+
+    Attributes:
+        line: its number among the rows posted, from 1.
+        key: its key, if it had one.
+        reason: code of the reason.
+        field: the field concerned; "" if none.
+        says: why, as a sentence.
+        do: what to do about it.
+    """
+
+    line: int
+    key: str | None
+    reason: str
+    field: str
+    says: str
+    do: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowsReport:
+    """What became of rows that were posted.
+
+    Attributes:
+        table: name of the table.
+        load: number of the load; None if there were no rows.
+        accepted: keys of the rows stored, in the order in which they were posted.
+        duplicates: keys of the rows that were stored before, unchanged.
+        corrections: how many of the accepted are a new version of a known row.
+        rejected: the rows refused.
+        version: the table's version that holds them all.
+    """
+
+    table: str
+    load: int | None = None
+    accepted: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    corrections: int = 0
+    rejected: tuple[Rejected, ...] = ()
+    version: int | None = None

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from heptad.sources.files import blocks, check_unchanged
+from heptad.sources.files import BLOCK, blocks, check_unchanged
 from heptad.sources.reading import (
     LONGEST_RECORD,
+    Meter,
     bad_rows,
     check_columns,
     good_rows,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 _MARKS = {
     codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
+_BLANKS = re.compile(rb"[ \t]+")
+_LINE_ENDS = re.compile(rb"[ \t]*[\r\n][ \t\r\n]*")
 _MANY = 20
 """From this many records on, a file of which most do not fit its header is refused whole."""
 
@@ -50,7 +54,7 @@ class Csv:
 
     def __init__(self, files: Sequence[InputFile], form: Format) -> None:
         self.files = tuple(files)
-        self._form = form
+        self._form, self.meter = form, Meter()
         self._names = [self._header(file) for file in files]
         self.columns = tuple(dict.fromkeys(name for names in self._names for name in names))
 
@@ -58,10 +62,14 @@ class Csv:
         """Yield the rows; see `Reading.batches`."""
         for number, (file, names) in enumerate(zip(self.files, self._names, strict=True)):
             rows = _Rows(file, names, self._records(file), self._form)
+            rows.meter = self.meter
             for batch in rows.batches(self.columns, line_of(number, 0)):
                 if batch.num_rows:
                     yield batch
             check_unchanged(file)
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def _records(self, file: InputFile) -> Records:
         separator = _separator(file, self._form)
@@ -112,13 +120,13 @@ class _Rows:
         self, file: InputFile, names: tuple[str, ...], records: Records, form: Format
     ) -> None:
         self._file, self._names, self._records, self._form = file, names, records, form
-        self._first = True
+        self._first, self.meter = True, Meter()
         self._kept = {"null_values": ["", *form.null], "strings_can_be_null": True}
 
     def batches(self, columns: Sequence[str], start: int) -> Iterator[pa.RecordBatch]:
         """Yield batches of all `columns`; the first record of the file is `start` + 1."""
         read, skip = 0, 1 if self._form.header else 0
-        for chunk in _chunks(self._file, self._form, self._records):
+        for chunk in _chunks(self._file, self._form, self._records, meter=self.meter):
             here = skip if chunk.data.strip(b"\r\n") else 0
             yield from self._parsed(chunk, columns, start + read, here)
             skip -= here
@@ -169,6 +177,8 @@ class _Rows:
             misfits.append((row.number, row.text))
             return "skip"
 
+        # A row that is skipped must not be an empty line before the header.
+        data = data.lstrip(b"\r\n") if skip else data
         data = data if data.endswith(b"\n") else data + b"\n"
         if not data.strip(b"\r\n"):
             return pa.table({name: pa.array([], pa.string()) for name in self._names}), []
@@ -201,10 +211,25 @@ class _Rows:
             )
 
 
-def _chunks(file: InputFile, form: Format, records: Records, size: int = 0) -> Iterator[Chunk]:
+def _chunks(
+    file: InputFile, form: Format, records: Records, size: int = BLOCK, meter: Meter | None = None
+) -> Iterator[Chunk]:
     """Cut a file into chunks of whole records in UTF-8."""
-    raw = blocks(file, form.compression, size) if size else blocks(file, form.compression)
-    return records.chunks(_utf8(raw, form.encoding, file.name))
+    raw = blocks(file, form.compression, size, meter)
+    text = _utf8(raw, form.encoding, file.name)
+    return records.chunks(_single_spaced(text) if form.separator == " " else text)
+
+
+def _single_spaced(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """Make columns that are aligned with spaces separated by one, none at a line's ends."""
+    held = b"\n"
+    for text in texts:
+        whole = held + text
+        body = whole.rstrip(b" \t\r\n")
+        held = whole[len(body) :]
+        body = _BLANKS.sub(b" ", _LINE_ENDS.sub(b"\n", body))
+        yield body
+    yield b"\n"
 
 
 def _utf8(raw: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:

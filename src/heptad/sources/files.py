@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from heptad.sources.reading import InputFile
+from heptad.sources.reading import InputFile, Meter
 from heptad.standards.errors import Busy, InputError, Refused, suggest
 
 if TYPE_CHECKING:
@@ -102,25 +102,33 @@ def compression_of(file: InputFile, declared: str) -> str:
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "none")
 
 
-def blocks(file: InputFile, declared: str = "auto", size: int = BLOCK) -> Iterator[bytes]:
+def blocks(
+    file: InputFile, declared: str = "auto", size: int = BLOCK, meter: Meter | None = None
+) -> Iterator[bytes]:
     """Read a file block by block, unpacked.
 
     Args:
         file: what to read.
         declared: compression, or auto.
         size: bytes in a block, at most.
+        meter: told how many bytes of the file were taken in.
 
     Raises:
         InputError: if it cannot be read or unpacked, or unpacks to far more than it is.
     """
+    meter = meter or Meter()
+    before = meter.bytes
     try:
         compression = compression_of(file, declared)
         with pa.OSFile(os.fspath(file.path)) as plain:
-            if compression == "none":
-                while block := plain.read(size):
-                    yield block
-                return
-            yield from _unpacked(plain, compression, file, size)
+            parts = (
+                iter(lambda: plain.read(size), b"")
+                if compression == "none"
+                else _unpacked(plain, compression, file, size)
+            )
+            for part in parts:
+                meter.bytes = before + plain.tell()
+                yield part
     except OSError as error:
         raise InputError(
             "A file cannot be read to its end, so nothing of it was loaded.",

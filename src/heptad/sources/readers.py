@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 from heptad.sources.csvs import Csv
 from heptad.sources.files import listed
+from heptad.sources.jsonl import JsonLines
+from heptad.sources.packages import SCHEME, packaged
+from heptad.sources.parquet import ParquetFiles
+from heptad.sources.sql import SCHEMES, Query
 from heptad.standards.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,6 +20,11 @@ if TYPE_CHECKING:
     from heptad.sources.reading import InputFile, Reading
 
 _LATER = ("https://", "http://", "kafka://", "mqtt://")
+_PACKED = (".gz", ".gzip", ".zst", ".zstd")
+_KINDS = {
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
+    ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
 
 
 def files_of(source: Source, project: Project) -> tuple[InputFile, ...]:
@@ -24,22 +33,62 @@ def files_of(source: Source, project: Project) -> tuple[InputFile, ...]:
     Raises:
         InputError: if nothing is found, or the kind of source is not read by this version.
         Refused: if a file lies outside the folders allowed.
+        UnknownName: if a package is not installed.
     """
     if source.origin.startswith(_LATER):
         raise InputError(
             "This version reads no source of that kind.",
-            got=source.origin.partition("://")[0],
+            got=source.origin.partition("://")[0] + "://",
             do="fetch it into a file, or post its rows to /v1/tables/{table}/rows",
         )
+    if source.origin.startswith(SCHEMES):
+        return ()
+    if source.origin.startswith(SCHEME):
+        return packaged(source.origin)
     return listed(source.origin, project.folder, project.allow)
 
 
-def reader(source: Source, project: Project, files: Sequence[InputFile]) -> Reading:
+def reader(
+    source: Source,
+    project: Project,
+    files: Sequence[InputFile],
+    *,
+    since: str | None = None,
+    wanted: Sequence[str] = (),
+) -> Reading:
     """Return what reads a source's rows.
 
     Args:
         source: the binding.
         project: the project.
         files: which of its files to read, from `files_of`.
+        since: watermark of the last load of a database.
+        wanted: columns that the map names, for files whose lines may leave some out.
+
+    Raises:
+        InputError: if a file or a database cannot be read.
     """
-    return Csv(files, source.format)
+    if source.origin.startswith(SCHEMES):
+        return Query(source, project.folder, project.allow, since)
+    kinds = {kind_of(source, file) for file in files}
+    if len(kinds) > 1:
+        raise InputError(
+            "A source reads files of one kind.",
+            got=", ".join(sorted(kinds)),
+            do="write one [[source]] for each kind",
+            place=f"source {source.name}",
+        )
+    kind = kinds.pop() if kinds else "csv"
+    if kind == "parquet":
+        return ParquetFiles(files)
+    return JsonLines(files, source.format, wanted) if kind == "jsonl" else Csv(files, source.format)
+
+
+def kind_of(source: Source, file: InputFile) -> str:
+    """Return csv, jsonl or parquet: as declared, or by the file's name."""
+    if source.format.kind != "auto":
+        return source.format.kind
+    name = file.path.name.lower()
+    for ending in _PACKED:
+        name = name.removesuffix(ending)
+    return next((kind for ending, kind in _KINDS.items() if name.endswith(ending)), "csv")

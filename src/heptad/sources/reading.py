@@ -44,11 +44,19 @@ class InputFile:
     modified: int
 
 
+class Meter:
+    """How many bytes of its files a reader has taken in."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+
 class Reading(Protocol):
     """A source that is ready to be read, any number of times.
 
     Attributes:
         columns: names of its columns.
+        meter: how far it has been read.
         files: the files it comes from; none for a database.
         watermark: after reading: the largest value of the watermark column; None without one.
     """
@@ -56,9 +64,14 @@ class Reading(Protocol):
     columns: tuple[str, ...]
     files: tuple[InputFile, ...]
     watermark: str | None
+    meter: Meter
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows as text columns with `LINE`, `FAULT` and `TEXT` behind them."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held open."""
         ...
 
 
@@ -115,10 +128,10 @@ def check_columns(names: Sequence[str], place: str) -> tuple[str, ...]:
     seen: dict[str, str] = {}
     for name in cleaned:
         folded = name.lower()
-        if folded in seen or folded.startswith("__") or not name.isprintable():
+        if folded in seen or folded.startswith("__") or folded == "_record" or not name.isprintable():
             raise InputError(
                 "The names of the columns cannot be used: each must be there once, whatever its"
-                " case, be printable and not begin with __.",
+                " case, be printable, not begin with __ and not be _record.",
                 got=name,
                 do="name them in the source with columns = […], and skip the header by header ="
                 " true",
