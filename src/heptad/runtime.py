@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pkgutil
+import threading
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from heptad.catalog import Catalog
-    from heptad.ingest.report import LoadReport, Progress
+    from heptad.ingest.report import LoadReport, RowsReport
     from heptad.service.app import App
     from heptad.service.deciding import Scorer
     from heptad.service.decisions import Decision
@@ -97,6 +98,7 @@ class Platform:
         from heptad.sources.config import read_project
 
         self.path, self.role, self.purpose = path, role, purpose
+        self._lock = threading.RLock()
         self.apps = discover()
         self.tables = tables_of(self.apps.values())
         self.project = read_project(path, self.tables)
@@ -143,6 +145,7 @@ class Platform:
         self.loading = Loading(
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
+        self.loading.recover()
 
     def _wind(self) -> None:
         """Set a simulated clock to where the project left it."""
@@ -178,6 +181,7 @@ class Platform:
 
     def close(self) -> None:
         """Let the stores go."""
+        self.loading.close()
         self.duck.close()
         self._segments.close()
         self.keys.close()
@@ -225,7 +229,7 @@ class Platform:
         *,
         plan: bool = False,
         history: bool = False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[str, float], None] | None = None,
     ) -> list[LoadReport]:
         """Load what the sources hold and the project does not.
 
@@ -233,15 +237,78 @@ class Platform:
             source: name of one source; all by default.
             plan: only say what would happen.
             history: rows known after `known_after`, though the source was loaded before.
-            progress: told how far a load is.
+            progress: told (what, share done).
         """
-        sources = [self.project.source(source)] if source else list(self.project.sources)
-        return [
-            self.loading.load(s, plan=plan, history=history or None, progress=progress)
-            for s in sources
-        ]
+        return self.loading.load(source, plan=plan, history=history, progress=progress)
 
-    def read(
+    def store(
+        self, table: str, rows: Sequence[Mapping[str, Any]], *, source: str = "posted"
+    ) -> RowsReport:
+        """Store rows given in memory, known from now on, through the same checks as files.
+
+        Args:
+            table: name of the table.
+            rows: plain values by field name; amounts as decimal text, instants as ISO 8601.
+            source: what they are said to come from.
+        """
+        with self._lock:
+            return self.loading.load_rows(table, rows, source=source)
+
+    def accept(
+        self, table: str, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[RowsReport, list[Opened]]:
+        """Store rows and decide those that an application decides on.
+
+        Returns:
+            What became of the rows, and the decisions in the order of applications and rows; a
+            row that was stored before answers its first decision.
+        """
+        with self._lock:
+            report = self.store(table, rows)
+            keys = [*report.accepted, *report.duplicates]
+            made: list[Opened] = []
+            for app in self.apps.values() if keys else ():
+                if app.on.__name__ == table:
+                    made += self.decide(app.name, keys=keys)
+            return report, made
+
+    def decide_one(
+        self,
+        app: str,
+        *,
+        row: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        name: str | None = None,
+    ) -> Opened:
+        """Decide one row: a new one, which is stored first, or a stored one.
+
+        Args:
+            app: name of the application.
+            row: plain values by field name.
+            key: key of a stored row.
+            name: idempotency key, which becomes the decision's id.
+
+        Raises:
+            ContractError: if the row is refused by a check.
+            Conflict: if the idempotency key was used for another row.
+            UnknownName: if there is no row of that key.
+        """
+        table = self.app(app).on.__name__
+        with self._lock:
+            if row is not None:
+                report = self.store(table, [row])
+                if report.rejected:
+                    refused = report.rejected[0]
+                    raise ContractError(refused.says, do=refused.do)
+                key = (*report.accepted, *report.duplicates)[0]
+            made = self.decide(app, keys=[str(key)], ids={str(key): name} if name else None)
+        if not made:
+            raise UnknownName(
+                f"{table} has no row {key!r}.", got=key, do=f"see `heptad tables rows {table}`"
+            )
+        return made[0]
+
+    def read(  # noqa: PLR0913 - what a read is, by name
         self,
         table: str,
         t: int | None = None,
@@ -249,6 +316,8 @@ class Platform:
         *,
         version: int | None = None,
         limit: int | None = None,
+        after: str = "",
+        purpose: str | None = None,
     ) -> pa.Table:
         """Read a table as of an instant in both times, or all row versions of a stored version.
 
@@ -258,21 +327,29 @@ class Platform:
             k: what was known by then, microseconds.
             version: a stored version; with t or k, the read is of that version.
             limit: most rows.
+            after: only keys beyond this one.
+            purpose: why; the platform's own by default, "" to see personal values masked.
 
         Returns:
             Arrow table in key order; sealed cells answer as role and purpose permit.
         """
+        from heptad.engine.sql.identifiers import literal, quote
         from heptad.service.asof import read_sql
         from heptad.service.reading import shown
 
         declared = self.table(table)
+        key = quote(declared.key.name)
         relation = self.stored(declared, version).relation
         if version is not None and t is None and k is None:
-            sql = f"SELECT * FROM {relation} ORDER BY 1, known_time, _load, _line"
+            sql = f"SELECT * FROM {relation}"
+            order = f"{key}, known_time, _load, _line"
         else:
-            sql = read_sql(declared, relation, t=t, k=k)
-        rows = self.duck.arrow(sql if limit is None else f"{sql} LIMIT {int(limit)}")
-        return shown(declared, rows, role=self.role, purpose=self.purpose, keys=self.keys)
+            sql, order = read_sql(declared, relation, t=t, k=k), key
+        beyond = f" WHERE {key} > {literal(after)}" if after else ""
+        most = "" if limit is None else f" LIMIT {int(limit)}"
+        rows = self.duck.arrow(f"SELECT * FROM ({sql}){beyond} ORDER BY {order}{most}")
+        why = self.purpose if purpose is None else purpose
+        return shown(declared, rows, role=self.role, purpose=why, keys=self.keys)
 
     def stored(self, table: type[Table], version: int | None = None) -> Stored:
         """Say where the row versions of a table are."""

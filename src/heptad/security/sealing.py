@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from heptad.security.keys import KeyStore
+    from heptad.standards.tables import Table
 
 VERSION = b"\x01"
 OVERHEAD = len(VERSION) + NONCE_BYTES + 16
@@ -67,6 +68,20 @@ def canonical(values: pa.Array | pa.ChunkedArray) -> pa.StringArray:
         f"A value of type {kind} has no canonical text.",
         do="give text, whole or fixed-point numbers, flags, days or instants",
     )
+
+
+def subject_names(table: type[Table], rows: pa.Array | pa.ChunkedArray) -> pa.StringArray:
+    """Return whom rows are about as the key store names them: `Customer:42`.
+
+    Args:
+        table: the table that the rows belong to.
+        rows: (n,) text, its column of the subject.
+
+    Returns:
+        (n,) text; null where the column is null.
+    """
+    keys = _whole(rows).cast(pa.string())
+    return pc.binary_join_element_wise(pa.scalar(table.subject_type()), keys, pa.scalar(":"))
 
 
 def seal(

@@ -114,12 +114,15 @@ class Model:
         link: the Ref of the same table that names the row it labels, for example Label.application.
         inputs: names of features, and of fields of the row that asks for the decision.
         estimator: the class that is trained.
+        matures: how long after the event every outcome is known, microseconds. Younger rows are
+            not learned from: at first only the bad outcomes of a loan are known.
     """
 
     target: Field
     link: Field
     inputs: Sequence[str]
     estimator: type[Estimator]
+    matures: int = 0
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def read_sql(
 
     Returns:
         One row per key: for events the version known last, if it had happened and is not
-        deleted; for states the one that held at t. Ordered by key.
+        deleted; for states the one that held at t.
     """
     wanted = columns or [c.name for c in table.columns() if not c.name.startswith("_")]
     chosen = ", ".join(quote(name) for name in wanted)
@@ -53,7 +53,7 @@ def read_sql(
             f"(PARTITION BY {key} ORDER BY event_time DESC) AS _rank FROM ({current})) "
             f"WHERE _rank = 1"
         )
-    return f"SELECT {chosen} FROM ({current}) ORDER BY {key}"
+    return f"SELECT {chosen} FROM ({current})"
 
 
 def versions_sql(

@@ -6,10 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from heptad.security.masks import mask_array
 from heptad.security.purposes import permitted, require
-from heptad.security.sealing import open_sealed
+from heptad.security.sealing import open_sealed, subject_names
 
 if TYPE_CHECKING:
     from heptad.security.keys import KeyStore
@@ -18,36 +19,28 @@ if TYPE_CHECKING:
 ERASED = "(erased)"
 
 
-def subjects_of(table: type[Table], rows: pa.Table) -> pa.Array:
-    """Return whom each row is about as the key store names them, `Table:key`; null if nobody."""
-    field = table.subject
-    if field is None:
-        return pa.nulls(rows.num_rows, pa.string())
-    keys = rows.column(field.name).combine_chunks().cast(pa.string())
-    prefix = pa.array([f"{table.subject_type()}:"] * rows.num_rows, pa.string())
-    import pyarrow.compute as pc
-
-    return pc.binary_join_element_wise(prefix, keys, "")
-
-
 def shown(
     table: type[Table], rows: pa.Table, *, role: str, purpose: str, keys: KeyStore
 ) -> pa.Table:
     """Return rows as role and purpose permit to see them.
 
-    Sealed cells are opened where permitted and masked elsewhere; cells of erased persons say so.
+    Sealed cells are opened where permitted and masked elsewhere, everywhere without a purpose;
+    cells of erased persons say so.
 
     Raises:
         Refused: if the role may not act for the purpose at all.
     """
-    require(role, purpose)
-    subjects = subjects_of(table, rows) if table.sealed() else None
+    if purpose:
+        require(role, purpose)
+    who = table.subject
+    named = who is not None and who.name in rows.column_names
+    subjects = subject_names(table, rows.column(who.name)) if who is not None and named else None
     for field in table.fields.values():
         if not field.personal or field.columns()[0].name not in rows.column_names:
             continue
         at = rows.column_names.index(field.columns()[0].name)
         name = rows.column_names[at]
-        allowed = permitted(role, purpose, field)
+        allowed = bool(purpose) and permitted(role, purpose, field)
         if field.sealed and subjects is not None:
             seen = _opened(field, rows.column(at), subjects, keys, allowed=allowed)
         else:
@@ -60,8 +53,6 @@ def _opened(
     field: Field, cells: pa.ChunkedArray, subjects: pa.Array, keys: KeyStore, *, allowed: bool
 ) -> pa.Array:
     """Open one sealed column, or mask it without opening."""
-    import pyarrow.compute as pc
-
     if not allowed:
         hidden = pa.array([None if missing else "•••" for missing in pc.is_null(cells).to_pylist()])
         return hidden.cast(pa.string())

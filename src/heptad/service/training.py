@@ -192,7 +192,8 @@ def gather(
             f"No {app.on.__name__} has a label {model.target.title} that is known by then.",
             do="load labels, or train later",
         )
-    rows = select_rows(queries, app.on, stored(app.on), keys=list(found), between=(-(2**62), until))
+    edge = min(until, known - model.matures)
+    rows = select_rows(queries, app.on, stored(app.on), keys=list(found), between=(-(2**62), edge))
     names = [n for n in model.inputs if n in app.features]
     values = compute([app.features[n] for n in names])(spine_of(app.on, rows))
     columns = {n: column_of(values[n]) for n in names}

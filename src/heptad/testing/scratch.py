@@ -53,5 +53,5 @@ def project(rows: Rows, *, decided: App | None = None) -> Iterator[Platform]:
         with Platform.open(folder, clock=clock) as platform:
             for table, given in rows.items():
                 if decided is None or table is not decided.on:
-                    platform.store(table.__name__, list(given), history=True)
+                    platform.store(table.__name__, list(given), source="demo")
             yield platform

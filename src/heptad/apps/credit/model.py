@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from heptad.service.app import Model
 from heptad.service.scorecards import PointsModel
+from heptad.standards import day
 from heptad.standards.model import Label
 
 if TYPE_CHECKING:
@@ -50,5 +51,6 @@ model = Model(
         "term",
     ),
     estimator=CreditCard,
+    matures=190 * day,
 )
 """Age, home and other personal traits are left out on purpose: they are no ground for a refusal."""

@@ -18,7 +18,7 @@ class Label(Table):
     payment = Ref(Payment, "The payment it labels", optional=True)
     application = Ref(LoanApplication, "The application it labels", optional=True)
     fraud = Flag("Whether the payment was fraud", optional=True)
-    default = Flag("Whether the loan was 90 days late within a year", optional=True)
+    default = Flag("Whether the loan was 90 days late within the time it is watched", optional=True)
 
 
 class Case(Table, state=True):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,9 +11,10 @@ from starlette.concurrency import run_in_threadpool
 
 from heptad.standards.errors import HeptadError, InputError
 from heptad.terminal.commands import run
+from heptad.terminal.commands.decisions import row
 from heptad.terminal.http.access import Caller, Opened, Purpose
 from heptad.terminal.http.problems import RESPONSES
-from heptad.terminal.http.schemas import Anything, Loaded
+from heptad.terminal.http.schemas import Anything, Decided, Loaded
 
 router = APIRouter(prefix="/v1/tables", tags=["tables"], responses=RESPONSES)
 LARGEST_BODY = 8 << 20
@@ -90,7 +92,16 @@ async def post_rows(name: str, request: Request, platform: Opened, _: Caller) ->
     if kind not in ("application/x-ndjson", "application/json"):
         raise WrongMedia("Rows come as NDJSON or JSON.", got=kind, do="say application/x-ndjson")
     parsed = parse(await body_of(request), kind)
-    return Loaded(**await run_in_threadpool(platform.accept, name, parsed))
+    report, made = await run_in_threadpool(platform.accept, name, parsed)
+    return Loaded(
+        table=name,
+        accepted=len(report.accepted),
+        duplicates=len(report.duplicates),
+        quarantined=len(report.rejected),
+        rejected=[asdict(refused) for refused in report.rejected],
+        version=report.version,
+        decisions=[Decided(**row(platform, entry)) for entry in made],
+    )
 
 
 async def body_of(request: Request) -> bytes:
@@ -129,7 +140,7 @@ def parse(data: bytes, kind: str) -> list[dict[str, Any]]:
         raise InputError(
             f"At most {MOST_ROWS:,} rows a request.", got=len(found), do="send several"
         )
-    for n, row in enumerate(found, 1):
-        if not isinstance(row, dict):
-            raise InputError("Each row is a JSON object.", got=type(row).__name__, place=f"row {n}")
+    for n, given in enumerate(found, 1):
+        if not isinstance(given, dict):
+            raise InputError("Each row is a JSON object.", got=type(given).__name__, place=f"row {n}")
     return found
