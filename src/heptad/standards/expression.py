@@ -236,7 +236,11 @@ class Call(Expression):
         fewest, most = OPERATORS[self.op]
         if not fewest <= len(self.arguments) <= most:
             wants = str(fewest) if fewest == most else f"{fewest} to {most}"
-            raise InputError(f"{self.op!r} takes {wants} arguments.", got=len(self.arguments))
+            raise InputError(
+                f"{self.op!r} takes {wants} arguments.",
+                got=len(self.arguments),
+                do=f'write {{"{self.op}": [ … ]}} with {wants}',
+            )
         # Kept here so that a tree that shares nodes cannot grow faster than it is counted.
         object.__setattr__(self, "_depth", 1 + max(a.depth for a in self.arguments))
         object.__setattr__(self, "_size", 1 + sum(a.size for a in self.arguments))
@@ -307,17 +311,22 @@ def operand(value: object) -> Expression:
     raise InputError(
         "An expression takes text, 64-bit whole numbers, finite numbers, true, false and null.",
         got=value,
+        do="turn it into one of these first",
     )
 
 
 def _text(value: str) -> str:
     """Return plain storable text, also of a text enumeration."""
     if len(value) > LONGEST:
-        raise InputError(f"Text in an expression has at most {LONGEST} characters.", got=value)
+        raise InputError(
+            f"Text in an expression has at most {LONGEST} characters.", got=value, do="shorten it"
+        )
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InputError("Text in an expression must be valid Unicode.", got=value) from None
+        raise InputError(
+            "Text in an expression must be valid Unicode.", got=value, do="read it as UTF-8"
+        ) from None
     return str.__str__(value)
 
 
@@ -328,7 +337,7 @@ def column(name: str) -> Column:
         InputError: if the name is not text, empty, too long or not valid Unicode.
     """
     if not isinstance(name, str) or not name:
-        raise InputError("A column is named by text.", got=name)
+        raise InputError("A column is named by text.", got=name, do='write {"column": "amount"}')
     return Column(_text(name))
 
 
@@ -403,7 +412,11 @@ class _Reader:
         if not isinstance(document, dict):
             return operand(document)
         if len(document) != 1:
-            raise InputError("Each part of an expression is {operator: [arguments]}.", got=document)
+            raise InputError(
+                "Each part of an expression is {operator: [arguments]}.",
+                got=document,
+                do='write {"gt": [{"column": "amount"}, 100]}',
+            )
         ((op, body),) = document.items()
         if op == "column":
             return column(body)

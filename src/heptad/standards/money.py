@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 from heptad.standards.errors import ContractError, suggest
 
@@ -38,7 +37,9 @@ def exponent(currency: str) -> int:
         return CURRENCIES[currency]
     except KeyError:
         raise ContractError(
-            "A currency must be an ISO 4217 code.", got=currency, do=suggest(currency, CURRENCIES)
+            "A currency must be an ISO 4217 code.",
+            got=currency,
+            do=suggest(str(currency), CURRENCIES),
         ) from None
 
 
@@ -95,4 +96,7 @@ def format_minor(minor: int, currency: str) -> str:
     >>> format_minor(123456, "EUR")
     '1,234.56 EUR'
     """
-    return f"{Decimal(minor).scaleb(-exponent(currency)):,f} {currency}"
+    decimals = exponent(currency)
+    whole, rest = divmod(abs(minor), 10**decimals)
+    fraction = f".{rest:0{decimals}}" if decimals else ""
+    return f"{'-' if minor < 0 else ''}{whole:,}{fraction} {currency}"

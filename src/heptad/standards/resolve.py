@@ -101,6 +101,7 @@ def resolve(expression: object, schema: Schema | None = None, *, want: Type | No
         raise ContractError(
             f"This expression must be {wanted}, but it is {_NOUNS[checked.kind]}.",
             got=checked.title,
+            do="compare it with a value" if want == "flag" else "give a value of that type",
         )
     return checked
 
@@ -165,7 +166,11 @@ class _Checker:
             arguments = [self.node(a) for a in expression.arguments]
             made = _RULES[expression.op](expression.op, arguments)
             return replace(made, title=str(expression)[:200])
-        raise ContractError("An expression is made of Column, Value and Call.", got=expression)
+        raise ContractError(
+            "An expression is made of Column, Value and Call.",
+            got=expression,
+            do="build it with operators on fields",
+        )
 
     def column(self, node: Column) -> Typed:
         if self.table and node.table not in ("", self.table.__name__):
@@ -181,7 +186,11 @@ class _Checker:
                 do="use the subject's token, or map what you need into a field that is not personal",
             )
         if kind not in get_args(Type):
-            raise ContractError(f"{title} has a type that does not exist.", got=kind)
+            raise ContractError(
+                f"{title} has a type that does not exist.",
+                got=kind,
+                do=suggest(kind, get_args(Type)),
+            )
         return Typed(
             "column",
             kind,  # type: ignore[arg-type]
@@ -413,7 +422,9 @@ def _missing(op: str, arguments: list[Typed]) -> Typed:
 def _choice(op: str, arguments: list[Typed]) -> Typed:
     kind, converted = _unify(op, arguments)
     if op in _ORDERED and kind == "flag":
-        raise ContractError(f"{op!r} takes values that have an order, not true or false.")
+        raise ContractError(
+            f"{op!r} takes values that have an order, not true or false.", do='use "and" or "or"'
+        )
     if kind == "null":
         return _NULL
     return Typed(op, kind, tuple(converted), measure=_one_measure(op, arguments))
@@ -432,7 +443,8 @@ def _of_text(op: str, arguments: list[Typed]) -> Typed:
     for argument in arguments:
         if argument.kind not in ("text", "null"):
             raise ContractError(
-                f"{op!r} takes text, but {argument.title} is {_NOUNS[argument.kind]}."
+                f"{op!r} takes text, but {argument.title} is {_NOUNS[argument.kind]}.",
+                do="compare it as what it is",
             )
     kinds: dict[str, Type] = {"length": "integer", "lower": "text", "upper": "text"}
     return Typed(op, kinds.get(op, "flag"), tuple(replace(a, kind="text") for a in arguments))

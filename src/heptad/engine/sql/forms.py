@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from heptad.standards.errors import InputError
-from heptad.standards.expression import Expression, from_json
+from heptad.standards.expression import DEEPEST, Expression, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-LONGEST = 200_000
+LONGEST = 100_000
 """YAML of more characters than this is refused before it is parsed."""
+
+_DEEPEST = 3 * DEEPEST
+"""Collections inside collections; PyYAML's time grows with the square of it."""
 
 _PLAIN: list[tuple[str, str, list[str]]] = [
     ("tag:yaml.org,2002:null", r"null|~|", ["n", "~", ""]),
@@ -35,6 +38,23 @@ class _Loader(yaml.SafeLoader):
     """Reads plain documents only: no aliases, no tags, no key twice."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - the name that PyYAML reads
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        self._check_depth(self.flow_level)
+        super().fetch_flow_collection_start(token)
+
+    def add_indent(self, column: int) -> bool:
+        self._check_depth(len(self.indents))
+        return bool(super().add_indent(column))
+
+    def _check_depth(self, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise yaml.scanner.ScannerError(
+                None,
+                None,
+                "it is nested too deeply",
+                self.get_mark(),
+            )
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -114,12 +134,16 @@ def from_yaml(text: str) -> Expression:
     if len(text) > LONGEST:
         raise InputError(f"An expression in YAML has at most {LONGEST} characters.", got=len(text))
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with fewer types
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            raise InputError("There is no expression in this YAML.", do="write eq: [1, 1]")
+        document = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, character {mark.column + 1}" if mark else ""
         raise InputError(f"This is not YAML: {error.problem}.", place=place) from None
-    except RecursionError:
+    except RecursionError:  # the caller's own stack was nearly full
         raise InputError("This YAML is nested too deeply.", do="split it in two") from None
     except (yaml.YAMLError, ValueError) as error:
         raise InputError("This is not YAML.", got=str(error)) from None
