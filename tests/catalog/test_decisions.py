@@ -55,6 +55,16 @@ class TestIndex:
         with pytest.raises(UnknownName):
             catalog.decisions.get("d2")
 
+    def test_by_the_start_of_an_id(self, catalog: Catalog) -> None:
+        ids = ["ab", "abc", "abd", "ABC", "a%c", "a_c", "汇丰"]
+        catalog.decisions.insert([entry(n)._replace(id=name) for n, name in enumerate(ids)])
+        assert catalog.decisions.starting("ab") == ["ab", "abc"]
+        assert catalog.decisions.starting("ab", limit=9) == ["ab", "abc", "abd"]
+        assert catalog.decisions.starting("a%") == ["a%c"]
+        assert catalog.decisions.starting("a_") == ["a_c"]
+        assert catalog.decisions.starting("汇") == ["汇丰"]
+        assert catalog.decisions.starting("x") == []
+
     def test_same_id_other_body(self, catalog: Catalog) -> None:
         catalog.decisions.insert([entry(0)])
         same, other = {"d0": body("request 0"), "new": body("x")}, {"d0": body("request 1")}

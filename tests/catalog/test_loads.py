@@ -225,6 +225,14 @@ class TestLists:
         catalog.loads.failed(2, "x")
         assert [found.id for found in catalog.loads.recent(status="failed")] == [2]
 
+    def test_tables_with_several_versions_of_a_row(self, catalog: Catalog) -> None:
+        load(catalog)
+        assert not catalog.loads.corrected("Payment")
+        number = catalog.loads.begin("cards", "Payment").id
+        catalog.loads.staged(number, Counts(read=1, accepted=1, deletions=1))
+        assert catalog.loads.corrected("Payment")
+        assert not catalog.loads.corrected("Loan")
+
     def test_unfinished_of_others(self, target: str, catalog: Catalog, tmp_path: Path) -> None:
         load(catalog, JAN)
         catalog.loads.begin("cards", "Payment")

@@ -237,11 +237,12 @@ class TestChampions:
     def test_remembered_without_a_query(self, tmp_path: Path) -> None:
         with Catalog(tmp_path / "c.sqlite") as catalog:
             first = champion(catalog, b"one")
-            catalog.models.champion("fraud")
-            with catalog.store.write() as connection:
-                connection.execute(text("UPDATE models SET stage = 'retired'"))
-            assert catalog.models.champion("fraud") == first
             with Catalog(tmp_path / "c.sqlite", read_only=True) as reader:
+                assert catalog.models.champion("fraud") == first
+                assert reader.models.champion("fraud") == first
+                with catalog.store.write() as connection:
+                    connection.execute(text("UPDATE models SET stage = 'retired'"))
+                assert catalog.models.champion("fraud") == first
                 assert reader.models.champion("fraud") is None
 
     def test_no_stale_answer_is_kept(self, tmp_path: Path) -> None:

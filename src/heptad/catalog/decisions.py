@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from heptad.catalog.versions import Versions
 
 _CHUNK = 500
+LAST = "\U0010ffff"
+"""Sorts after every other character."""
 
 
 class Entry(NamedTuple):
@@ -106,7 +108,11 @@ class Decisions:
     def starting(self, start: str, limit: int = 2) -> list[str]:
         """Return ids that begin with a text, the exact one first."""
         column = DecisionRow.id
-        wanted = select(column).where(column.startswith(start, autoescape=True))
+        near = column.startswith(start, autoescape=True)
+        if self._store.path is not None:
+            # LIKE of SQLite reads the whole table, and takes "A" for "a".
+            near = (column >= start) & (column < start + LAST)
+        wanted = select(column).where(near)
         with self._store.read() as connection:
             found = connection.execute(wanted.order_by(column).limit(limit)).scalars()
             return list(found)
