@@ -219,7 +219,7 @@ STEP = st.one_of(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(STEP, max_size=25), start=KEY, stop=KEY, prefix=KEY, until=WHEN)
 def test_any_history_reads_like_a_dictionary(

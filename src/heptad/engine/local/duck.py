@@ -8,17 +8,18 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 from duckdb import StatementType
 
+from heptad.engine.local.disk import refusals
 from heptad.engine.sql.identifiers import literal
 from heptad.standards.errors import Busy, HeptadError, InputError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     import pyarrow as pa
@@ -256,9 +257,20 @@ def _setting(value: str | bool | int | list[str]) -> str:
 def _spill_folder(home: Path) -> Path:
     """Name this session's folder for spilled data; clear those that dead processes left."""
     parent = home / ".duck"
-    if parent.is_dir():
+    with refusals("The query engine did not start"):
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in parent.iterdir():
             pid = left.name.partition("-")[0]
-            if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
+            if pid.isdigit() and not _is_alive(int(pid)):
                 shutil.rmtree(left, ignore_errors=True)
     return parent / f"{os.getpid()}-{next(_numbers)}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
