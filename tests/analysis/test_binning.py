@@ -62,41 +62,58 @@ def brute_force(counts: list[tuple[int, int]], rule: Rule) -> float:
     )
 
 
-@settings(max_examples=250, deadline=None)
-@given(
-    COUNTS,
-    st.integers(1, 5),
-    st.sampled_from([0.0, 0.1, 0.3]),
-    st.sampled_from([None, "up", "down", "auto", "soft"]),
-    st.sampled_from([0.0, 1.0]),
-)
-def test_the_dynamic_programme_is_exact(counts, most, share, monotone, penalty) -> None:
-    bend = 0.0 if monotone is None else 3.0
-    rule = Rule(most, share, monotone, smoothing=1.0, penalty=penalty, bend=bend)
+def check_exact(counts: list[tuple[int, int]], rule: Rule) -> None:
     best = brute_force(counts, rule)
     bins = cut(histogram(counts), rule)
     goods, bads = sum(bins.good), sum(bins.bad)
     unit = (goods + bads) / goods / bads
     woe = bins.woe[: bins.regular]
     straight = list(woe) in (sorted(woe), sorted(woe, reverse=True))
-    found = bins.iv - penalty * unit * bins.regular
-    if monotone == "soft" and not straight:
-        found -= bend * unit
-    if best == -math.inf:  # even one bin is too light: then all are one
-        assert bins.regular == 1
-    else:
-        assert found == pytest.approx(best, abs=1e-9)
-        assert bins.regular <= most
+    found = bins.iv - rule.penalty * unit * bins.regular
+    if rule.monotone is None or (rule.monotone == "soft" and not straight):
+        found -= rule.bend * unit
+    assert found == pytest.approx(best, abs=1e-9)
+    assert bins.regular <= rule.max_bins
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    COUNTS,
+    st.integers(1, 5),
+    st.sampled_from([0.0, 0.1, 0.3]),
+    st.sampled_from([None, "up", "down", "auto", "soft"]),
+)
+def test_the_dynamic_programme_is_exact_on_odd_counts(counts, most, share, monotone) -> None:
+    check_exact(counts, Rule(most, share, monotone, smoothing=1.0, bend=3.0))
+
+
+@pytest.mark.parametrize("monotone", [None, "up", "down", "auto", "soft"])
+@pytest.mark.parametrize("penalty", [0.0, 2.0])
+def test_the_dynamic_programme_is_exact(monotone, penalty) -> None:
+    random = np.random.default_rng(1)
+    for _ in range(60):
+        counts = [tuple(pair) for pair in random.integers(0, 40, (6, 2)).tolist()]
+        share = float(random.choice([0.0, 0.1, 0.25]))
+        most = int(random.integers(2, 6))
+        check_exact(counts, Rule(most, share, monotone, 1.0, penalty, bend=3.0))
+
+
+def test_ties_go_to_fewer_bins_and_earlier_cuts() -> None:
+    free = Rule(4, 0.0, None)
+    assert cut(histogram([(5, 5)] * 4), free).edges == ()
+    assert cut(histogram([(10, 0), (0, 0), (0, 10)]), free).edges == (1.0,)
+    found = cut(histogram([(20, 0), (0, 0), (10, 10), (0, 0), (0, 20)]), free)
+    assert found.edges == (1.0, 3.0)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(COUNTS, st.sampled_from(["up", "down"]))
 def test_a_declared_direction_is_kept(counts, monotone) -> None:
     woe = list(cut(histogram(counts), Rule(monotone=monotone, min_share=0)).woe[:-1])
     assert woe == sorted(woe, reverse=monotone == "up")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(COUNTS)
 def test_turning_the_axis_round_turns_the_direction_round(counts) -> None:
     up = cut(histogram(counts), Rule(monotone="up", min_share=0.1))
@@ -104,7 +121,7 @@ def test_turning_the_axis_round_turns_the_direction_round(counts) -> None:
     assert up.iv == pytest.approx(down.iv, abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     st.lists(
         st.one_of(st.floats(allow_nan=True), st.sampled_from([-999.0, 20.0, 45.0]), st.none()),
@@ -120,7 +137,7 @@ def test_one_number_is_found_where_the_column_puts_it(values) -> None:
         assert [bins.find(v) for v in values] == codes.tolist()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(["clerk", "none", "owner", "never seen", "", None]), min_size=1))
 def test_one_level_is_found_where_the_column_puts_it(values) -> None:
     table, y = applications(400)
