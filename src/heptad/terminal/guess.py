@@ -8,8 +8,10 @@ import gzip
 import io
 import json
 import re
+from contextlib import suppress
 from datetime import datetime
 from difflib import SequenceMatcher
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
 
 _SAMPLE = 50
 _LIKELY = 0.7
+_MOSTLY = 0.8
+_MOST_WORDS = 12
 _FORMATS = (
     "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y",
     "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%Y%m%d", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d",
     "%d-%m-%Y %H:%M:%S", "%d-%m-%Y",
 )  # fmt: skip
 _COMMA = re.compile(r"-?\d{1,3}(\.?\d{3})*,\d{1,3}")
+_THOUSANDS = re.compile(r"-?\d{1,3}(\.\d{3})+,\d{1,3}")
 _SYNONYMS = {
     "event_time": {"timestamp", "date", "datetime", "ts", "time", "booked", "created", "day"},
     "id": {"transaction", "tx", "number", "reference", "key", "uuid"},
@@ -60,11 +65,14 @@ def binding(file: Path, folder: Path, table: str) -> tuple[str, list[str]]:
     lines = ["[[source]]", f'table = "{chosen.__name__}"', f"from = {json.dumps(place)}"]
     lines += [f"{name} = {json.dumps(value)}" for name, value in dialect.items()]
     lines.append("[source.map]")
-    lines += [f"{name} = {json.dumps(sql, ensure_ascii=False)}" for name, sql in entries.items()]
+    lines += [f"{name} = {_toml(sql)}" for name, sql in entries.items()]
     lines += [f'# {f.name} = "…"  # required: {f.doc}' for f in missing]
     said = [f"bound {file.name} to {chosen.__name__}: {', '.join(entries) or 'nothing'}"]
     if missing:
         said.append(f"give a map entry for: {', '.join(f.name for f in missing)}")
+    for name, words in _foreign(chosen, entries, columns, rows).items():
+        lines += _codes(chosen.fields[name], words)
+        said.append(f"translate the words of {name}: {', '.join(words)}")
     return "\n".join(lines) + "\n", said
 
 
@@ -93,6 +101,8 @@ def _peek(file: Path) -> tuple[list[str], list[list[str]], dict[str, str]]:
         dialect["encoding"] = encoding
     if sum(bool(_COMMA.fullmatch(c)) for row in rows for c in row) > len(rows) // 2:
         dialect["decimal"] = ","
+        if any(_THOUSANDS.fullmatch(c) for row in rows for c in row):
+            dialect["thousands"] = "."
     return columns, rows, dialect
 
 
@@ -133,16 +143,12 @@ def _likeness(field: Field, column: str) -> float:
 
 
 def _likeliest(columns: list[str]) -> type[Table]:
-    """Guess the table from the columns."""
+    """Guess the table: the one that most columns fit and that then lacks least."""
 
-    def fit(table: type[Table]) -> float:
-        needed = [f for f in table.fields.values() if not f.optional]
-        found = sum(max((_likeness(f, c) for c in columns), default=0) >= _LIKELY for f in needed)
-        more = sum(
-            max((_likeness(f, c) for c in columns), default=0) >= _LIKELY
-            for f in table.fields.values()
-        )
-        return found / len(needed) + more / 100
+    def fit(table: type[Table]) -> tuple[int, int]:
+        entries, missing = _map(table, columns, [])
+        used = sum(not sql.startswith("'") for sql in entries.values())
+        return used - 2 * len(missing), -len(table.fields)
 
     return max(MODEL.values(), key=fit)
 
@@ -155,7 +161,7 @@ def _map(
     entries: dict[str, str] = {}
     missing = []
     for field in table.fields.values():
-        best = max(free, key=lambda c, f=field: _likeness(f, c), default=None)
+        best = max(free, key=partial(_likeness, field), default=None)
         if best is None or _likeness(field, best) < _LIKELY:
             constant = _constant(field, columns)
             if constant:
@@ -164,8 +170,7 @@ def _map(
                 missing.append(field)
             continue
         free.remove(best)
-        values = [row[columns.index(best)] for row in rows if len(row) == len(columns)]
-        entries[field.name] = _expression(field, best, values)
+        entries[field.name] = _expression(field, best, _values(best, columns, rows))
     return entries, missing
 
 
@@ -180,18 +185,61 @@ def _constant(field: Field, columns: list[str]) -> str:
     return ""
 
 
+def _foreign(
+    table: type[Table], entries: dict[str, str], columns: list[str], rows: list[list[str]]
+) -> dict[str, list[str]]:
+    """Return, by field, the words of a column that are no codes of the field."""
+    found = {}
+    for name, sql in entries.items():
+        field, column = table.fields[name], sql[1:-1].replace('""', '"')
+        if isinstance(field, Code) and column in columns:
+            words = sorted(set(_values(column, columns, rows)) - {"", *field.codes})
+            if words:
+                found[name] = words[:_MOST_WORDS]
+    return found
+
+
+def _codes(field: Field, words: list[str]) -> list[str]:
+    """Return the lines that translate words into codes; those not understood as comments."""
+    codes = sorted(field.codes) if isinstance(field, Code) else []
+    meant = {code.lower(): code for code in codes}
+    known = {word: meant[word.lower()] for word in words if word.lower() in meant}
+    wanted = ", ".join(codes) if len(codes) <= _MOST_WORDS else getattr(field, "standard", "")
+    lines = [f"[source.codes.{field.name}]"]
+    lines += [f"{_json(word)} = {_json(code)}" for word, code in known.items()]
+    lines += [f'# {_json(word)} = "…"  # one of: {wanted}' for word in words if word not in known]
+    return lines
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _toml(text: str) -> str:
+    """Write text in TOML, as it is where it has neither quote nor control character."""
+    return f"'{text}'" if text.isprintable() and "'" not in text else _json(text)
+
+
+def _values(column: str, columns: list[str], rows: list[list[str]]) -> list[str]:
+    at = columns.index(column)
+    return [row[at] for row in rows if len(row) == len(columns)]
+
+
 def _expression(field: Field, column: str, values: list[str]) -> str:
     """Return the expression that reads a column as a field."""
     quoted = '"' + column.replace('"', '""') + '"'
     if isinstance(field, Instant):
-        form = next((f for f in _FORMATS if _reads(values, f)), None)
-        return f"strptime({quoted}, '{form}')" if form else quoted
+        form = max(_FORMATS, key=lambda f: _reads(values, f))
+        if _reads(values, form) > _MOSTLY * len(values):
+            return f"strptime({quoted}, '{form}')"
     return quoted
 
 
-def _reads(values: list[str], form: str) -> bool:
-    """Tell whether a format reads every value."""
-    try:
-        return bool(values) and all(datetime.strptime(v, form) for v in values if v)  # noqa: DTZ007
-    except ValueError:
-        return False
+def _reads(values: list[str], form: str) -> int:
+    """Count the values that a format reads; some rows of a real file are wrong."""
+    found = 0
+    for value in values:
+        with suppress(ValueError):
+            datetime.strptime(value, form)  # noqa: DTZ007 - only the form is tried
+            found += 1
+    return found
