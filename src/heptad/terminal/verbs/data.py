@@ -50,7 +50,10 @@ def _loaded(data: dict[str, Any]) -> None:
     for row in data["loads"]:
         for note in row["notes"]:
             show.say(f"{row['source']}: {note}")
-    if any(row["quarantined"] for row in data["loads"]):
+        if data["plan"]:
+            for reason, n in row["reasons"].items():
+                show.say(f"{row['source']}: {n:,} rows would be set aside: {reason}")
+    if not data["plan"] and any(row["quarantined"] for row in data["loads"]):
         show.say("see why: heptad quarantine list")
 
 
