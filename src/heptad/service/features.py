@@ -138,6 +138,8 @@ class Feature:
         parts = [f"{self.op} of {self.of.title}", f" by {self.by!r}", over]
         if self.delay:
             parts.append(f", ending {format_duration(self.delay)} before")
+        if self.where is not None:
+            parts.append(f", where {self.where}")
         if self.into:
             parts.append(f", in {self.into}")
         return "".join(parts)
