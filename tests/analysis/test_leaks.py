@@ -127,6 +127,8 @@ def test_a_model_that_does_not_last_shows_out_of_time() -> None:
     found = check_leaks({f"x{i}": x[i] for i in range(4)}, y, decided_at=dates)
     assert found.out_of_time is not None
     assert found.out_of_time.high < 0.5 < found.auc
+    assert kinds(found) == {"fading"}
+    assert "quote the latter" in found.findings[0].sentence
 
 
 def test_many_rows_are_sampled_evenly_and_say_so() -> None:

@@ -50,6 +50,7 @@ class Limits:
         alike: correlation of evidence from which columns are look-alikes.
         rows: most rows read, evenly taken.
         late: share of the latest decisions held out in time.
+        fades: how far AUC may fall on them, beyond its interval, before that is told.
     """
 
     certain: float = 0.95
@@ -59,14 +60,15 @@ class Limits:
     alike: float = 0.70
     rows: int = 20_000
     late: float = 0.30
+    fades: float = 0.02
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing found: its kind, the columns, a sentence and the numbers behind it.
 
-    Kinds: "certain", "late", "verdict", "aftermath", "undated" refuse; "named" and "cleared"
-    only tell.
+    Kinds: "certain", "late", "verdict", "aftermath", "undated" refuse; "named", "cleared" and
+    "fading" only tell.
     """
 
     kind: str
@@ -77,7 +79,7 @@ class Finding:
     @property
     def refuses(self) -> bool:
         """Whether figures may not be quoted because of it."""
-        return self.kind not in {"named", "cleared"}
+        return self.kind not in {"named", "cleared", "fading"}
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,8 @@ def check_leaks(
     later = _out_of_time({n: held[n] for n in rest}, labels, times, limits)
     if later is None:
         findings.append(_undated(times))
+    else:
+        findings += _fading(evidence.auc(rest), later, limits)
     refusing = [finding for finding in findings if finding.refuses]
     return Leaks(
         findings=tuple(findings),
@@ -375,6 +379,16 @@ def _undated(decided: Codes | None) -> Finding:
     return Finding(
         "undated", (), f"{reason}: the level of these figures says nothing about the future."
     )
+
+
+def _fading(whole: float, later: Interval, limits: Limits) -> list[Finding]:
+    if later.high >= whole - limits.fades:
+        return []
+    sentence = (
+        f"Cross-validation says AUC {whole:.3f}, the latest decisions {later.value:.3f}: "
+        "quote the latter."
+    )
+    return [Finding("fading", (), sentence, {"all": whole, "late": later.value})]
 
 
 def _why(refusing: Sequence[Finding]) -> str:

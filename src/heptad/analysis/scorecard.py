@@ -80,7 +80,8 @@ class Scorecard:
         reg: L2 penalty of the logistic regression, as 1 / C in scikit-learn.
         positive: keep coefficients ≥ 0, so that no bin's points contradict its bad rate.
         folds: the regression learns from evidence of bins cut on the other folds, so that a
-            column that tells nothing new gets no points; 0 learns from the card's own bins.
+            column that tells nothing new gets no points; 0, or less than 2 cases of a class per
+            fold, learns from the card's own bins.
         min_iv: columns with less information value get no points.
         base_score: points at `base_odds`.
         base_odds: odds of good to bad at `base_score`.
