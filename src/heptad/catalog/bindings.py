@@ -33,8 +33,11 @@ def binding_of(source: Source, table: type[Table], columns: tuple[str, ...]) -> 
         InputError: if an entry is not a scalar expression over the columns.
     """
     trees = trees_of(source, table, columns)
-    types = map_types(trees, (*columns, RECORD), place=_place(source))
-    given = {name: Given(tree.sql("duckdb"), types[name]) for name, tree in trees.items()}
+    made = {name: tree for name, tree in trees.items() if not isinstance(tree, exp.Column)}
+    types = map_types(made, (*columns, RECORD), place=_place(source)) if made else {}
+    given = {
+        name: Given(tree.sql("duckdb"), types.get(name, "VARCHAR")) for name, tree in trees.items()
+    }
     failing = {name: sql for name, tree in trees.items() if (sql := _failing(tree))}
     return Binding(
         table,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heptad.ingest import typed
+from heptad.ingest.countries import SYNONYMS
 from heptad.ingest.rules import Rule, rules_of
 from heptad.ingest.typed import DOT, Given, Marks, literal
 from heptad.standards.errors import InputError
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 _TYPES = {
     "text": "VARCHAR",
     "integer": "BIGINT",
-    "instant": "TIMESTAMPTZ",
+    "instant": "BIGINT",
     "day": "DATE",
     "flag": "BOOLEAN",
 }
+
+_COUNTRY = "ISO 3166-1 alpha-2"
 
 REASON, RAW, ROUNDED, IDENTITY = "__reason", "__raw", "__rounded", "__identity"
 """Columns that the checked rows have besides the table's: `code|field` or null; the source's row
@@ -108,7 +111,7 @@ class _Check:
     def __init__(self, binding: Binding, arrival: Arrival) -> None:
         self.binding, self.arrival, self.table = binding, arrival, binding.table
         self.inputs: dict[str, Given] = {}
-        self.stages: list[list[str]] = [[], [], []]
+        self.stages: list[list[str]] = [[], [], [], []]
         self.rules: list[Rule] = []
         self.rounded: list[str] = []
         self.values: dict[str, str] = {}
@@ -129,7 +132,7 @@ class _Check:
         inner = incoming = f'(SELECT *, CAST(__line AS VARCHAR) AS "_record" FROM {relation})'
         for stage in self.stages:
             kept = ["*"] if inner != incoming else []
-            inner = f"(SELECT {', '.join([*kept, *stage])} FROM {inner})"
+            inner = f"(SELECT {', '.join([*kept, *stage])} FROM {inner})" if stage else inner
         inner = f"(SELECT *, {self._reason(ordered)} AS {REASON} FROM {inner})"
         return f"SELECT {', '.join(self._outputs())} FROM {inner}"
 
@@ -163,8 +166,9 @@ class _Check:
         """Return the stage and the SQL of a field's typed value."""
         marks = self.binding.marks
         if isinstance(field, Code):
-            words = {w.lower(): c for w, c in self.binding.codes.get(field.name, {}).items()}
-            return 1, typed.code(given, field.codes, words)
+            words = SYNONYMS if field.standard == _COUNTRY else {}
+            own = {w.lower(): c for w, c in self.binding.codes.get(field.name, {}).items()}
+            return 1, typed.code(given, field.codes, words | own)
         if isinstance(field, Text):
             if field.pan:
                 return 1, typed.card(given)
@@ -183,8 +187,16 @@ class _Check:
             return 1, typed.number(given, field.scale, marks)
         if isinstance(field, Money):
             typed.refuse_float(given, field.title)
-            return 2, typed.money(given, self.values.get(field.currency, "NULL"), marks)
+            return 3, typed.money(given, self._decimals(field.currency), marks)
         return 1, typed.text(given)
+
+    def _decimals(self, currency: str) -> str:
+        """Return the column that says how many decimals the currency of a row has."""
+        column = f"__e_{currency}"
+        made = f"{typed.exponent(self.values.get(currency, 'NULL'))} AS {column}"
+        if made not in self.stages[2]:
+            self.stages[2].append(made)
+        return column
 
     def _place(self, field: Place) -> None:
         """Read a place from two columns, or from one text `lat,lon`; refuse half a place."""
@@ -233,12 +245,17 @@ class _Check:
     def _context(self, field: Field, bound: int | None = None) -> dict[str, object]:
         return {
             "failed": f"__failed_{field.name}" if field.name in self.binding.failing else "",
-            "currency": self.values.get(getattr(field, "currency", ""), "NULL"),
+            "decimals": f"__e_{field.currency}" if isinstance(field, Money) else "",
+            "currency": self._given_currency(field) if isinstance(field, Money) else "",
             "marks": self.binding.marks,
             "zone": self.binding.zone,
             "latest": self.arrival.now + day if field.name == "event_time" else None,
             "bound": bound,
         }
+
+    def _given_currency(self, field: Money) -> str:
+        given = self._input(field.currency)
+        return given.sql if given else "NULL"
 
     def _known(self) -> None:
         """Add when the row counts as known."""
@@ -249,7 +266,7 @@ class _Check:
             self.stages[1].append(f"{typed.instant(given, self.binding.zone)} AS {value}")
             self.rules += rules_of(_Known(self.table), given, value, {
                 "failed": "__failed_known_time" if "known_time" in self.binding.failing else "",
-                "marks": self.binding.marks, "zone": self.binding.zone, "currency": "NULL",
+                "marks": self.binding.marks, "zone": self.binding.zone, "decimals": "",
                 "latest": at.now + day, "bound": None,
             })  # fmt: skip
         elif at.known == "assumed":

@@ -62,7 +62,9 @@ class Protection:
     def _seal(self, columns: dict[str, pa.Array], keys: KeyStore) -> dict[str, pa.Array]:
         """Return the sealed columns, and the keyed hash of the row."""
         subject = self.table.subject
-        people = subject_names(self.table, columns[subject.name]) if subject else pa.nulls(0)
+        people = (
+            subject_names(self.table, columns[subject.name]) if subject is not None else pa.nulls(0)
+        )
         plain = {name: columns[name] for f in self.table.fields.values()
                  for name in (c.name for c in f.columns())}  # fmt: skip
         for name in self.sealed:

@@ -156,6 +156,8 @@ class Refusals:
             self._writer = pq.ParquetWriter(
                 self._draft, schema, compression="zstd", write_page_checksum=True
             )
+        # The engine's threads finish in any order.
+        self._waiting.sort(key=lambda row: (row["file"], row["line"]))
         self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=_SCHEMA))
         self._waiting.clear()
 

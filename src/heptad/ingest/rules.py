@@ -41,7 +41,7 @@ def rules_of(field: Field, given: Given, value: str, context: dict[str, Any]) ->
         given: the mapped value.
         value: expression of the typed value.
         context: `failed` (condition under which a conversion in the map failed), `currency`
-            (expression of the currency), `marks`, `zone`, `latest` (instant), `bound` (of a
+            (as given), `decimals` (of the currency), `marks`, `zone`, `latest` (instant), `bound` (of a
             coordinate, degrees).
     """
     name = field.name
@@ -50,6 +50,8 @@ def rules_of(field: Field, given: Given, value: str, context: dict[str, Any]) ->
         rules.append(Rule(name, "required", f"{given.sql} IS NULL"))
     rules += _readable(field, given, value, context)
     rules += _bounds(field, value, context)
+    if getattr(field, "pan", False):
+        rules.append(Rule(name, "luhn", typed.no_card(value)))
     if field.kind == "text" and not isinstance(field, Code):
         rules += _lengths(field, value)
     return rules
@@ -61,10 +63,16 @@ def _readable(field: Field, given: Given, value: str, context: dict[str, Any]) -
     if isinstance(field, Code):
         return [Rule(name, "code", unread)]
     if isinstance(field, Money):
-        currency, marks = context["currency"], context["marks"]
+        decimals, marks = context["decimals"], context["marks"]
         return [
-            Rule(name, "currency", f"{given.sql} IS NOT NULL AND {currency} IS NULL"),
-            Rule(name, "", unread, typed.money_fault(given, currency, marks)),
+            Rule(name, "currency", f"{given.sql} IS NOT NULL AND {context['currency']} IS NULL"),
+            # A currency that is there but no code is told of as what it is.
+            Rule(
+                name,
+                "",
+                f"{unread} AND {decimals} IS NOT NULL",
+                typed.money_fault(given, decimals, marks),
+            ),
         ]
     if isinstance(field, Instant) and context["zone"]:
         skipped = f"{unread} AND {typed.instant_readable(given)}"
@@ -95,7 +103,7 @@ def _scaled(field: Field, bound: int, context: dict[str, Any]) -> str:
     if isinstance(field, Number):
         return str(bound * 10**field.scale)
     if isinstance(field, Money) and bound:
-        return f"{bound} * CAST(power(10, {typed.exponent(context['currency'])}) AS BIGINT)"
+        return f"{bound} * CAST(power(10, {context['decimals']}) AS BIGINT)"
     return str(bound)
 
 

@@ -64,6 +64,21 @@ def card(given: Given) -> str:
     return f"regexp_replace({text(given)}, '[ -]', '', 'g')"
 
 
+def no_card(value: str) -> str:
+    """Whether a text is no card number: 12 to 19 digits, the check digit right.
+
+    Source: ISO/IEC 7812-1, annex B (Luhn).
+    """
+    digits = [f"(n // {10**k} % 10)" for k in range(19)]
+    terms = [d if k % 2 == 0 else f"(2 * {d} - 9 * CAST({d} > 4 AS UTINYINT))"
+             for k, d in enumerate(digits)]  # fmt: skip
+    total = " + ".join(terms).replace("n // 1 %", "n %").replace("n", f"CAST({value} AS UBIGINT)")
+    return (
+        f"CASE WHEN regexp_full_match({value}, '[0-9]{{12,19}}') THEN ({total}) % 10 <> 0 "
+        f"WHEN {value} IS NOT NULL THEN true END"
+    )
+
+
 def code(given: Given, codes: frozenset[str], synonyms: dict[str, str]) -> str:
     """A code of a list: as it is, or in another case, or by a synonym; else null.
 
@@ -73,10 +88,13 @@ def code(given: Given, codes: frozenset[str], synonyms: dict[str, str]) -> str:
         synonyms: word, in lower case → code.
     """
     value = text(given)
-    listed = ", ".join(literal(c) for c in sorted(codes))
     folded = {c.lower(): c for c in sorted(codes)} | synonyms
-    pairs = ", ".join(f"{literal(word)}: {literal(c)}" for word, c in sorted(folded.items()))
-    return f"CASE WHEN {value} IN ({listed}) THEN {value} ELSE MAP {{{pairs}}}[lower({value})] END"
+    words, meant = _constants(sorted(folded)), _constants([folded[w] for w in sorted(folded)])
+    listed = _constants(sorted(codes))
+    return (
+        f"CASE WHEN list_contains({listed}, {value}) THEN {value} "
+        f"ELSE {meant}[list_position({words}, lower({value}))] END"
+    )
 
 
 def flag(given: Given) -> str:
@@ -119,48 +137,51 @@ def rounded(given: Given, scale: int, marks: Marks) -> str:
     return f"({least} AND {exact} <> TRY_CAST({value} AS DECIMAL(38, {scale})))"
 
 
-def money(given: Given, currency: str, marks: Marks) -> str:
+def money(given: Given, decimals: str, marks: Marks) -> str:
     """An amount in minor units of its currency, digit by digit, never through a float.
 
     Args:
         given: the amount.
-        currency: expression of its checked currency.
+        decimals: expression of its currency's number of decimals, null without a currency.
         marks: how it is written.
     """
     value = _number_text(given, marks)
     whole = "'[-+]?[0-9]{1,18}'"
     return (
-        f"CASE WHEN {currency} IS NULL THEN NULL "
-        f"WHEN {currency} NOT IN ({_ODD}) "
+        f"CASE WHEN {decimals} = 2 "
         f"AND regexp_full_match({value}, '[-+]?[0-9]{{1,13}}([.][0-9]{{1,2}})?') "
         f"THEN CAST(TRY_CAST({value} AS DECIMAL(18, 2)) * 100 AS BIGINT) "
-        f"WHEN {currency} IN ({_of(0)}) AND regexp_full_match({value}, {whole}) "
+        f"WHEN {decimals} = 0 AND regexp_full_match({value}, {whole}) "
         f"THEN TRY_CAST({value} AS BIGINT) "
-        f"WHEN regexp_full_match({value}, {_PLAIN_NUMBER}) AND {too_fine(value, currency)} = 0 "
+        f"WHEN regexp_full_match({value}, {_PLAIN_NUMBER}) AND {too_fine(value, decimals)} = 0 "
         f"THEN TRY_CAST(split_part({value}, '.', 1) || rpad(rtrim(split_part({value}, '.', 2), "
-        f"'0'), {exponent(currency)}, '0') AS BIGINT) END"
+        f"'0'), {decimals}, '0') AS BIGINT) END"
     )
 
 
-def money_fault(given: Given, currency: str, marks: Marks) -> str:
+def money_fault(given: Given, decimals: str, marks: Marks) -> str:
     """Why an amount could not be read: decimals, overflow or parse."""
     value = _number_text(given, marks)
     return (
         f"CASE WHEN NOT regexp_full_match({value}, {_PLAIN_NUMBER}) THEN 'parse' "
-        f"WHEN {too_fine(value, currency)} > 0 THEN 'decimals' ELSE 'overflow' END"
+        f"WHEN {too_fine(value, decimals)} > 0 THEN 'decimals' ELSE 'overflow' END"
     )
 
 
-def too_fine(value: str, currency: str) -> str:
+def too_fine(value: str, decimals: str) -> str:
     """By how many decimals other than trailing zeros an amount exceeds its currency's."""
-    decimals = f"length(rtrim(split_part({value}, '.', 2), '0'))"
-    return f"greatest({decimals} - {exponent(currency)}, 0)"
+    return f"greatest(length(rtrim(split_part({value}, '.', 2), '0')) - {decimals}, 0)"
 
 
 def exponent(currency: str) -> str:
-    """The number of decimals of a checked currency."""
-    odd = " ".join(f"WHEN {currency} IN ({_of(e)}) THEN {e}" for e in (0, 3, 4))
-    return f"(CASE {odd} ELSE 2 END)"
+    """The number of decimals of a checked currency; null without one."""
+    odd = {c: e for c, e in sorted(CURRENCIES.items()) if e != 2}
+    listed = _constants(list(odd))
+    marks = _constants([str(e) for e in odd.values()])
+    return (
+        f"CASE WHEN {currency} IS NULL THEN NULL WHEN NOT list_contains({listed}, {currency}) "
+        f"THEN 2 ELSE CAST({marks}[list_position({listed}, {currency})] AS INTEGER) END"
+    )
 
 
 def instant(given: Given, zone: str) -> str:
@@ -243,8 +264,7 @@ def _number_text(given: Given, marks: Marks) -> str:
     )
 
 
-def _of(decimals: int) -> str:
-    return ", ".join(literal(c) for c, e in sorted(CURRENCIES.items()) if e == decimals)
-
-
-_ODD = ", ".join(literal(c) for c, e in sorted(CURRENCIES.items()) if e != 2)
+def _constants(values: list[str]) -> str:
+    """Write a list of texts as one constant: hundreds of constants take long to plan."""
+    mark = next(m for m in ("|", "\x1f", "\x1e") if not any(m in value for value in values))
+    return f"string_split({literal(mark.join(values))}, {literal(mark)})"
