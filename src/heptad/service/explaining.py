@@ -134,13 +134,15 @@ def _means(app: App, name: str) -> str:
 def shown(value: Plain, unit: str) -> str:
     """Write a feature's value for people.
 
-    >>> shown(123456, "EUR minor units"), shown(None, "events")
-    ('1,234.56 EUR', '–')
+    >>> shown(123456, "EUR minor units"), shown(None, "events"), shown(0, "instant")
+    ('1,234.56 EUR', '–', '1970-01-01T00:00:00Z')
     """
     if value is None:
         return "–"
     if unit.endswith(" minor units") and isinstance(value, int | float):
         return format_minor(round(value), unit.split(maxsplit=1)[0])
+    if unit == "instant" and isinstance(value, int):
+        return format_instant(value)
     if unit == "fraction" and isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, float):

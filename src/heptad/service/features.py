@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from heptad.standards import Code, Field, Flag, Money, Number, Path, Ref
+from heptad.standards import Code, Field, Flag, Instant, Money, Number, Path, Ref
 from heptad.standards.errors import ContractError, suggest
 from heptad.standards.evaluate import check
 from heptad.standards.expression import Call, Column, Expression, Value
@@ -26,6 +26,10 @@ Operator = Literal[
 ]  # fmt: skip
 OPERATORS: frozenset[str] = frozenset(Operator.__args__)  # type: ignore[attr-defined]
 
+_UNITS: dict[str, str] = {
+    "share": "fraction", "rate": "fraction", "ratio": "fraction",
+    "since": "seconds", "count": "events",
+}  # fmt: skip
 _NUMBERS = frozenset({"total", "mean", "smallest", "largest", "spread"})
 
 
@@ -327,14 +331,12 @@ def ratio(numerator: Feature, denominator: Feature) -> Feature:
 
 def unit_of(feature: Feature) -> str:
     """Say what one unit of the result is, for people."""
-    if feature.op in ("share", "rate", "ratio"):
-        return "fraction"
-    if feature.op == "since":
-        return "seconds"
-    if feature.op == "count":
-        return "events"
+    if feature.op in _UNITS:
+        return _UNITS[feature.op]
     if feature.currency:
         return f"{feature.currency} minor units"
+    if isinstance(feature.of, Instant):
+        return "instant"
     if isinstance(feature.of, Number):
         return f"{feature.of.unit or 'units'} / 10^{feature.of.scale}"
     return feature.of.unit or "units"
