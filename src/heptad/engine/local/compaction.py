@@ -45,7 +45,7 @@ def merge(folder: Path, stage: Path, chosen: Sequence[Group], columns: Sequence[
     """
     with Duck(folder.parent, allow=[folder]) as duck:
         for number, group in enumerate(chosen):
-            old = _reading([folder / file.path for file in group], columns)
+            old = _reading([str(folder / file.path) for file in group], columns)
             month = group[0].partition
             home = stage if month is None else stage / f"_month={month}"
             home.mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ def merge(folder: Path, stage: Path, chosen: Sequence[Group], columns: Sequence[
                 f"COPY (SELECT * FROM {old} ORDER BY _load, _line, _hash) "
                 f"TO {literal(str(target))} (FORMAT parquet)"
             )
-            if _fingerprint(duck, old) != _fingerprint(duck, _reading([target], columns)):
+            if _fingerprint(duck, old) != _fingerprint(duck, _reading([str(target)], columns)):
                 raise Corrupt(
                     f"Merging files of {folder.name} did not keep its rows; nothing was changed.",
                     got=group[0].path,
@@ -62,7 +62,7 @@ def merge(folder: Path, stage: Path, chosen: Sequence[Group], columns: Sequence[
                 )
 
 
-def _reading(paths: Sequence[Path], columns: Sequence[Column]) -> str:
+def _reading(paths: Sequence[str], columns: Sequence[Column]) -> str:
     """Return SQL that reads the stored columns of files."""
     return relation_of(paths, [c for c in columns if c.name != "_month"])
 

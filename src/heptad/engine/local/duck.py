@@ -83,6 +83,9 @@ class Duck:
             "memory_limit": memory_limit,
             "temp_directory": str(self._spill),
             "max_temp_directory_size": temp_limit,
+            # One row group. With the default of four, a load of many months fills the memory,
+            # spills, and takes 1.6 times the CPU.
+            "partitioned_write_flush_threshold": 122_880,
             "preserve_insertion_order": keep_order,
             "TimeZone": "UTC",
             "python_enable_replacements": False,

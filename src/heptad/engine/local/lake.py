@@ -217,7 +217,8 @@ class Lake:
             if (first is None or (f.partition or first) >= first)
             and (last is None or (f.partition or last) <= last)
         ]
-        return relation_of((self._place(name) / f.path for f in files), table.columns())
+        folder = self._place(name)
+        return relation_of((f"{folder}/{f.path}" for f in files), table.columns())
 
     def compact(
         self, name: str, *, small_bytes: int = 32 << 20, most_bytes: int = 256 << 20

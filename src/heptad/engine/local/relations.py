@@ -10,12 +10,11 @@ from heptad.engine.sql.identifiers import literal, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from heptad.standards.fields import Column
 
 
-def relation_of(paths: Iterable[Path], columns: Sequence[Column]) -> str:
+def relation_of(paths: Iterable[str], columns: Sequence[Column]) -> str:
     """Return SQL text, in parentheses, that reads Parquet files as the given columns.
 
     Columns are found by name, and are NULL where a file lacks them. DuckDB's own way to do so
@@ -23,7 +22,7 @@ def relation_of(paths: Iterable[Path], columns: Sequence[Column]) -> str:
     the column `id`.
     """
     wanted = ", ".join(_projected(c) for c in columns)
-    listed = ", ".join(literal(str(path)) for path in paths)
+    listed = ", ".join(literal(path) for path in paths)
     if not listed:
         empty = ", ".join(f"NULL::{duckdb_type(c.kind)} AS {quote(c.name)}" for c in columns)
         return f"(SELECT {empty} WHERE false)"
