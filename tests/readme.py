@@ -2,9 +2,9 @@
 """Run what README.md and the how-to pages tell a reader to type: `python -m tests.readme [FILE …]`.
 
 Each document gets a temporary folder, and its blocks run there in order: ```python in one
-namespace, ```console whose first line starts with `$ heptad` command by command. A block with a
-file's name after its language, as ```csv payments.csv, is written to that file. Lines of a console
-block without `$` are output and are not compared. A command that ends in `# exit 9` must exit so.
+namespace, ```console command by command (the lines that begin with `$`; the others are output and
+are not compared). A block with a file's name after its language, as ```csv payments.csv, is
+written to that file. A command that ends in `# exit 9` must exit so.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def run(file: Path) -> list[tuple[str, str]]:
                 Path(name).write_text(body, encoding="utf-8")
             elif language == "python":
                 found.append((place, run_python(body, place, namespace)))
-            elif language == "console" and body.startswith("$ heptad"):
+            elif language == "console":
                 found.append((place, run_console(body)))
     return found
 
