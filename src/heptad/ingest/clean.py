@@ -43,39 +43,44 @@ def clean(batch: pa.RecordBatch, fault: str) -> pa.RecordBatch:
 
 def _cleaned(column: pa.StringArray) -> tuple[pa.StringArray, pa.BooleanArray | None]:
     """Return a column standardised, and which of its rows cannot be."""
-    text, starts, ends = _bytes(column)
+    text, places = _bytes(column)
     if not len(text):
-        return column, None
+        return _without_empty(column, places), None
+    last = len(text) - 1
+    starts, ends = np.minimum(places[:-1], last), np.maximum(places[1:] - 1, 0)
     lowest, highest = text.min(), text.max()
+    # An empty value takes a neighbour's bytes here, which does no harm: they are looked at too.
     padded = bool((text[starts] <= 32).any() or (text[ends] <= 32).any())
     if lowest >= 32 and highest < 127 and not padded:
-        return column, None
+        return _without_empty(column, places), None
     if highest > 127:
         column = pc.utf8_normalize(column, form="NFC")
     if lowest < 32:
         column = pc.replace_substring_regex(column, _SPACES, " ")
     column = pc.utf8_trim_whitespace(column)
-    empty = pc.equal(pc.binary_length(column), 0)
-    column = pc.if_else(pc.fill_null(empty, False), pa.scalar(None, pa.string()), column)
+    column = _nulled(column)
     if lowest >= 32 and highest < 127:
         return column, None
     bad = pc.fill_null(pc.match_substring_regex(column, _CONTROLS), False)
     return column, bad if pc.any(bad).as_py() else None
 
 
-def _bytes(
-    column: pa.StringArray,
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-    """Return a column's bytes, and where values begin and end in them.
+def _without_empty(column: pa.StringArray, places: NDArray[np.int64]) -> pa.StringArray:
+    """Make empty values null, if there are any."""
+    empty = int(np.count_nonzero(places[1:] == places[:-1]))
+    return _nulled(column) if empty > column.null_count else column
 
-    An empty value takes the bytes of its neighbours, which does no harm: they are looked at too.
-    """
+
+def _nulled(column: pa.StringArray) -> pa.StringArray:
+    empty = pc.fill_null(pc.equal(pc.binary_length(column), 0), False)
+    return pc.if_else(empty, pa.scalar(None, pa.string()), column)
+
+
+def _bytes(column: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return a column's bytes, and where its values begin and end in them."""
     _, offsets, data = column.buffers()
-    if data is None or not len(column):
-        none = np.empty(0, np.int64)
-        return np.empty(0, np.uint8), none, none
+    if offsets is None or not len(column):
+        return np.empty(0, np.uint8), np.empty(0, np.int64)
     marks = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
-    text = np.frombuffer(data, np.uint8)[marks[0] : marks[-1]]
-    places = marks.astype(np.int64) - int(marks[0])
-    last = max(len(text) - 1, 0)
-    return text, np.minimum(places[:-1], last), np.maximum(places[1:] - 1, 0)
+    text = np.frombuffer(data if data is not None else b"", np.uint8)[marks[0] : marks[-1]]
+    return text, marks.astype(np.int64) - int(marks[0])

@@ -147,6 +147,9 @@ def money(given: Given, decimals: str, marks: Marks) -> str:
     """
     value = _number_text(given, marks)
     whole = "'[-+]?[0-9]{1,18}'"
+    # One digit more, taken off again, so that .0 of a currency without decimals is still a number.
+    fraction = f"rpad(rtrim(split_part({value}, '.', 2), '0'), {decimals}, '0')"
+    digits = f"split_part({value}, '.', 1) || {fraction} || '0'"
     return (
         f"CASE WHEN {decimals} = 2 "
         f"AND regexp_full_match({value}, '[-+]?[0-9]{{1,13}}([.][0-9]{{1,2}})?') "
@@ -154,8 +157,7 @@ def money(given: Given, decimals: str, marks: Marks) -> str:
         f"WHEN {decimals} = 0 AND regexp_full_match({value}, {whole}) "
         f"THEN TRY_CAST({value} AS BIGINT) "
         f"WHEN regexp_full_match({value}, {_PLAIN_NUMBER}) AND {too_fine(value, decimals)} = 0 "
-        f"THEN TRY_CAST(split_part({value}, '.', 1) || rpad(rtrim(split_part({value}, '.', 2), "
-        f"'0'), {decimals}, '0') AS BIGINT) END"
+        f"THEN TRY_CAST(TRY_CAST({digits} AS HUGEINT) // 10 AS BIGINT) END"
     )
 
 
