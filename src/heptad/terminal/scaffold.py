@@ -113,7 +113,7 @@ def new_app(name: str, on: str, folder: Path | None) -> list[str]:
     if (root if package else inside).exists():
         raise Conflict("Something of that name is there.", got=str(root), do="choose another name")
     words = {"name": name, "title": name.replace("_", " ").capitalize(), "on": on, "module": module,
-             "subject": table.subject.name if table.subject else "", "fields": demo_fields(table)}  # fmt: skip
+             "subject": "" if table.subject is None else table.subject.name, "fields": demo_fields(table)}  # fmt: skip
     for source in sorted(_TEMPLATES.rglob("*.txt")):
         relative = source.relative_to(_TEMPLATES).with_suffix("")
         if relative.parts[0] == "package" and not package:
