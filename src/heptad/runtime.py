@@ -93,13 +93,21 @@ class Platform:
     Use `Platform.open`; it is a context manager. One process holds a project at a time.
     """
 
-    def __init__(self, path: Path, *, role: str, purpose: str, clock: Clock | None) -> None:
+    def __init__(  # noqa: PLR0913 - what `open` takes
+        self,
+        path: Path,
+        *,
+        role: str,
+        purpose: str,
+        clock: Clock | None,
+        apps: Iterable[App],
+    ) -> None:
         from heptad.engine.local.owner import Owner
         from heptad.sources.config import read_project
 
         self.path, self.role, self.purpose = path, role, purpose
         self._lock = threading.RLock()
-        self.apps = discover()
+        self.apps = discover() | {app.name: app for app in apps}
         self.tables = tables_of(self.apps.values())
         self.project = read_project(path, self.tables)
         self.clock = clock or _clock_of(self.project)
@@ -141,7 +149,7 @@ class Platform:
             self.project.security.origin,
             floor=settings.log_floor,
         )
-        self.log: DecisionLog = DecisionLog(ledger, self.catalog.decisions, settings, self.keys)
+        self.log: DecisionLog = DecisionLog(ledger, self.catalog, self.keys)
         self.loading = Loading(
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
@@ -164,6 +172,7 @@ class Platform:
         purpose: str = "service",
         *,
         clock: Clock | None = None,
+        apps: Iterable[App] = (),
     ) -> Platform:
         """Open a project folder.
 
@@ -172,12 +181,14 @@ class Platform:
             role: who reads.
             purpose: why.
             clock: tells the present; the machine's by default.
+            apps: applications beside those discovered, such as one that is not installed yet.
 
         Raises:
             Busy: if another process holds the project.
             InputError: if heptad.toml is missing or wrong.
         """
-        return cls(Path(path).resolve(), role=role, purpose=purpose, clock=clock)
+        folder = Path(path).resolve()
+        return cls(folder, role=role, purpose=purpose, clock=clock, apps=apps)
 
     def close(self) -> None:
         """Let the stores go."""

@@ -57,7 +57,12 @@ def read_sql(
 
 
 def versions_sql(
-    table: type[Table], relation: str, columns: Sequence[str], *, corrected: bool
+    table: type[Table],
+    relation: str,
+    columns: Sequence[str],
+    *,
+    corrected: bool,
+    only: str = "true",
 ) -> str:
     """Return SQL for the row versions of an event table with the span in which each was current.
 
@@ -66,6 +71,8 @@ def versions_sql(
         relation: SQL of its stored row versions.
         columns: physical columns wanted beside the key.
         corrected: whether any key may have several versions; False skips the search for them.
+        only: SQL condition over the stored columns; of a key of which any version meets it, all
+            versions are read, since a later one ends the span of an earlier.
 
     Returns:
         Columns `_id` (key), `_us` (event_time), `_from` and `_to` (known from, inclusive, and to,
@@ -73,21 +80,18 @@ def versions_sql(
     """
     key = quote(table.key.name)
     chosen = "".join(f", {quote(name)}" for name in columns)
-    plain = (
-        f"SELECT {key} AS _id, event_time AS _us, known_time AS _from, "
-        f"NULL::BIGINT AS _to{chosen} FROM {relation} WHERE NOT _deleted"
-    )
     if not corrected:
-        return plain
-    several = f"(SELECT {key} FROM {relation} GROUP BY {key} HAVING count(*) > 1)"
+        return (
+            f"SELECT {key} AS _id, event_time AS _us, known_time AS _from, NULL::BIGINT AS _to"
+            f"{chosen} FROM {relation} WHERE NOT _deleted AND {only}"
+        )
+    near = "" if only == "true" else f"WHERE {key} IN (SELECT {key} FROM {relation} WHERE {only})"
     spans = (
-        f"SELECT {key} AS _id, event_time AS _us, known_time AS _from, "
-        f"lead(known_time) OVER (PARTITION BY {key} "
-        f"ORDER BY known_time, _load, _line) AS _to, _deleted{chosen} "
-        f"FROM {relation} WHERE {key} IN {several}"
+        f"SELECT {key} AS _id, event_time AS _us, known_time AS _from, lead(known_time) OVER "
+        f"(PARTITION BY {key} ORDER BY known_time, _load, _line) AS _to, _deleted{chosen} "
+        f"FROM {relation} {near}"
     )
     return (
-        f"{plain} AND {key} NOT IN {several} UNION ALL "
         f"SELECT * EXCLUDE _deleted FROM ({spans}) "
         f"WHERE NOT _deleted AND (_to IS NULL OR _to > _from)"
     )

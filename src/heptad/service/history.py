@@ -130,7 +130,9 @@ def compute(
         return {f.name: pa.nulls(len(spine)) for f in features}
     state: dict[str, list[pa.Array]] = {}
     relation = spine.arrow(sorted({f.entity for f in parts_of(features)}))
-    for query in plan(features, tables, spine.own_table):
+    edges = pc.min_max(spine.t)
+    span = edges["min"].as_py(), edges["max"].as_py()
+    for query in plan(features, tables, spine.own_table, span):
         try:
             answer = queries.arrow(f"{query.sql} ORDER BY _i", spine=relation)
         except Exception as error:

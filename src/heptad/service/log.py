@@ -14,8 +14,8 @@ from heptad.service.records import Opened, open_records, pack
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from heptad.catalog.decisions import Decisions, Entry
-    from heptad.catalog.settings import Settings
+    from heptad.catalog import Catalog
+    from heptad.catalog.decisions import Entry
     from heptad.security.keys import KeyStore
     from heptad.security.ledger import Ledger
     from heptad.service.decisions import Decision
@@ -53,16 +53,16 @@ class DecisionLog:
         asked = {d.id: body_of(d) for d in decisions}
         known = self.index.asked(asked)
         fresh = [d for d in {d.id: d for d in decisions}.values() if d.id not in known]
-        todo = iter(fresh)
+        todo, entries = iter(fresh), []
         while batch := list(islice(todo, BATCH)):
             places = self.ledger.add(pack(batch, self._keys))
-            self._index(
-                [
-                    entry(place, d.public(), d.subject, asked[d.id])
-                    for place, d in zip(places, batch, strict=True)
-                ]
-            )
+            entries += [
+                entry(place, d.public(), d.subject, asked[d.id])
+                for place, d in zip(places, batch, strict=True)
+            ]
         if fresh:
+            self._keep(fresh)
+            self.index.insert(entries)
             self._settings.raise_to(FLOOR, len(self.ledger))
         return len(fresh)
 
@@ -87,6 +87,12 @@ class DecisionLog:
         while batch := list(islice(records, BATCH)):
             yield from open_records(batch, self._keys)
 
+    def _keep(self, decisions: Sequence[Decision]) -> None:
+        """Keep the table versions that decisions name from being removed by retention."""
+        named = {(d.app, tuple(sorted(d.tables.items()))) for d in decisions}
+        for app, tables in sorted(named):
+            self._versions.pin(dict(tables), f"app:{app}")
+
     def _catch_up(self) -> None:
         """Index what the ledger holds beyond the index, for example after a kill."""
         behind = self.index.size()
@@ -96,17 +102,14 @@ class DecisionLog:
         place = behind
         while batch := list(islice(records, BATCH)):
             opened = open_records(batch, self._keys)
-            self._index(
-                [
-                    entry(place + n, o.public, o.subject, body_of(o.decision or o.public))
-                    for n, o in enumerate(opened)
-                ]
-            )
+            entries = [
+                entry(place + n, o.public, o.subject, body_of(o.decision or o.public))
+                for n, o in enumerate(opened)
+            ]
+            self._keep([o.decision for o in opened if o.decision])
+            self.index.insert(entries)
             place += len(batch)
         self._settings.raise_to(FLOOR, len(self.ledger))
-
-    def _index(self, entries: Sequence[Entry]) -> None:
-        self.index.insert(entries)
 
 
 def entry(place: int, public: Any, subject: str, body: bytes) -> Entry:

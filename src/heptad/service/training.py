@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from heptad.service.windows import Stored
     from heptad.standards import Table
 
-FEWEST = 50
+FEWEST = 30
 """Fewest rows of either class to train on."""
 
 

@@ -42,7 +42,10 @@ class Plan:
 
 
 def plan(
-    features: Sequence[Feature], tables: Callable[[type[Table]], Stored], own: type[Table] | None
+    features: Sequence[Feature],
+    tables: Callable[[type[Table]], Stored],
+    own: type[Table] | None,
+    span: tuple[int, int],
 ) -> list[Plan]:
     """Plan the queries that compute `features` for the relation `spine`.
 
@@ -53,12 +56,13 @@ def plan(
         features: what to compute; names are unique.
         tables: gives the stored versions of a table.
         own: the table whose rows the spine rows are, if they are rows.
+        span: least and greatest `_t` of the spine, so that files outside every window are skipped.
     """
     groups: dict[tuple[str, str, bool], list[Feature]] = defaultdict(list)
     for feature in parts_of(features):
         counted = isinstance(feature.over, Last)
         groups[feature.table.__name__, repr(feature.by), counted].append(feature)
-    return [_Query(group, tables, own).plan() for group in groups.values()]
+    return [_Query(group, tables, own, span).plan() for group in groups.values()]
 
 
 class _Query:
@@ -69,7 +73,9 @@ class _Query:
         features: Sequence[Feature],
         tables: Callable[[type[Table]], Stored],
         own: type[Table] | None,
+        span: tuple[int, int],
     ) -> None:
+        self.span = span
         self.features, self.tables = features, tables
         self.table, self.by = features[0].table, features[0].by
         self.entity = features[0].entity
@@ -87,7 +93,7 @@ class _Query:
                 f"{sql} AS {name}" for sql, name in zip(self._state(feature), names, strict=True)
             ]
         sql = (
-            f"WITH e AS ({self._events()}), p AS ({self._pairs()}) "
+            f"WITH {self._events()}, p AS ({self._pairs()}) "
             f"SELECT _i, {', '.join(selected)} FROM p GROUP BY _i"
         )
         return Plan(sql, columns)
@@ -107,39 +113,53 @@ class _Query:
         return list(names)
 
     def _events(self) -> str:
-        """SQL of the events with their key, following the path of `by`."""
-        start = self.by.fields[0] if isinstance(self.by, Path) else self.by
-        needed = self._needed()
-        wanted = list(dict.fromkeys([*needed, start.name]))
-        stored = self.tables(self.table)
-        events = versions_sql(self.table, stored.relation, wanted, corrected=stored.corrected)
-        chosen = "".join(f", a.{quote(n)}" for n in needed)
-        link = f"a.{quote(start.name)}"
-        joins, since, until = "", ["a._from"], ["a._to"]
-        for n, field in enumerate(self.by.fields[1:] if isinstance(self.by, Path) else ()):
+        """SQL of the relations up to `e`: the events with their key, following the path of `by`."""
+        path = self.by.fields if isinstance(self.by, Path) else (self.by,)
+        start, steps = path[0], path[1:]
+        wanted = list(dict.fromkeys([*self._needed(), start.name]))
+        ctes = [f"a AS ({self._versions(self.table, wanted, self._near(start, steps))})"]
+        chosen = "".join(f", a.{quote(n)}" for n in self._needed())
+        link, joins, since, until = f"a.{quote(start.name)}", "", ["a._from"], ["a._to"]
+        for n, field in enumerate(steps):
             alias = f"j{n}"
-            joins += f" JOIN ({self._step(field)}) {alias} ON {alias}._id = {link}"
+            before, column = link.split(".", 1)
+            only = f"{quote(field.table.key.name)} IN (SELECT {column} FROM {before})"
+            ctes.append(f"{alias} AS ({self._step(field, only)})")
+            joins += f" JOIN {alias} ON {alias}._id = {link}"
             link = f"{alias}._id" if field.key else f"{alias}.{quote(field.name)}"
             since.append(f"{alias}._from")
             until.append(f"{alias}._to")
-        return (
-            f"SELECT {link} AS _key, a._id AS _id, a._us AS _us, greatest({', '.join(since)}) AS _from, "
-            f"least({', '.join(until)}) AS _to{chosen} FROM ({events}) a{joins}"
-            + ("" if joins else f" WHERE {link} IN (SELECT {quote(self.entity)} FROM spine)")
+        ctes.append(
+            f"e AS (SELECT {link} AS _key, a._id AS _id, a._us AS _us, "
+            f"greatest({', '.join(since)}) AS _from, least({', '.join(until)}) AS _to{chosen} "
+            f"FROM a{joins})"
         )
+        return ", ".join(ctes)
 
-    def _step(self, field: Field) -> str:
+    def _versions(self, table: type[Table], columns: Sequence[str], only: str) -> str:
+        stored = self.tables(table)
+        return versions_sql(table, stored.relation, columns, corrected=stored.corrected, only=only)
+
+    def _near(self, start: Field, steps: Sequence[Field]) -> str:
+        """SQL condition that every event of any window meets, so that others are never read."""
+        low, high = self.span
+        parts = [f"event_time <= {high}"]
+        reach = self._reach()
+        if reach is not None:
+            parts.append(f"event_time > {low - reach}")
+        if not steps:
+            parts.append(f"{quote(start.name)} IN (SELECT {quote(self.entity)} FROM spine)")
+        return " AND ".join(parts)
+
+    def _step(self, field: Field, only: str) -> str:
         """SQL of the table that a path walks through."""
-        table = field.table
-        if table.state:
+        if field.table.state:
             raise ContractError(
-                f"A path of `by` walks over events, and {table.__name__} holds states.",
+                f"A path of `by` walks over events, and {field.table.__name__} holds states.",
                 got=repr(self.by),
                 do="key the feature by the Ref itself",
             )
-        stored = self.tables(table)
-        columns = [] if field.key else [field.name]
-        return versions_sql(table, stored.relation, columns, corrected=stored.corrected)
+        return self._versions(field.table, [] if field.key else [field.name], only)
 
     def _pairs(self) -> str:
         """SQL of the (spine row, event) pairs that any of the windows may hold."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from heptad.service.training import Trained
     from heptad.sources.bank import Arrival, Bank
 
-START, DAYS, CUSTOMERS = date(2025, 10, 1), 396, 2_000
-STEP = 20 * minute
+START, DAYS, CUSTOMERS = date(2025, 10, 1), 396, 5_000
+STEP = 60 * minute
 """Simulated time of one micro-batch."""
 STAMP = "bank.json"
 

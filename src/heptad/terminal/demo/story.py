@@ -32,7 +32,7 @@ def run_demo(folder: Path, *, seed: int = 7, size: int = 1, fetch: bool = False)
     Args:
         folder: where the project is made.
         seed: another seed is another bank.
-        size: times 2,000 customers.
+        size: times 5,000 customers.
         fetch: fetch the GPL-3 data sets too.
 
     Returns:
