@@ -93,7 +93,7 @@ class Platform:
     Use `Platform.open`; it is a context manager. One process holds a project at a time.
     """
 
-    def __init__(  # noqa: PLR0913 - what `open` takes
+    def __init__(
         self,
         path: Path,
         *,

@@ -159,7 +159,7 @@ def _features_until(app: App, rows: _Rows, edge: int) -> dict[str, dict[str, Any
     """Return the features of each row of `on` up to an instant, as known at its own."""
     import pyarrow as pa
 
-    with project(rows) as platform:
+    with project(rows, apps=[app]) as platform:
         keys = [r[app.on.key.name] for r in rows[app.on] if instant(r["event_time"]) <= edge]
         spine = platform.spine(app.name, keys)
         values = platform.compute(list(app.features.values()))(spine)
@@ -177,7 +177,7 @@ class _decided:  # noqa: N801 - reads as a word
 
     def __enter__(self) -> tuple[Platform, list[Opened]]:
         assert self.app.demo is not None
-        self._project = project(self.app.demo(SEED))
+        self._project = project(self.app.demo(SEED), apps=[self.app])
         platform = self._project.__enter__()
         return platform, platform.decide(self.app.name)
 

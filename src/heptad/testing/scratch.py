@@ -12,7 +12,7 @@ from heptad.runtime import Platform
 from heptad.standards.time import FixedClock, micros, second
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from heptad.service.app import App
@@ -39,18 +39,21 @@ def _aware(value: object) -> datetime:
 
 
 @contextmanager
-def project(rows: Rows, *, decided: App | None = None) -> Iterator[Platform]:
+def project(
+    rows: Rows, *, apps: Iterable[App] = (), decided: App | None = None
+) -> Iterator[Platform]:
     """Open a fresh project and store rows, each known one second after the last event.
 
     Args:
         rows: table → rows as plain data; instants as ISO text, amounts as decimal text.
+        apps: applications beside those discovered.
         decided: an application whose own rows are left out, for the caller to post.
     """
     times = [instant(row["event_time"]) for table in rows.values() for row in table]
     clock = FixedClock(max(times, default=0) + second)
     with tempfile.TemporaryDirectory(prefix="heptad-") as folder:
         Path(folder, "heptad.toml").write_text('[project]\nname = "scratch"\n', encoding="utf-8")
-        with Platform.open(folder, clock=clock) as platform:
+        with Platform.open(folder, clock=clock, apps=apps) as platform:
             for table, given in rows.items():
                 if decided is None or table is not decided.on:
                     platform.store(table.__name__, list(given), source="demo")
