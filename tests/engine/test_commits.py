@@ -126,6 +126,13 @@ def test_whole_commits_that_nobody_was_told_of_are_kept_once(project: Project) -
     assert after.lake.recover("Visit", 0) == 2
     assert after.load([2], load=2) == 2
     assert after.ids() == ["v1", "v2"]
+    # What recovery has put on disk counts as acknowledged from then on.
+    written = data(after, 2).stat().st_ino
+    assert after.reopened().lake.recover("Visit", 0) == 2
+    assert data(after, 2).stat().st_ino == written
+    shorten(entry(after, 2))
+    with pytest.raises(Corrupt, match="lost version 2"):
+        after.reopened().lake.recover("Visit", 0)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"commitInfo":{"time'])

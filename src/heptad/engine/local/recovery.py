@@ -9,7 +9,14 @@ import shutil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from heptad.engine.local.disk import digest, named_digest, remove_durably, rewrite_durably, sync
+from heptad.engine.local.disk import (
+    digest,
+    named_digest,
+    remove_durably,
+    rewrite_durably,
+    sync,
+    write_durably,
+)
 from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 _ENTRY = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"\d{20}\.checkpoint\.parquet")
 _SEAL = ".sha256"
+_SECURED = "_secured"
 
 
 def entry(folder: Path, version: int) -> Path:
@@ -69,8 +77,8 @@ def recover(folder: Path, durable_version: int) -> int:
         return -1
     _clear_leftovers(folder)
     found = sorted(int(m[1]) for p in log.iterdir() if (m := _ENTRY.fullmatch(p.name)))
-    last = _check_acknowledged(folder, durable_version, found)
-    for version in (v for v in found if v > durable_version):
+    safe = last = _check_acknowledged(folder, max(durable_version, _secured(log)), found)
+    for version in (v for v in found if v > safe):
         if version == last + 1 and _is_whole(folder, version):
             _secure(folder, version)
             last = version
@@ -79,6 +87,8 @@ def recover(folder: Path, durable_version: int) -> int:
     _check_checkpoints(log, last)
     if last < 0:
         shutil.rmtree(log)
+    elif last > safe:
+        write_durably(log / _SECURED, str(last).encode())
     sync(folder)
     return last
 
@@ -159,6 +169,14 @@ def _secure(folder: Path, version: int) -> None:
     rewrite_durably(entry(folder, version))
     sync(folder)
     sync(folder.parent)
+
+
+def _secured(log: Path) -> int:
+    """Return up to which version an earlier recovery made sure that all is on disk; -1 if none."""
+    try:
+        return int((log / _SECURED).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return -1
 
 
 def _actions(path: Path) -> list[dict[str, Any]] | None:
