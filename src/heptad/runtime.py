@@ -153,6 +153,9 @@ class Platform:
         self.loading = Loading(
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
+        for table in {*self.tables, *self.lake.names()}:
+            durable = self.catalog.versions.durable(table)
+            self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
 
     def _wind(self) -> None:
@@ -433,6 +436,7 @@ class Platform:
         *,
         keys: Sequence[str] | None = None,
         between: tuple[int, int] | None = None,
+        latest: int | None = None,
         ids: Mapping[str, str] | None = None,
     ) -> list[Opened]:
         """Decide rows of the application's table that are stored, and record the decisions.
@@ -441,6 +445,7 @@ class Platform:
             app: name of the application.
             keys: keys of the rows; all rows by default.
             between: only rows with from ≤ event_time < to, microseconds.
+            latest: only so many rows, the last to have happened.
             ids: idempotency keys by row key.
 
         Returns:
@@ -449,7 +454,9 @@ class Platform:
         from heptad.service.deciding import decide, select_rows
 
         chosen = self.app(app)
-        rows = select_rows(self.duck, chosen.on, self.stored(chosen.on), keys=keys, between=between)
+        rows = select_rows(
+            self.duck, chosen.on, self.stored(chosen.on), keys=keys, between=between, latest=latest
+        )
         if not rows.num_rows:
             return []
         made = decide(

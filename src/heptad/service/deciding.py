@@ -198,6 +198,7 @@ def select_rows(
     keys: Sequence[str] | None = None,
     known: Sequence[int] | None = None,
     between: tuple[int, int] | None = None,
+    latest: int | None = None,
 ) -> pa.Table:
     """Read the rows that ask for a decision: the first version of each key.
 
@@ -208,6 +209,7 @@ def select_rows(
         keys: only these rows.
         known: the known_time of each key's version wanted, instead of the first.
         between: only from ≤ event_time < to, microseconds.
+        latest: only so many rows, the last to have happened.
 
     Returns:
         The columns that decisions read, ordered by (event_time, key).
@@ -233,8 +235,7 @@ def select_rows(
         if stored.corrected and known is None
         else ""
     )
-    return queries.arrow(
-        f"SELECT {chosen} FROM {stored.relation} r WHERE {' AND '.join(where)} {first} "
-        f"ORDER BY r.event_time, r.{key}",
-        **tables,
-    )
+    sql = f"SELECT {chosen} FROM {stored.relation} r WHERE {' AND '.join(where)} {first}"
+    if latest is not None:
+        sql = f"SELECT * FROM ({sql}) ORDER BY event_time DESC, {key} DESC LIMIT {int(latest)}"
+    return queries.arrow(f"SELECT * FROM ({sql}) ORDER BY event_time, {key}", **tables)

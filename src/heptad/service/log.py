@@ -31,11 +31,9 @@ class DecisionLog:
     The ledger is the truth; the index is rebuilt from it whenever it is behind.
     """
 
-    def __init__(
-        self, ledger: Ledger, index: Decisions, settings: Settings, keys: KeyStore
-    ) -> None:
-        self.ledger, self.index = ledger, index
-        self._settings, self._keys = settings, keys
+    def __init__(self, ledger: Ledger, catalog: Catalog, keys: KeyStore) -> None:
+        self.ledger, self.index = ledger, catalog.decisions
+        self._settings, self._versions, self._keys = catalog.settings, catalog.versions, keys
         self._catch_up()
 
     def __len__(self) -> int:

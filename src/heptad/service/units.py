@@ -21,7 +21,7 @@ def shown_column(table: type[Table], name: str, values: pa.ChunkedArray) -> list
     Instants and days become ISO 8601, fixed-point numbers and places decimal text; amounts stay
     minor units of the currency in their row.
     """
-    plain = values.to_pylist()
+    plain: list[Any] = values.to_pylist()
     kinds = {c.name: c.kind for c in table.columns()}
     if kinds.get(name) == "instant":
         return [None if v is None else format_instant(v) for v in plain]

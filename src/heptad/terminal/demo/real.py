@@ -142,7 +142,10 @@ def _read(platform: Platform, points: Sequence[tuple[str, int]]) -> list[dict[st
 
     spine = pa.table({"customer": [c for c, _ in points], "event_time": [t for _, t in points]})
     features: list[Feature] = list(FEATURES.values())
-    return platform.history(spine, features).select(list(FEATURES)).to_pylist()
+    found: list[dict[str, Any]] = (
+        platform.history(spine, features).select(list(FEATURES)).to_pylist()
+    )
+    return found
 
 
 def _by_hand(
