@@ -156,9 +156,6 @@ class Platform:
         for table in {*self.tables, *self.lake.names()}:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
-        for table in {*self.tables, *self.lake.names()}:
-            durable = self.catalog.versions.durable(table)
-            self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
 
     def _wind(self) -> None:
