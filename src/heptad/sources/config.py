@@ -342,7 +342,7 @@ def _sources(root: Section, tables: Mapping[str, type[Table]] | None) -> tuple[S
         if source.name in sources:
             raise section.error(
                 f"Two sources are called {source.name!r}.",
-                "table",
+                "name",
                 source.name,
                 'give each its own name = "…"',
             )
@@ -389,16 +389,16 @@ def _map(section: Section, table: type[Table] | None) -> dict[str, str]:
         if not isinstance(value, str) or not value.strip():
             raise section.error(
                 f"{section.title}: the map of {name} must be an expression in quotes.",
-                "map",
+                ("map", name),
                 value,
                 f'write {name} = "column"',
             )
         if table is not None and name not in (allowed := mappable(table)):
-            raise InputError(
+            raise section.error(
                 f"{table.__name__} has no field {name!r} to map to.",
-                got=name,
-                do=suggest(name, allowed),
-                place=f"{FILE} line {section.line('map', name)}",
+                ("map", name),
+                name,
+                suggest(name, allowed),
             )
     return entries
 

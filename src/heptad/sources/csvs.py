@@ -157,13 +157,7 @@ class _Rows:
 
     def _table(self, chunk: Chunk, skip: int) -> tuple[pa.Table, list[tuple[int, str]]]:
         """Parse a chunk; rows with another number of columns come back by their number."""
-        try:
-            table, misfits = self._parse(chunk.data, skip, threads=True)
-        except pa.ArrowInvalid as error:
-            if "UTF8" not in str(error):
-                raise
-            chunk.drop_undecodable()
-            table, misfits = self._parse(chunk.data, skip, threads=True)
+        table, misfits = self._parse(chunk.data, skip, threads=True)
         if misfits:
             table, misfits = self._parse(chunk.data, skip, threads=False)
         return table, [(number or 0, text) for number, text in misfits]
@@ -197,7 +191,11 @@ class _Rows:
                 invalid_row_handler=misfit,
                 ignore_empty_lines=True,
             ),
-            pc.ConvertOptions(column_types=dict.fromkeys(self._names, pa.string()), **self._kept),
+            pc.ConvertOptions(
+                column_types=dict.fromkeys(self._names, pa.string()),
+                check_utf8=False,  # the records have been decoded already
+                **self._kept,
+            ),
         )
         return table, misfits
 
@@ -234,6 +232,18 @@ def _single_spaced(texts: Iterable[bytes]) -> Iterator[bytes]:
 
 def _utf8(raw: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
     """Turn blocks of a file into blocks of UTF-8; what cannot be decoded becomes U+FFFD."""
+    try:
+        yield from _decoded(raw, encoding, name)
+    except UnicodeError as error:
+        raise InputError(
+            "The file does not begin as its encoding does.",
+            got=str(error),
+            do='say for example encoding = "utf-16-le"',
+            place=name,
+        ) from error
+
+
+def _decoded(raw: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
     plain = _is_utf8(encoding)
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     first = True

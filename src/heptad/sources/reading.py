@@ -128,7 +128,12 @@ def check_columns(names: Sequence[str], place: str) -> tuple[str, ...]:
     seen: dict[str, str] = {}
     for name in cleaned:
         folded = name.lower()
-        if folded in seen or folded.startswith("__") or folded == "_record" or not name.isprintable():
+        if (
+            folded in seen
+            or folded.startswith("__")
+            or folded == "_record"
+            or not name.isprintable()
+        ):
             raise InputError(
                 "The names of the columns cannot be used: each must be there once, whatever its"
                 " case, be printable, not begin with __ and not be _record.",

@@ -65,11 +65,6 @@ class Chunk:
         match = self._lexer.record.match(self.data, len(self.data) - len(self.data.lstrip(b"\r\n")))
         return match[0].decode("utf-8", "replace").strip("\r\n") if match and match[0] else None
 
-    def drop_undecodable(self) -> None:
-        """Take the records that are not UTF-8 out of the data."""
-        clean = self._lexer.exact(self.data, final=True)[0]
-        self.data, self._good, self._faults = clean.data, clean._good, clean._faults
-
 
 class Records:
     """Cuts text into whole records.
@@ -118,9 +113,7 @@ class Records:
     def _cut(self, data: bytes, *, final: bool) -> tuple[Chunk, bytes]:
         """Return the whole records of `data`, and what is left."""
         end = self._regular(data, final=final)
-        if end is None:
-            return self.exact(data, final=final)
-        if self._replaced and _REPLACED in data:
+        if end is None or _undecodable(data[:end], self._replaced):
             return self.exact(data, final=final)
         return Chunk(self, data[:end]), data[end:]
 
@@ -130,14 +123,14 @@ class Records:
         if quotes is None or (final and len(quotes) % 2):
             return None
         if final:
-            return len(data)
+            return None if _has_long_line(data) else len(data)
         end = data.rfind(b"\n") + 1
         while end:
             inside = int(np.searchsorted(quotes, end)) % 2
             if not inside:
                 break
             end = data.rfind(b"\n", 0, end - 1) + 1
-        too_long = len(data) - end > LONGEST_RECORD
+        too_long = len(data) - end > LONGEST_RECORD or _has_long_line(data)
         return None if too_long or (not end and b"\r" in data[:-1]) else end
 
     def _quotes(self, data: bytes) -> Numbers | None:
@@ -216,6 +209,14 @@ def _marks(text: str) -> NDArray[np.bool_]:
     return marks
 
 
+def _has_long_line(data: bytes) -> bool:
+    """Whether a line may be longer than a record may be."""
+    half = LONGEST_RECORD // 2
+    return any(
+        data.rfind(b"\n", start, start + half) < 0 for start in range(0, len(data) - half, half)
+    )
+
+
 def _after_line(data: bytes) -> tuple[bytes, bool]:
     """Drop what is left of a record that is too long; say whether it goes on."""
     end = data.find(b"\n")
@@ -225,6 +226,8 @@ def _after_line(data: bytes) -> tuple[bytes, bool]:
 def _undecodable(record: bytes, replaced: bool) -> str:
     if replaced:
         return "encoding" if _REPLACED in record else ""
+    if record.isascii():
+        return ""
     try:
         record.decode()
     except UnicodeDecodeError:

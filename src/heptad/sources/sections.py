@@ -109,9 +109,10 @@ class Section:
             )
         return value
 
-    def error(self, what: str, key: str, got: object, do: str) -> InputError:
-        """Return an error that names the line of a key."""
-        return InputError(what, got=got, do=do, place=f"{self._file} line {self.line(key)}")
+    def error(self, what: str, key: str | tuple[str, ...], got: object, do: str) -> InputError:
+        """Return an error that names the line of a key, or of a key inside it."""
+        keys = (key,) if isinstance(key, str) else key
+        return InputError(what, got=got, do=do, place=f"{self._file} line {self.line(*keys)}")
 
     def line(self, *keys: str) -> int:
         """Return the line on which a key of this section stands."""
