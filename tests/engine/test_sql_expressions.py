@@ -381,7 +381,7 @@ def _number(document: object) -> bool:
 @pytest.mark.parametrize(
     "text",
     [
-        "a: &x 1\nb: *x", "eq: &x [1, *x]", "eq: [1, 1]\neq: [2, 2]", "!!python/object:os.system x",
+        "a: &x 1\nb: *x", "eq: &x [1, *x]", "eq: [&x 1, *x]", "eq: [1, 1]\neq: [2, 2]", "!!python/object:os.system x",
         "[" * 5000, "{" * 3000, "- " * 3000, "not: " * 3000, "\0", "\t", "eq: [1", "? [a]\n: b", "9" * 5000,
         "<<: {eq: [1, 1]}", "x" * 300_000, "", "# c", "[" * 99_999, "- " * 49_999, "eq: [.inf, 1, 2]", "eq: !!binary aGk=", "--- 1\n--- 2",
         "eq: [1e999, 1]", "nosuch: [1]", "[1, 2]", "not:\n" * 10,

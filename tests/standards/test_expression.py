@@ -338,3 +338,22 @@ def test_a_wide_document_ends_in_an_error() -> None:
         from_json({"and": [True] * 10**6})
     with pytest.raises(InputError):
         from_json({"in": [[1] * 10**6] * 1000})
+
+
+class Counted(dict[str, Any]):
+    """A document that counts how often it is looked into."""
+
+    looks = 0
+
+    def items(self) -> Any:
+        Counted.looks += 1
+        return super().items()
+
+
+def test_a_document_that_repeats_itself_is_given_up_early() -> None:
+    part: Any = Counted(column="a")
+    for _ in range(10):
+        part = Counted(add=[part, part])
+    with pytest.raises(InputError, match="4096 parts"):
+        from_json(Counted({"and": [Counted({"or": [part] * 64})] * 64}))
+    assert LARGEST - 2 <= Counted.looks <= LARGEST
