@@ -89,7 +89,15 @@ def test_no_value_can_break_its_error() -> None:
         deep = [deep]
     loop: Any = {}
     loop["me"] = loop
-    for got in (10**5000, deep, loop, Hostile(), [Hostile()], list(range(10**6)), {"k": "x" * 10**7}):
+    for got in (
+        10**5000,
+        deep,
+        loop,
+        Hostile(),
+        [Hostile()],
+        list(range(10**6)),
+        {"k": "x" * 10**7},
+    ):
         error = InputError("x", got=got)
         assert error.shown is not None
         assert len(error.shown) <= 201
