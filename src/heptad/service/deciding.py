@@ -190,7 +190,7 @@ def plain_rows(table: type[Table], rows: pa.Table) -> list[dict[str, Plain]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def select_rows(
+def select_rows(  # noqa: PLR0913 - what rows are chosen by
     queries: Queries,
     table: type[Table],
     stored: Stored,

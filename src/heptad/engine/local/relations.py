@@ -22,7 +22,7 @@ def relation_of(paths: Iterable[str], columns: Sequence[Column]) -> str:
     the column `id`.
     """
     wanted = ", ".join(_projected(c) for c in columns)
-    listed = ", ".join(literal(path) for path in paths)
+    listed = ", ".join(literal(str(path)) for path in paths)
     if not listed:
         empty = ", ".join(f"NULL::{duckdb_type(c.kind)} AS {quote(c.name)}" for c in columns)
         return f"(SELECT {empty} WHERE false)"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from heptad.standards.errors import InputError
 from heptad.standards.time import FixedClock, day, minute
 
 if TYPE_CHECKING:
@@ -146,8 +147,11 @@ def _post(client: httpx.Client, table: str, arrivals: Sequence[Arrival], out: Da
         content=b"\n".join(a.line for a in arrivals),
         headers={"Content-Type": "application/x-ndjson"},
     )
-    response.raise_for_status()
     answer: dict[str, Any] = response.json()
+    if response.is_error:
+        raise InputError(
+            f"The server refused rows of {table}.", got=answer.get("detail"), do=answer.get("do", "")
+        )
     out.rows += len(arrivals)
     out.late += sum(a.remark == "late" for a in arrivals)
     out.late_keys += [json.loads(a.line)["id"] for a in arrivals if a.remark == "late"]
