@@ -21,7 +21,8 @@ def console(*, error: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if error else sys.stdout
-    width = None if stream.isatty() else 100
+    # One line a row where another program reads, whatever its length.
+    width = None if stream.isatty() else 1000
     return Console(stderr=error, highlight=False, soft_wrap=not stream.isatty(), width=width)
 
 

@@ -95,9 +95,16 @@ def show_rows(
     answer(
         "tables.rows",
         as_json,
-        lambda d: show.show_table(d["rows"]),
+        _rows,
         name=name, t=t, k=k, version=version, limit=limit, purpose=purpose,
     )  # fmt: skip
+
+
+def _rows(data: dict[str, Any]) -> None:
+    rows = data["rows"]
+    show.show_table(
+        rows, [n for n in rows[0] if any(r[n] is not None for r in rows)] if rows else []
+    )
 
 
 @tables.command("versions")
