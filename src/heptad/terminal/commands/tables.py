@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.features import parts_of
 from heptad.service.units import shown_column
+from heptad.standards import Money
 from heptad.standards.time import format_instant, parse_instant
 
 if TYPE_CHECKING:
@@ -104,7 +105,10 @@ def show_rows(  # noqa: PLR0913, PLR0917 - what a read is
     purpose: str = "",
     after: str = "",
 ) -> dict[str, Any]:
-    """Show rows as of an instant in both times, in key order; masked without a purpose."""
+    """Show rows as of an instant in both times, in key order; masked without a purpose.
+
+    `money` names the columns that hold minor units, and the column of each one's currency.
+    """
     table = platform.table(name)
     rows = platform.read(
         name,
@@ -120,7 +124,8 @@ def show_rows(  # noqa: PLR0913, PLR0917 - what a read is
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]
     more = rows.column(table.key.name)[-1].as_py() if rows.num_rows == limit else None
-    return {"table": name, "rows": shown, "after": more}
+    money = {f.name: f.currency for f in table.fields.values() if isinstance(f, Money)}
+    return {"table": name, "rows": shown, "money": money, "after": more}
 
 
 def export_contract(platform: Platform, table: str) -> dict[str, Any]:

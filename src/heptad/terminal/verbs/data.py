@@ -101,10 +101,15 @@ def show_rows(
 
 
 def _rows(data: dict[str, Any]) -> None:
-    rows = data["rows"]
-    show.show_table(
-        rows, [n for n in rows[0] if any(r[n] is not None for r in rows)] if rows else []
-    )
+    from heptad.standards.money import format_minor
+
+    rows = [dict(row) for row in data["rows"]]
+    for row in rows:
+        for amount, currency in data["money"].items():
+            if row[amount] is not None and row[currency] is not None:
+                row[amount] = format_minor(row[amount], row[currency])
+    filled = [n for n in (rows or [{}])[0] if any(r[n] is not None for r in rows)]
+    show.show_table(rows, filled)
 
 
 @tables.command("versions")
