@@ -107,7 +107,7 @@ def _purchases() -> Iterator[tuple[str, datetime, int, int]]:
     """Yield (customer, day, pieces, cents) from the file that the package lifetimes carries."""
     for entry in files("lifetimes") or ():
         if entry.name == "CDNOW_master.txt":
-            for line in entry.read_text(encoding="ascii").splitlines():
+            for line in entry.read_text(encoding="ascii").splitlines()[1:]:
                 customer, on, pieces, dollars = line.split()
                 whole, _, cents = dollars.partition(".")
                 at = datetime.strptime(on, "%Y%m%d").replace(tzinfo=UTC)
