@@ -465,9 +465,7 @@ class Platform:
             self.compute(list(chosen.features.values())),
             self._circumstances(chosen, ids),
         )
-        self.log.record(made)
-        found = self.log.stored(d.id for d in made)
-        return [found[d.id] for d in made]
+        return self.log.record(made)
 
     def spine(self, app: str, keys: Sequence[str] | None = None) -> Spine:
         """Return the spine of stored rows that an application decides on."""

@@ -72,9 +72,21 @@ class Decision:
         """Return the canonical bytes: JSON, keys sorted, shortest exact floats."""
         import msgspec
 
-        data = self.to_dict()
-        _refuse_nan(data)
-        return msgspec.json.encode(data, order="sorted")
+        self._refuse_nan()
+        return msgspec.json.encode(self, order="sorted")
+
+    def _refuse_nan(self) -> None:
+        """Refuse numbers that JSON cannot carry, naming where they stand."""
+        parts = [("features", self.features), ("row", self.row), ("policy", self.policy)]
+        parts += [(f"reason {r.code}", r.numbers) for r in self.reasons]
+        if self.score is not None:
+            parts.append(("score", {"probability": self.score.probability}))
+        for place, values in parts:
+            for name, value in values.items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise ContractError(
+                        f"A decision holds finite numbers only: {place}.{name}.", got=value
+                    )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Decision:
@@ -140,18 +152,6 @@ def _bits(value: Any) -> bytes:
     import msgspec
 
     return msgspec.json.encode(value, order="sorted")
-
-
-def _refuse_nan(value: Any, place: str = "") -> None:
-    """Refuse numbers that JSON cannot carry, naming where they stand."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ContractError(f"A decision holds finite numbers only: {place}.", got=value)
-    if isinstance(value, dict):
-        for name, part in value.items():
-            _refuse_nan(part, f"{place}.{name}" if place else str(name))
-    elif isinstance(value, list | tuple):
-        for part in value:
-            _refuse_nan(part, place)
 
 
 @cache

@@ -39,11 +39,12 @@ class DecisionLog:
     def __len__(self) -> int:
         return len(self.ledger)
 
-    def record(self, decisions: Sequence[Decision]) -> int:
+    def record(self, decisions: Sequence[Decision]) -> list[Opened]:
         """Append the decisions that are not in the log yet; durable when it returns.
 
         Returns:
-            How many were appended.
+            The decisions as the log holds them, in the order given: for an id that was there
+            before, the first one.
 
         Raises:
             Conflict: if an id was used before for a decision about another row.
@@ -62,7 +63,10 @@ class DecisionLog:
             self._keep(fresh)
             self.index.insert(entries)
             self._settings.raise_to(FLOOR, len(self.ledger))
-        return len(fresh)
+        found = self.stored(known)
+        for d in fresh:
+            found[d.id] = Opened(d.subject, d.public(), d)
+        return [found[d.id] for d in decisions]
 
     def stored(self, ids: Iterable[str]) -> dict[str, Opened]:
         """Return those decisions, by id, that the log holds."""
