@@ -101,7 +101,7 @@ class Refusals:
     def __init__(self, path: Path, origin: Origin, keys: KeyStore | None) -> None:
         self.path, self.origin = path, origin
         self.counts: Counter[str] = Counter()
-        self._cipher = _cipher(origin, keys) if origin.sealed and keys else None
+        self._cipher = _cipher(origin, keys) if origin.sealed and keys is not None else None
         self._waiting: list[dict[str, Any]] = []
         self._writer: pq.ParquetWriter | None = None
         self._draft = path.with_suffix(".draft")
@@ -262,7 +262,7 @@ class Quarantine:
         return origin, self._rows(path, origin)
 
     def _rows(self, path: Path, origin: Origin) -> Iterator[Refusal]:
-        cipher = _cipher(origin, self._keys) if origin.sealed and self._keys else None
+        cipher = _cipher(origin, self._keys) if origin.sealed and self._keys is not None else None
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for batch in file.iter_batches(10_000):
                 for row in batch.to_pylist():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -186,6 +187,7 @@ class _Postgres:
                 do="run `pip install 'heptad[postgres]'`",
             ) from error
         self._error, self._place = psycopg.Error, f"source {source.name}"
+        self._cursors: list[Any] = []
         with self.failures():
             self._connection = psycopg.connect(revealed(source.origin, folder), connect_timeout=10)
             self._connection.read_only = True
@@ -193,18 +195,21 @@ class _Postgres:
 
     def run(self, text: str, params: Sequence[Any], *, stream: bool) -> Any:
         with self.failures():
-            cursor: Any = self._connection.cursor("heptad" if stream else "")
-            if stream:
-                cursor.itersize = _BATCH
-            cursor.execute(
-                text.replace("%", "%%").replace("%%s", "%s") if params else text, params or None
-            )
+            named = f"heptad_{len(self._cursors)}" if stream else ""
+            cursor: Any = self._connection.cursor(named)
+            self._cursors.append(cursor)
+            # A per cent sign of the query's own is no parameter.
+            asked = text.replace("%", "%%").replace("%%s", "%s") if params else text
+            cursor.execute(asked, params or None)
             return cursor
 
     def failures(self) -> _Failures:
         return _Failures(self._error, self._place)
 
     def close(self) -> None:
+        with suppress(self._error):
+            for cursor in self._cursors:
+                cursor.close()
         self._connection.close()
 
 
