@@ -451,21 +451,35 @@ class Platform:
         Returns:
             The decisions as recorded, in row order; a row decided before answers its first one.
         """
-        from heptad.service.deciding import decide, select_rows
+        each = self.decide_each(app, keys=keys, between=between, latest=latest, ids=ids)
+        return [entry for batch in each for entry in batch]
+
+    def decide_each(
+        self,
+        app: str,
+        *,
+        keys: Sequence[str] | None = None,
+        between: tuple[int, int] | None = None,
+        latest: int | None = None,
+        ids: Mapping[str, str] | None = None,
+    ) -> Iterator[list[Opened]]:
+        """Decide as `decide` does, batch by batch, so that a year's rows need a batch's memory.
+
+        Each batch is durable when it is yielded; stopped half-way, the rest is decided next time.
+        """
+        from heptad.service.deciding import BATCH, decide, select_rows
 
         chosen = self.app(app)
         rows = select_rows(
             self.duck, chosen.on, self.stored(chosen.on), keys=keys, between=between, latest=latest
         )
         if not rows.num_rows:
-            return []
-        made = decide(
-            chosen,
-            rows,
-            self.compute(list(chosen.features.values())),
-            self._circumstances(chosen, ids),
-        )
-        return self.log.record(made)
+            return
+        circumstances = self._circumstances(chosen, ids)
+        compute = self.compute(list(chosen.features.values()))
+        for start in range(0, rows.num_rows, BATCH):
+            made = decide(chosen, rows.slice(start, BATCH), compute, circumstances)
+            yield self.log.record(made)
 
     def spine(self, app: str, keys: Sequence[str] | None = None) -> Spine:
         """Return the spine of stored rows that an application decides on."""

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from heptad.standards import Table
 
 
+BATCH = 20_000
+"""Rows decided in one go."""
+
+
 @dataclass(frozen=True)
 class Scorer:
     """A trained model and the hash of its bytes."""

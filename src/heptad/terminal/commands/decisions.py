@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.sentences import sentence
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
     from heptad.service.records import Opened
+
+SHOWN = 20
 
 
 def decide(
@@ -33,22 +36,24 @@ def decide(
             parse_instant(since) if since else EARLIEST,
             parse_instant(until) if until else LATEST,
         )
-    made = platform.decide(app, keys=list(keys) or None, between=between)
-    if keys and len(made) < len(set(keys)):
-        found = {o.public["row_key"] for o in made}
+    outcomes: Counter[str] = Counter()
+    first: list[Opened] = []
+    found: set[str] = set()
+    for batch in platform.decide_each(app, keys=list(keys) or None, between=between):
+        outcomes.update(entry.public["outcome"] for entry in batch)
+        first += batch[: SHOWN - len(first)]
+        found.update(entry.public["row_key"] for entry in batch if keys)
+    if keys and len(found) < len(set(keys)):
         missing = next(k for k in keys if k not in found)
         table = platform.app(app).on.__name__
         raise UnknownName(
             f"{table} has no row {missing!r}.", got=missing, do=f"see `heptad tables rows {table}`"
         )
-    outcomes: dict[str, int] = {}
-    for entry in made:
-        outcomes[entry.public["outcome"]] = outcomes.get(entry.public["outcome"], 0) + 1
     return {
         "app": app,
-        "decided": len(made),
+        "decided": outcomes.total(),
         "outcomes": dict(sorted(outcomes.items())),
-        "decisions": [row(platform, entry) for entry in made[:20]],
+        "decisions": [row(platform, entry) for entry in first],
     }
 
 
