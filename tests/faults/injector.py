@@ -93,6 +93,12 @@ class Injector:
         self._answers.close()
 
 
+def acknowledged(acks: Path) -> dict[int, int]:
+    """What a job told of: for each number acknowledged, what it was told."""
+    lines = acks.read_text().splitlines() if acks.exists() else []
+    return {int(a[1]): int(a[2]) for a in map(str.split, lines) if a[0] == "A"}
+
+
 def sampled(total: int, most: int) -> list[int]:
     """At most `most` of the numbers 1 … total, spread evenly."""
     if total <= most:

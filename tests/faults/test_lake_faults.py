@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 from delta_work import LOADS, Coin, put
-from injector import Disk, Injector, sampled, why_no_compiler, why_no_power
+from injector import Disk, Injector, acknowledged, sampled, why_no_compiler, why_no_power
 
 from heptad.engine.local.lake import Lake
 from heptad.standards.errors import Corrupt
@@ -38,12 +38,6 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Disk:
     if reason := why_no_power(tmp_path_factory.mktemp("probe")):
         pytest.skip(reason)
     return Disk(tmp_path_factory.mktemp("power"))
-
-
-def acknowledged(acks: Path) -> dict[int, int]:
-    """The version that each acknowledged load was told."""
-    lines = acks.read_text().splitlines() if acks.exists() else []
-    return {int(a[1]): int(a[2]) for a in map(str.split, lines) if a[0] == "A"}
 
 
 def rows(lake: Lake, version: int | None = None) -> Counter:
