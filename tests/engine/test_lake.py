@@ -437,3 +437,16 @@ def test_errors_are_our_own(project: Project) -> None:
     (project.folder / "tables/Visit/_delta_log" / f"{0:020d}.json").write_text("{not json")
     with pytest.raises(HeptadError):
         Lake(project.folder / "tables").version("Visit")
+
+
+@pytest.mark.slow
+def test_thousands_of_files(project: Project) -> None:
+    staged = project.lake.stage("Visit")
+    (staged / "_month=1970-01").mkdir()
+    for n in range(2000):
+        pq.write_table(project.visits([n]), staged / "_month=1970-01" / f"{n}.parquet")
+    project.lake.commit("Visit", staged, load=1, table=Visit)
+    assert len(project.ids()) == len(project.lake.files("Visit")) == 2000
+    project.lake.compact("Visit")
+    assert len(project.lake.files("Visit")) == 1
+    assert sorted(project.ids()) == sorted(f"v{n}" for n in range(2000))

@@ -147,12 +147,10 @@ class Lake:
         """
         folder = self._log(name).folder
         with refusals(f"{name} cannot be written"):
-            for number in self._stages:
-                stage = folder / f".stage-{number}"
-                if not stage.exists():
-                    stage.mkdir()
-                    return stage
-        raise AssertionError  # pragma: no cover - the numbers do not end
+            while (stage := folder / f".stage-{next(self._stages)}").exists():
+                continue
+            stage.mkdir()
+            return stage
 
     def commit(self, name: str, staged: Path, *, load: int, table: type[Table]) -> int:
         """Make the staged files part of the table, once per load, durable at return.
