@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 POLICY = {
     "burst_payments": 4,
     "burst_declined": 3,
-    "spend_factor": 8.0,
-    "spend_floor": 30_000,
-    "amount_factor": 3.0,
-    "travel_minutes": 90,
-    "merchant_fraud_rate": 0.2,
+    "spend_factor": 12.0,
+    "spend_floor": 50_000,
+    "amount_factor": 5.0,
+    "travel_minutes": 45,
+    "merchant_fraud_rate": 0.5,
+    "merchant_checked": 5,
 }
 """Limits that people may change; amounts in cents of EUR."""
 
@@ -31,7 +32,7 @@ def decide(x: Inputs) -> Outcome:
     challenge = [*_new_device(x), *_merchant(x)]
     if challenge:
         return Outcome("challenge", challenge)
-    return Outcome("approve", [Reason("ORDINARY", {"count_30d": x["count_30d"]})])
+    return Outcome("approve", [Reason("ORDINARY", {"count_30d": x["count_30d"] or 0})])
 
 
 def _limit(x: Inputs, name: str) -> Any:
@@ -40,11 +41,12 @@ def _limit(x: Inputs, name: str) -> Any:
 
 def _burst(x: Inputs) -> Iterator[Reason]:
     """Many payments, or many refusals, in minutes."""
-    usual = max(x["count_30d"] - x["count_10m"], 0) / 30
-    if x["count_10m"] >= _limit(x, "burst_payments"):
-        yield Reason("BURST", {"count_10m": x["count_10m"], "per_day": round(usual, 2)})
-    if x["declined_1h"] >= _limit(x, "burst_declined"):
-        yield Reason("DECLINED", {"declined_1h": x["declined_1h"]})
+    now, month, declined = (x[n] or 0 for n in ("count_10m", "count_30d", "declined_1h"))
+    if now >= _limit(x, "burst_payments"):
+        usual = max(month - now, 0) / 30
+        yield Reason("BURST", {"count_10m": now, "per_day": round(usual, 2)})
+    if declined >= _limit(x, "burst_declined"):
+        yield Reason("DECLINED", {"declined_1h": declined})
 
 
 def _travel(x: Inputs) -> Iterator[Reason]:
@@ -83,6 +85,8 @@ def _new_device(x: Inputs) -> Iterator[Reason]:
 
 def _merchant(x: Inputs) -> Iterator[Reason]:
     """A merchant at which confirmed fraud is frequent."""
-    found = x["merchant_fraud_28d"]
-    if found is not None and found >= _limit(x, "merchant_fraud_rate"):
-        yield Reason("MERCHANT", {"rate": round(found, 4)})
+    found, checked = x["merchant_fraud_28d"], x["merchant_checked_28d"]
+    if found is None or (checked or 0) < _limit(x, "merchant_checked"):
+        return
+    if found >= _limit(x, "merchant_fraud_rate"):
+        yield Reason("MERCHANT", {"rate": round(found, 4), "checked": checked})

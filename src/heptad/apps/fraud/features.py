@@ -34,6 +34,9 @@ features = {
     "previous_time": earliest(Payment.event_time, by=Payment.customer, over=last(2)),
     "device_count_90d": count(Payment.id, by=Payment.device, over=90 * day),
     "customer_since": since(Payment.id, by=Payment.customer, over=90 * day, delay=minute),
+    "merchant_checked_28d": count(
+        Label.fraud, by=Label.payment.merchant, over=28 * day, delay=7 * day
+    ),
     "merchant_fraud_28d": rate(
         Label.fraud, by=Label.payment.merchant, over=28 * day, delay=7 * day
     ),
