@@ -31,7 +31,7 @@ def _write_csv(path: Path, rows: int, seed: int, bad: float = 0.0) -> None:
         printf('c%07d', hash(i, {seed}) % 200000) AS customer,
         printf('m%05d', hash(i, {seed}, 1) % 20000) AS merchant,
         CASE WHEN {broken} AND i % 3 = 0 THEN 'XX'
-             ELSE ['ES','FR','DE','IT','PT'][1 + hash(i, 2) % 5] END AS country,
+             ELSE ['ES','FR','DE','IT','PT'][1 + (hash(i, 2) % 5)::INTEGER] END AS country,
         CASE WHEN {broken} AND i % 3 = 1 THEN '12.3.4'
              ELSE printf('%d.%02d', hash(i, 3) % 900, hash(i, 4) % 100) END AS amount,
         CASE WHEN {broken} AND i % 3 = 2 THEN '' ELSE 'EUR' END AS currency,
@@ -76,7 +76,7 @@ def load(folder: str, table: str) -> dict[str, Any]:
         project, {table: declared}, Catalog(home / "catalog.sqlite", clock=clock), lake,
         Keys(home / "keys", clock=clock), clock,
     )  # fmt: skip
-    report = loading.load(project.sources[0])
+    (report,) = loading.load()
     spent = time.perf_counter() - start
     with Duck(home) as duck:
         found = duck.arrow(
