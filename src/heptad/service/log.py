@@ -42,6 +42,8 @@ class DecisionLog:
     def record(self, decisions: Sequence[Decision]) -> list[Opened]:
         """Append the decisions that are not in the log yet; durable when it returns.
 
+        A decision about an erased person is not recorded: nothing can be sealed for them.
+
         Returns:
             The decisions as the log holds them, in the order given: for an id that was there
             before, the first one.
@@ -52,6 +54,8 @@ class DecisionLog:
         asked = {d.id: body_of(d) for d in decisions}
         known = self.index.asked(asked)
         fresh = [d for d in {d.id: d for d in decisions}.values() if d.id not in known]
+        gone = self._gone({d.subject for d in fresh})
+        fresh = [d for d in fresh if d.subject not in gone]
         todo, entries = iter(fresh), []
         while batch := list(islice(todo, BATCH)):
             places = self.ledger.add(pack(batch, self._keys))
@@ -66,7 +70,13 @@ class DecisionLog:
         found = self.stored(known)
         for d in fresh:
             found[d.id] = Opened(d.subject, d.public(), d)
-        return [found[d.id] for d in decisions]
+        return [found[d.id] for d in decisions if d.id in found]
+
+    def _gone(self, subjects: Iterable[str]) -> set[str]:
+        """Return those subjects that were erased and have not come back."""
+        erased = list(self._keys.erasures(subjects))
+        keys = self._keys.of(erased, create=False)
+        return {subject for subject, key in zip(erased, keys, strict=True) if key is None}
 
     def stored(self, ids: Iterable[str]) -> dict[str, Opened]:
         """Return those decisions, by id, that the log holds."""
