@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.features import Feature, Last
 from heptad.service.finish import finish
-from heptad.standards import Path
+from heptad.standards import Money, Path
 from heptad.standards.evaluate import compile_row
+from heptad.standards.model import Rate
+from heptad.standards.money import exponent
 from heptad.standards.time import second
 
 if TYPE_CHECKING:
@@ -55,7 +57,53 @@ def value(feature: Feature, tables: Rows, ask: Ask) -> Any:
     if feature.parts:
         above, below = (value(part, tables, ask) for part in feature.parts)
         return None if above is None or not below else above / below
-    return _read(feature, _window(feature, tables, ask), ask.t)
+    rows = _window(feature, tables, ask)
+    if feature.into:
+        return _converted(feature, rows, tables, ask)
+    return _read(feature, rows, ask.t)
+
+
+def _converted(feature: Feature, rows: list[Row], tables: Rows, ask: Ask) -> Any:
+    """Apply the operator to amounts in one currency; one that cannot be converted hides the sum."""
+    raw, name = feature.of.name, _operand(feature)
+    rows = [{**row, name: _exchanged(feature, row, tables, ask.k)} for row in rows]
+    lost = any(r[raw] is not None and r[name] is None for r in _chosen(feature, rows))
+    summed = feature.op in ("total", "mean", "spread", "smallest", "largest")
+    return None if summed and lost else _read(feature, rows, ask.t)
+
+
+def _operand(feature: Feature) -> str:
+    """Name the value that the operator is applied to."""
+    return f"{feature.of.name}>{feature.into}" if feature.into else feature.of.name
+
+
+def _chosen(feature: Feature, rows: list[Row]) -> list[Row]:
+    """Return the rows of which `where` is true."""
+    if feature.where is None:
+        return rows
+    where = compile_row(feature.where)
+    return [row for row in rows if where(row) is True]
+
+
+def _exchanged(feature: Feature, row: Row, tables: Rows, k: int) -> int | None:
+    """Convert an amount at the rate that applied at the event, as known at k: halves away from 0."""
+    of, amount = feature.of, row[feature.of.name]
+    code = str(row[of.currency]) if isinstance(of, Money) else ""
+    if amount is None or code == feature.into:
+        return None if amount is None else int(amount)
+    rates = [
+        (rate["event_time"], rate["id"], rate["rate"])
+        for rate in current(tables[Rate], "id", k)
+        if (rate["base"], rate["quote"]) == (code, feature.into)
+        and rate["event_time"] <= row["event_time"]
+    ]
+    if not rates:
+        return None
+    exact = Fraction(amount * max(rates)[2], 10**9) * Fraction(10) ** (
+        exponent(feature.into) - exponent(code)
+    )
+    whole = int(abs(exact) + Fraction(1, 2))
+    return whole if exact >= 0 else -whole
 
 
 def _window(feature: Feature, tables: Rows, ask: Ask) -> list[Row]:
@@ -94,12 +142,9 @@ def _reached(feature: Feature, row: Row, tables: Rows, k: int) -> Any:
 
 def _read(feature: Feature, rows: list[Row], t: int) -> Any:
     """Apply the operator to the rows of the window."""
-    name = feature.of.name
+    name = _operand(feature)
     whole = sum(row[name] is not None for row in rows)
-    if feature.where is not None:
-        where = compile_row(feature.where)
-        rows = [row for row in rows if where(row) is True]
-    held = [row for row in rows if row[name] is not None]
+    held = [row for row in _chosen(feature, rows) if row[name] is not None]
     values = [row[name] for row in held]
     n = len(values)
     if feature.op in ("count", "total"):
