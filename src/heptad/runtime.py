@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from heptad.catalog import Catalog
+    from heptad.engine.local.duck import Duck
     from heptad.ingest.report import LoadReport, RowsReport
     from heptad.service.app import App
-    from heptad.service.deciding import Scorer
+    from heptad.service.deciding import Asked, Circumstances, Scorer
     from heptad.service.decisions import Decision
     from heptad.service.features import Feature
     from heptad.service.history import Spine
@@ -139,7 +140,8 @@ class Platform:
         self.catalog: Catalog = Catalog(self.path / "catalog.sqlite", clock=self.clock)
         self.keys = Keys(self.path / "keys", clock=self.clock)
         self.lake = Lake(self.path / "tables", clock=self.clock)
-        self.duck = Duck(self.path, memory_limit=engine.memory, threads=engine.threads)
+        self._engine = Duck(self.path, memory_limit=engine.memory, threads=engine.threads)
+        self._sessions = threading.local()
         settings = self.catalog.settings
         self._wind()
         self._segments = Segments(self.path / "log" / "decisions")
@@ -196,7 +198,7 @@ class Platform:
     def close(self) -> None:
         """Let the stores go."""
         self.loading.close()
-        self.duck.close()
+        self._engine.close()
         self._segments.close()
         self.keys.close()
         self.catalog.close()
@@ -212,6 +214,15 @@ class Platform:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def duck(self) -> Duck:
+        """The query engine, in a session of the calling thread's own."""
+        found: Duck | None = getattr(self._sessions, "duck", None)
+        if found is None:
+            with self._lock:
+                found = self._sessions.duck = self._engine.cursor()
+        return found
 
     def app(self, name: str) -> App:
         """Find an application.
@@ -304,18 +315,21 @@ class Platform:
 
         Raises:
             ContractError: if the row is refused by a check.
-            Conflict: if the idempotency key was used for another row.
+            Conflict: if the idempotency key was used for another request.
             UnknownName: if there is no row of that key.
         """
         table = self.app(app).on.__name__
         with self._lock:
+            asked = self._asked(app, row if key is None else key, name) if name else None
+            if asked and (before := self.log.answered(asked.id, asked.body)):
+                return before
             if row is not None:
                 report = self.store(table, [row])
                 if report.rejected:
                     refused = report.rejected[0]
                     raise ContractError(refused.says, do=refused.do)
                 key = (*report.accepted, *report.duplicates)[0]
-            made = self.decide(app, keys=[str(key)], ids={str(key): name} if name else None)
+            made = self.decide(app, keys=[str(key)], asked={str(key): asked} if asked else None)
         if not made:
             raise UnknownName(
                 f"{table} has no row {key!r}.", got=key, do=f"see `heptad tables rows {table}`"
@@ -437,7 +451,7 @@ class Platform:
         keys: Sequence[str] | None = None,
         between: tuple[int, int] | None = None,
         latest: int | None = None,
-        ids: Mapping[str, str] | None = None,
+        asked: Mapping[str, Asked] | None = None,
     ) -> list[Opened]:
         """Decide rows of the application's table that are stored, and record the decisions.
 
@@ -446,12 +460,12 @@ class Platform:
             keys: keys of the rows; all rows by default.
             between: only rows with from ≤ event_time < to, microseconds.
             latest: only so many rows, the last to have happened.
-            ids: idempotency keys by row key.
+            asked: by row key, the requests whose callers gave them an id.
 
         Returns:
             The decisions as recorded, in row order; a row decided before answers its first one.
         """
-        each = self.decide_each(app, keys=keys, between=between, latest=latest, ids=ids)
+        each = self.decide_each(app, keys=keys, between=between, latest=latest, asked=asked)
         return [entry for batch in each for entry in batch]
 
     def decide_each(
@@ -461,7 +475,7 @@ class Platform:
         keys: Sequence[str] | None = None,
         between: tuple[int, int] | None = None,
         latest: int | None = None,
-        ids: Mapping[str, str] | None = None,
+        asked: Mapping[str, Asked] | None = None,
     ) -> Iterator[list[Opened]]:
         """Decide as `decide` does, batch by batch, so that a year's rows need a batch's memory.
 
@@ -470,13 +484,14 @@ class Platform:
         from heptad.service.deciding import BATCH, decide, select_rows
 
         chosen = self.app(app)
-        rows = select_rows(
-            self.duck, chosen.on, self.stored(chosen.on), keys=keys, between=between, latest=latest
-        )
+        # The versions are fixed before anything is read, so that a load beside it changes nothing.
+        circumstances = self._circumstances(chosen, asked)
+        versions = circumstances.tables
+        stored = self.stored(chosen.on, versions[chosen.on.__name__])
+        rows = select_rows(self.duck, chosen.on, stored, keys=keys, between=between, latest=latest)
         if not rows.num_rows:
             return
-        circumstances = self._circumstances(chosen, ids)
-        compute = self.compute(list(chosen.features.values()))
+        compute = self.compute(list(chosen.features.values()), versions)
         for start in range(0, rows.num_rows, BATCH):
             made = decide(chosen, rows.slice(start, BATCH), compute, circumstances)
             yield self.log.record(made)
@@ -489,7 +504,7 @@ class Platform:
         on = self.app(app).on
         return spine_of(on, select_rows(self.duck, on, self.stored(on), keys=keys))
 
-    def _circumstances(self, app: App, ids: Mapping[str, str] | None) -> Any:
+    def _circumstances(self, app: App, asked: Mapping[str, Asked] | None) -> Circumstances:
         """Return what decisions of an application rest on now."""
         from heptad.security.purposes import basis_of
         from heptad.service.deciding import Circumstances
@@ -501,8 +516,19 @@ class Platform:
             tables={t.__name__: self.lake.version(t.__name__) for t in app.used_tables()},
             basis=basis_of(app.purpose),
             scorer=self._champion(app),
-            ids=ids or {},
+            asked=asked or {},
         )
+
+    def _asked(self, app: str, about: Mapping[str, Any] | str | None, name: str) -> Asked:
+        """Return a request that its caller gave an id, with a keyed hash of its body."""
+        import hmac
+
+        import msgspec
+
+        from heptad.service.deciding import Asked
+
+        body = msgspec.json.encode([app, about], order="sorted")
+        return Asked(name, hmac.digest(self.keys.pepper("requests"), body, "sha256").hex())
 
     def policy(self, app: App) -> dict[str, Any]:
         """Return the policy values of an application with the project's changes.

@@ -43,6 +43,14 @@ class Scorer:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A request whose caller gave it an id: the idempotency key, and a hash of the body."""
+
+    id: str
+    body: str
+
+
+@dataclass(frozen=True)
 class Circumstances:
     """What holds for a batch of decisions beside the rows.
 
@@ -51,14 +59,14 @@ class Circumstances:
         tables: version of each table read.
         basis: lawful basis of the purpose.
         scorer: the champion model, if the application has one.
-        ids: idempotency keys by row key, where the caller gave them.
+        asked: by row key, the requests whose callers gave them an id.
     """
 
     policy: Mapping[str, Plain]
     tables: Mapping[str, int]
     basis: str
     scorer: Scorer | None = None
-    ids: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, Asked] = field(default_factory=dict)
 
 
 def decide(
@@ -114,9 +122,9 @@ def _decide_one(
     score = score_of(app, circumstances.scorer, features, row)
     outcome = answer(app, Inputs(features, row, circumstances.policy, score))
     row_key = str(row[app.on.key.name])
-    own = circumstances.ids.get(row_key)
+    own = circumstances.asked.get(row_key)
     return Decision(
-        id=own or decision_id(app.name, app.on.__name__, row_key, times[1]),
+        id=own.id if own else decision_id(app.name, app.on.__name__, row_key, times[1]),
         app=app.name,
         on=app.on.__name__,
         row_key=row_key,
@@ -129,6 +137,7 @@ def _decide_one(
         features=features,
         row=row,
         score=score,
+        request=own.body if own else "",
         **shared,
     )
 

@@ -39,6 +39,7 @@ class Decision:
         purpose, basis: under which the data were read.
         propensity: probability with which the outcome was chosen; 1 where nothing is drawn.
         environment: what the bit-for-bit promise of `replay` holds for.
+        request: keyed hash of the request's body, where its caller gave the id; else "".
     """
 
     id: str
@@ -63,6 +64,7 @@ class Decision:
     basis: str
     propensity: float = 1.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    request: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain data."""
@@ -109,7 +111,7 @@ class Decision:
     def public(self) -> dict[str, Any]:
         """Return what stays readable when the subject has been erased."""
         names = ("id", "app", "on", "row_key", "event_time", "known_time", "outcome", "model", "code",
-                 "definitions", "tables", "purpose", "basis")  # fmt: skip
+                 "definitions", "tables", "purpose", "basis", "request")  # fmt: skip
         kept = {name: getattr(self, name) for name in names}
         return kept | {"reasons": [r.code for r in self.reasons]}
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import msgspec
 from heptad.service.records import Opened, open_records, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from heptad.catalog import Catalog
     from heptad.catalog.decisions import Entry
@@ -34,6 +35,7 @@ class DecisionLog:
     def __init__(self, ledger: Ledger, catalog: Catalog, keys: KeyStore) -> None:
         self.ledger, self.index = ledger, catalog.decisions
         self._settings, self._versions, self._keys = catalog.settings, catalog.versions, keys
+        self._lock = threading.Lock()
         self._catch_up()
 
     def __len__(self) -> int:
@@ -51,6 +53,24 @@ class DecisionLog:
         Raises:
             Conflict: if an id was used before for a decision about another row.
         """
+        with self._lock:
+            return self._record(decisions)
+
+    def answered(self, name: str, body: str) -> Opened | None:
+        """Return the decision that answered a request before, or None.
+
+        Args:
+            name: the idempotency key.
+            body: hash of the request's body, hexadecimal.
+
+        Raises:
+            Conflict: if the key was used for another request.
+        """
+        self.index.asked({name: bytes.fromhex(body)})
+        return self.stored([name]).get(name)
+
+    def _record(self, decisions: Sequence[Decision]) -> list[Opened]:
+        """Append what is not in the log; one thread at a time, so that none is there twice."""
         asked = {d.id: body_of(d) for d in decisions}
         known = self.index.asked(asked)
         fresh = [d for d in {d.id: d for d in decisions}.values() if d.id not in known]
@@ -140,10 +160,15 @@ def entry(place: int, public: Any, subject: str, body: bytes) -> Entry:
 
 
 def body_of(decision: Any) -> bytes:
-    """Return a hash of what a decision was asked about: application, row and instant known.
+    """Return a hash of the request that asked for a decision.
 
-    A redelivered request has the same; another request under the same id does not.
+    A redelivered request has the same; another request under the same id does not. Where the
+    caller gave no id, it is a hash of the application, the row and its instant.
     """
-    read = decision.get if isinstance(decision, dict) else lambda n: getattr(decision, n)
+    read: Callable[[str], Any] = (
+        decision.get if isinstance(decision, dict) else lambda n: getattr(decision, n, None)
+    )
+    if given := read("request"):
+        return bytes.fromhex(given)
     parts = [read("app"), read("on"), read("row_key"), read("event_time")]
     return hashlib.sha256(msgspec.json.encode(parts)).digest()
