@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents name files, tests, commands, tables and links that exist."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+
+from heptad.standards.model import MODEL
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+CODE = re.compile(r"`([^`\n]+)`")
+BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"(?:src|tests|docs|benchmarks|scripts)/[\w./-]*|[A-Z]+\.md|\w+\.toml")
+TEST = re.compile(r"test_\w+")
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+COMMAND = re.compile(r"^(?:\$ )?heptad(?: -p \S+)? ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
+MADE_LATER = {"heptad.toml", "en.toml", "zh.toml"}
+"""Files of a user's project or of every application."""
+
+
+@cache
+def names_of_tests() -> frozenset[str]:
+    found: set[str] = set()
+    for file in (ROOT / "tests").rglob("*.py"):
+        found |= set(re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8")))
+        found.add(file.stem)
+    return frozenset(found)
+
+
+@cache
+def verbs() -> dict[str, frozenset[str]]:
+    """Return the verbs of the command line, each with the verbs below it."""
+    import heptad.terminal.verbs  # noqa: F401 - declares them
+    from heptad.terminal.cli import app
+
+    group = typer.main.get_command(app)
+    return {
+        name: frozenset(getattr(command, "commands", {}))
+        for name, command in group.commands.items()
+    }
+
+
+@pytest.fixture(params=DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def document(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+def test_links_lead_to_files(document: Path) -> None:
+    text = BLOCK.sub("", document.read_text(encoding="utf-8"))
+    assert [link for link in LINK.findall(text) if not (document.parent / link).exists()] == []
+
+
+def test_paths_named_exist(document: Path) -> None:
+    text = BLOCK.sub("", document.read_text(encoding="utf-8"))
+    named = {code for code in CODE.findall(text) if PATH.fullmatch(code)} - MADE_LATER
+    wanted = {name for name in named if not name.endswith("fixtures/projects/")}
+    assert sorted(name for name in wanted if not (ROOT / name).exists()) == []
+
+
+def test_tests_named_exist(document: Path) -> None:
+    text = BLOCK.sub("", document.read_text(encoding="utf-8"))
+    named = {code for code in CODE.findall(text) if TEST.fullmatch(code)}
+    assert sorted(named - names_of_tests()) == []
+
+
+def test_commands_named_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    spelled = [*CODE.findall(text), *BLOCK.findall(text)]
+    unknown = []
+    for verb, below in (words for part in spelled for words in COMMAND.findall(part)):
+        if verb not in verbs() or (verbs()[verb] and below and below not in verbs()[verb]):
+            unknown.append(f"heptad {verb} {below}")
+    assert unknown == []
+
+
+def test_the_papers_name_tables_that_exist() -> None:
+    text = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    named = {code for code in CODE.findall(text) if re.fullmatch(r"[A-Z][A-Za-z]+", code)}
+    assert sorted(named - MODEL.keys()) == []
