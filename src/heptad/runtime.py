@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from heptad.catalog import Catalog
+    from heptad.catalog.models import Model
     from heptad.engine.local.duck import Duck
     from heptad.ingest.report import LoadReport, RowsReport
     from heptad.service.app import App
@@ -135,10 +136,12 @@ class Platform:
         from heptad.security.keys import Keys
         from heptad.security.ledger import Ledger
         from heptad.service.log import DecisionLog
+        from heptad.sources.config import revealed
 
         engine = self.project.engine
         self.catalog: Catalog = Catalog(self.path / "catalog.sqlite", clock=self.clock)
-        self.keys = Keys(self.path / "keys", clock=self.clock)
+        secret = revealed(self.project.security.passphrase, self.path)
+        self.keys = Keys(self.path / "keys", passphrase=secret or None, clock=self.clock)
         self.lake = Lake(self.path / "tables", clock=self.clock)
         self._engine = Duck(self.path, memory_limit=engine.memory, threads=engine.threads)
         self._sessions = threading.local()
@@ -159,6 +162,13 @@ class Platform:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
+        self.trace()
+
+    def trace(self) -> None:
+        """Record what features, models and applications are made from, where it has changed."""
+        from heptad.service.tracing import trace
+
+        trace(self.catalog, self.apps)
 
     def _wind(self) -> None:
         """Set a simulated clock to where the project left it."""
@@ -682,4 +692,17 @@ class Platform:
             versions={t.__name__: self.lake.version(t.__name__) for t in chosen.used_tables()},
             settings={"seed": seed, "until": until, "known": known},
         )
+        self.trace()
         return trained
+
+    def approve(self, number: int, who: str, note: str) -> Model:
+        """Approve a model that somebody else trained, and let it decide from now on.
+
+        Raises:
+            UnknownName: if there is no such model.
+            Refused: if who approves has trained it.
+        """
+        self.catalog.models.approve(number, who, note)
+        model = self.catalog.models.promote(number, "champion", who, note)
+        self.trace()
+        return model

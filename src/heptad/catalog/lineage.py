@@ -171,6 +171,12 @@ class Lineage:
         tables, features, models, apps = (tuple(sorted(by[kind])) for kind in KINDS[1:])
         return Impact(tables, features, models, apps, graph.truncated)
 
+    def scopes(self) -> set[str]:
+        """Return the scopes that say something now."""
+        with self._store.read() as connection:
+            wanted = select(EdgeRow.scope).where(EdgeRow.until.is_(None)).distinct()
+            return set(connection.execute(wanted).scalars())
+
     def into(self, table: str, *, at: int | None = None) -> list[Edge]:
         """Return the edges that fill a table's columns, sorted."""
         with self._store.read() as connection:

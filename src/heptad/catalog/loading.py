@@ -13,6 +13,7 @@ from heptad.catalog.identities import Identities
 from heptad.catalog.posting import load_rows
 from heptad.catalog.retrying import retry
 from heptad.catalog.running import Order, Run
+from heptad.catalog.tracing import Traces
 from heptad.engine.local.duck import Duck
 from heptad.ingest.quarantine import Quarantine
 from heptad.ingest.report import Finding, LoadReport, Rejected, RowsReport
@@ -68,6 +69,7 @@ class Loading:
         self._lock = threading.RLock()
         self._small: Duck | None = None
         self.identities = Identities(lake)
+        self.traces = Traces(catalog.lineage)
         self._ready: set[tuple[str, str]] = set()
 
     def load(

@@ -68,6 +68,11 @@ class _Post(Run):
     def remember(self, load: int, staging: Staging, findings: tuple[Finding, ...]) -> None:
         """Keep nothing of what the rows looked like."""
 
+    def trace(self, load: int) -> None:
+        """Keep which fields are posted, where one is new."""
+        order = self.order
+        self._loading.traces.post(order.source, order.table, order.reading.columns, load)
+
     def answer(self, report: LoadReport) -> RowsReport:
         """Say what became of each row."""
         staging = self.remembered

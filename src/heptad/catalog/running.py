@@ -143,6 +143,7 @@ class Run:
             stored = loading.lake.files(name, version) if version is not None else ()
             loading.catalog.loads.committed(load.id, version, stored)
             self.remember(load.id, staging, findings)
+            self.trace(load.id)
         return self._report(counts, findings, load.id, loading.lake.version(name))
 
     def _planned(self) -> LoadReport:
@@ -233,6 +234,11 @@ class Run:
             catalog.quality.drifted(
                 load, table, finding.column, "reported", finding.says, psi=finding.psi, limit=limit
             )
+
+    def trace(self, load: int) -> None:
+        """Keep from which columns the fields were filled."""
+        order = self.order
+        self._loading.traces.load(order.source, order.table, order.reading.columns, load)
 
     def _end(self, load: Load, error: BaseException) -> None:
         """Record how a load broke off; one that has landed all the same is committed."""

@@ -77,6 +77,4 @@ def line(model: Model) -> dict[str, Any]:
 
 def approve(platform: Platform, number: int, who: str, note: str) -> dict[str, Any]:
     """Approve a model that somebody else trained, and let it decide from now on."""
-    models = platform.catalog.models
-    models.approve(number, who, note)
-    return line(models.promote(number, "champion", who, note))
+    return line(platform.approve(number, who, note))
