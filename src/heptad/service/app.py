@@ -110,6 +110,7 @@ class Model:
     """A model of an application.
 
     Args:
+        name: what it is called, for example scorecard.
         target: the Flag that is learned, for example Label.default.
         link: the Ref of the same table that names the row it labels, for example Label.application.
         inputs: names of features, and of fields of the row that asks for the decision.
@@ -118,6 +119,7 @@ class Model:
             not learned from: at first only the bad outcomes of a loan are known.
     """
 
+    name: str
     target: Field
     link: Field
     inputs: Sequence[str]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class CreditCard(PointsModel):
+class CreditScorecard(PointsModel):
     """A points scorecard of default within a year, monotone where credit policy demands it."""
 
     monotone: ClassVar[Mapping[str, str]] = {
@@ -32,6 +32,7 @@ class CreditCard(PointsModel):
 
 
 model = Model(
+    name="scorecard",
     target=Label.default,
     link=Label.application,
     inputs=(
@@ -50,7 +51,7 @@ model = Model(
         "amount",
         "term",
     ),
-    estimator=CreditCard,
+    estimator=CreditScorecard,
     matures=190 * day,
 )
 """Age, home and other personal traits are left out on purpose: they are no ground for a refusal."""

@@ -101,15 +101,8 @@ def _print_loads(platform: Platform, reports: Iterable[LoadReport], seconds: flo
     """One line for each of the layers that a load goes through."""
     loads = platform.catalog.loads.recent(limit=10_000)
     reports = list(reports)
-    project = platform.project
-    kinds = Counter(_kind(s.origin) for s in project.sources)
-    read = sum(x.counts.read for x in loads)
-    _layer(
-        1,
-        "sources",
-        ", ".join(f"{n} {kind}" for kind, n in kinds.items()) + ", 1 stream",
-        f"{read:,} rows read",
-    )
+    read = sum(x.counts.read for x in loads if x.source != "posted")
+    _layer(1, "sources", _given(platform), f"{read:,} rows")
     reasons = Counter[str]()
     for x in loads:
         reasons.update(x.counts.quarantined)
@@ -141,8 +134,12 @@ def _print_loads(platform: Platform, reports: Iterable[LoadReport], seconds: flo
     _layer(5, "service", f"{features} features, each read as of two times", "heptad features")
 
 
-def _kind(origin: str) -> str:
-    return "tables of a database" if "://" in origin else "files or folders of files"
+def _given(platform: Platform) -> str:
+    """Say what the sources are."""
+    origins = [s.origin for s in platform.project.sources]
+    held = sum("://" in origin for origin in origins)
+    files = sum(len(list(platform.path.glob(o))) for o in origins if "://" not in o)
+    return f"{files} files, {held} tables of a database, 1 stream"
 
 
 def _print_model(platform: Platform, trained: Trained | None) -> None:
