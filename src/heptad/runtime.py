@@ -129,6 +129,7 @@ class Platform:
     def _wire(self) -> None:
         """Open the stores, lowest layer first, and recover what a kill left unfinished."""
         from heptad.catalog import Catalog
+        from heptad.catalog.compacting import record
         from heptad.catalog.loading import Loading
         from heptad.engine.local.duck import Duck
         from heptad.engine.local.lake import Lake
@@ -162,6 +163,8 @@ class Platform:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
+        for name in self.lake.names():
+            record(self.catalog, self.lake, name)
         self.trace()
 
     def trace(self) -> None:
@@ -345,6 +348,19 @@ class Platform:
                 f"{table} has no row {key!r}.", got=key, do=f"see `heptad tables rows {table}`"
             )
         return made[0]
+
+    def compact(self, table: str) -> int:
+        """Merge small files of a table; rows and old versions stay as they are.
+
+        Returns:
+            The table's version.
+
+        Raises:
+            UnknownName: if there is no such table, or it has no stored rows.
+        """
+        from heptad.catalog.compacting import compact
+
+        return compact(self.catalog, self.lake, self.table(table).__name__)
 
     def read(  # noqa: PLR0913 - what a read is, by name
         self,
@@ -682,7 +698,7 @@ class Platform:
             raise ContractError(f"{app} has no model to train.")
         trained = train(chosen.model, data, seed=seed)
         self.catalog.models.register(
-            f"{app}-{type(trained.estimator).__name__.lower()}",
+            f"{app}-{chosen.model.name}",
             app,
             trained.estimator.to_bytes(),
             trainer=trainer,

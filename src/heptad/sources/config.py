@@ -118,7 +118,7 @@ class Serve:
     """Where the project is served."""
 
     host: str = "127.0.0.1"
-    port: int = 8765
+    port: int = 8080
 
 
 @dataclass(frozen=True, slots=True)

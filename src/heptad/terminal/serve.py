@@ -31,8 +31,16 @@ class Server(uvicorn.Server):
 
 
 def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> None:
-    """Open a project and serve it until it is told to stop."""
+    """Open a project and serve it until it is told to stop.
+
+    Args:
+        project: its folder.
+        host: address; that of the project file if "".
+        port: that of the project file if 0.
+        clock: tells the present.
+    """
     with Platform.open(project, clock=clock) as platform:
+        host, port = host or platform.project.serve.host, port or platform.project.serve.port
         if host not in LOOPBACK and not api_keys(platform).all():
             raise Refused(
                 "Without keys the API answers this machine only.",

@@ -13,8 +13,10 @@ from heptad.terminal.cli import app, session
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address; only loopback without keys.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address; heptad.toml's by default. Only loopback without keys.")
+    ] = "",
+    port: Annotated[int, typer.Option(help="Port; heptad.toml's by default.")] = 0,
 ) -> None:
     """Serve the project: HTTP API with docs, and every other command through this process."""
     from heptad.terminal.connect import find_project
