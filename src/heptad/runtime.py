@@ -129,7 +129,6 @@ class Platform:
     def _wire(self) -> None:
         """Open the stores, lowest layer first, and recover what a kill left unfinished."""
         from heptad.catalog import Catalog
-        from heptad.catalog.compacting import record
         from heptad.catalog.loading import Loading
         from heptad.engine.local.duck import Duck
         from heptad.engine.local.lake import Lake
@@ -163,8 +162,6 @@ class Platform:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
-        for name in self.lake.names():
-            record(self.catalog, self.lake, name)
         self.trace()
 
     def trace(self) -> None:
@@ -358,9 +355,7 @@ class Platform:
         Raises:
             UnknownName: if there is no such table, or it has no stored rows.
         """
-        from heptad.catalog.compacting import compact
-
-        return compact(self.catalog, self.lake, self.table(table).__name__)
+        return self.loading.compact(self.table(table).__name__)
 
     def read(  # noqa: PLR0913 - what a read is, by name
         self,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from heptad.catalog import recovering
+from heptad.catalog import compacting, recovering
 from heptad.catalog.bindings import wanted_columns
 from heptad.catalog.files import SourceFile
 from heptad.catalog.identities import Identities
@@ -146,9 +146,17 @@ class Loading:
             return [retry(self, path) for path in self.quarantine.paths(table, load)]
 
     def recover(self) -> list[Load]:
-        """Finish or undo loads that a kill left unfinished; call it when a project is opened."""
+        """Finish or undo what a kill left unfinished; call it when a project is opened."""
         with self._lock:
-            return recovering.recover(self.catalog, self.lake, self.quarantine)
+            ended = recovering.recover(self.catalog, self.lake, self.quarantine)
+            for name in self.lake.names():
+                compacting.record(self.catalog, self.lake, name)
+            return ended
+
+    def compact(self, table: str) -> int:
+        """Merge the small files of a table, between loads; see `compacting.compact`."""
+        with self._lock:
+            return compacting.compact(self.catalog, self.lake, table)
 
     def close(self) -> None:
         """Free the engine."""

@@ -9,10 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from heptad.standards.errors import HeptadError
-from heptad.standards.time import format_duration, parse_duration
+from heptad.standards.time import format_duration, format_instant, parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from heptad.runtime import Platform
 
@@ -55,7 +55,7 @@ def compact(platform: Platform, table: str = "") -> dict[str, Any]:
     found = []
     for name in names:
         before = len(platform.lake.files(name))
-        made = platform.loader.compact(name)
+        made = platform.compact(name)
         found.append(
             {
                 "table": name,
@@ -69,12 +69,24 @@ def compact(platform: Platform, table: str = "") -> dict[str, Any]:
 
 def show_config(platform: Platform) -> dict[str, Any]:
     """Show what the project file says, with defaults filled in and secrets left out."""
-    return platform.project.to_dict()
+    project = platform.project
+    plain = project.to_dict()
+    plain["clock"] = None if project.clock is None else format_instant(project.clock)
+    for name in plain["retention"]:
+        plain["retention"][name] = format_duration(plain["retention"][name])
+    for source in plain["sources"]:
+        source["known_after"] = format_duration(source["known_after"])
+    return plain
 
 
-def doctor(platform: Platform) -> dict[str, Any]:
-    """Check the machine and the project; each thing missing comes with its cure."""
-    return {"checks": [*_machine(), *_project(platform)]}
+def doctor(platform: Platform, scrub: bool = False) -> dict[str, Any]:
+    """Check the machine and the project; each thing missing comes with its cure.
+
+    Args:
+        platform: the open project.
+        scrub: read every byte of the tables too.
+    """
+    return {"checks": [*_machine(), *_project(platform), *_tables(platform, scrub=scrub)]}
 
 
 def _whole(platform: Platform) -> str:
@@ -105,17 +117,22 @@ def _project(platform: Platform) -> Iterator[dict[str, Any]]:
     """The project's stores."""
     free = shutil.disk_usage(platform.path).free
     yield _check("free disk", free > LOW_WATER, f"{free >> 20:,} MiB", "free at least 1 GiB")
-    for what, look in (
-        ("catalog", lambda: _whole(platform)),
-        ("decision log", lambda: f"{platform.log.ledger.verify().entries:,} entries verified"),
-        ("keys", lambda: f"{len(platform.keys):,} subjects, epoch {platform.keys.epoch}"),
-    ):
+    stores: dict[str, Callable[[Platform], str]] = {
+        "catalog": _whole,
+        "decision log": lambda p: f"{p.log.ledger.verify().entries:,} entries verified",
+        "keys": lambda p: f"{len(p.keys):,} subjects, epoch {p.keys.epoch}",
+    }
+    for what, look in stores.items():
         try:
-            yield _check(what, True, look())
+            yield _check(what, True, look(platform))
         except HeptadError as error:
             yield _check(what, False, error.what, error.do)
+
+
+def _tables(platform: Platform, *, scrub: bool) -> Iterator[dict[str, Any]]:
+    """The stored tables; that no file is missing was checked when the project was opened."""
     for name in platform.lake.names():
-        damaged = platform.lake.damaged(name)
+        damaged = platform.lake.damaged(name) if scrub else []
         rows = f"{sum(f.rows for f in platform.lake.files(name)):,} rows"
         yield _check(
             f"table {name}",

@@ -39,9 +39,12 @@ def new(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    scrub: Annotated[bool, typer.Option("--scrub", help="Read every byte of the tables.")] = False,
+    as_json: Json = False,
+) -> None:
     """Check this machine and the project, and name the cure of each thing missing."""
-    data = answer("doctor", as_json, _doctor)
+    data = answer("doctor", as_json, _doctor, scrub=scrub)
     if any(not c["ok"] for c in data["checks"]):
         raise typer.Exit(CHECK_FAILED)
 
