@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STATE_COLUMNS = {"mean": 2, "share": 2, "rate": 2, "spread": 3}
 """Operators whose value is finished from several integers; all others have one column."""
+IN_CURRENCY = ("total", "mean", "spread", "smallest", "largest", "latest", "earliest")
+"""Operators that an amount which cannot be converted makes unknown, never smaller or older."""
 
 
 @dataclass(frozen=True)
@@ -217,17 +219,10 @@ class _Query:
         n = f"count({of}) {held}"
         added = f"sum({of}) {held}"
         ordered = "(_us, _id)"
-        if feature.into and feature.op in ("total", "mean", "spread", "smallest", "largest"):
-            # A value that cannot be converted makes the answer unknown, never smaller.
-            lost = f"count(*) {held[:-1]} AND {self._raw(feature)} IS NOT NULL AND {of} IS NULL)"
-            added = f"CASE WHEN {lost} = 0 THEN {added} END"
-            zero = f"CASE WHEN {lost} = 0 THEN 0 END"
-        else:
-            zero = "0"
         recipes: dict[str, list[str]] = {
             "count": [n],
-            "total": [f"coalesce({added}, {zero})::BIGINT"],
-            "mean": [f"({added})::BIGINT", f"CASE WHEN ({added}) IS NULL THEN 0 ELSE {n} END"],
+            "total": [f"coalesce({added}, 0)::BIGINT"],
+            "mean": [f"({added})::BIGINT", n],
             "smallest": [f"min({of}) {held}"],
             "largest": [f"max({of}) {held}"],
             "spread": [n, f"({added})::VARCHAR", f"(sum({of}::HUGEINT * {of}) {held})::VARCHAR"],
@@ -239,6 +234,9 @@ class _Query:
                 f"((any_value(_t) - max(_us) {held[:-1]} AND {of} IS NOT NULL)) // {second})"
             ],
         }
+        if feature.into and feature.op in IN_CURRENCY:
+            lost = f"count(*) {held[:-1]} AND {self._raw(feature)} IS NOT NULL AND {of} IS NULL)"
+            return [f"CASE WHEN {lost} = 0 THEN {sql} END" for sql in recipes[feature.op]]
         return recipes[feature.op]
 
     def _raw(self, feature: Feature) -> str:

@@ -64,12 +64,12 @@ def value(feature: Feature, tables: Rows, ask: Ask) -> Any:
 
 
 def _converted(feature: Feature, rows: list[Row], tables: Rows, ask: Ask) -> Any:
-    """Apply the operator to amounts in one currency; one that cannot be converted hides the sum."""
+    """Apply the operator to amounts in one currency; one that cannot be makes it unknown."""
     raw, name = feature.of.name, _operand(feature)
     rows = [{**row, name: _exchanged(feature, row, tables, ask.k)} for row in rows]
     lost = any(r[raw] is not None and r[name] is None for r in _chosen(feature, rows))
-    summed = feature.op in ("total", "mean", "spread", "smallest", "largest")
-    return None if summed and lost else _read(feature, rows, ask.t)
+    counted = feature.op in ("count", "share", "since")
+    return None if lost and not counted else _read(feature, rows, ask.t)
 
 
 def _operand(feature: Feature) -> str:
