@@ -43,6 +43,20 @@ class PointsModel:
         lost = [(loss.column, loss.lost) for loss in self.card.reasons(values, n=8)]
         return Score(self.card.probability(total), total, lost)
 
+    def rows(self) -> list[dict[str, Plain]]:
+        """Return the card as a table: a row for each bin of each input that has points."""
+        return [
+            {
+                "input": name,
+                "bin": label,
+                "points": points,
+                "good": int(part.bins.good[n]),
+                "bad": int(part.bins.bad[n]),
+            }
+            for name, part in self.card.parts_.items()
+            for n, (label, points) in enumerate(zip(part.bins.labels, part.points, strict=True))
+        ]
+
     def probabilities(self, columns: Mapping[str, Any]) -> Any:
         """Return (n,) probabilities of bad."""
         return self.card.predict_proba(columns)[:, 1]

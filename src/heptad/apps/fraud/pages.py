@@ -13,7 +13,7 @@ pages = (
     Page(
         path="reasons",
         question="Which rule holds how many payments a day?",
-        reads={"decisions": "app=fraud"},
+        reads={"decisions": "app=fraud outcome=hold by=reason"},
         form="chart",
     ),
 )

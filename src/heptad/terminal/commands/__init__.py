@@ -50,7 +50,7 @@ COMMANDS: dict[str, str] = {
     "doctor": "upkeep:doctor",
     "apps.list": "apps:list_apps",
     "apps.show": "apps:show_app",
-    "apps.page": "apps:show_page",
+    "apps.page": "pages:show_page",
     "config": "upkeep:show_config",
     "keys.issue": "access:issue_key",
     "keys.list": "access:list_keys",

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pages that applications declare show: the rows that each form draws."""
+
+from __future__ import annotations
+
+from collections import Counter
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from heptad.standards.errors import ContractError, UnknownName, suggest
+from heptad.standards.time import day, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heptad.runtime import Platform
+    from heptad.service.records import Opened
+
+    Read = Callable[..., Any]
+
+MOST = 2_000
+"""Decisions that a chart by reason counts, the latest."""
+_PAGE = 500
+
+
+def show_page(platform: Platform, name: str, path: str) -> dict[str, Any]:
+    """Read what a declared page of an application shows.
+
+    The data of a page are one value per read, shaped for its form: `stat` {value, unit}, `table`
+    [row], `chart` {x, y, series [{name, points [[x, y]]}]}, `timeline` [{at, kind, text}],
+    `decision` one explanation, `text` one text.
+
+    Raises:
+        UnknownName: if the application declares no such page.
+        ContractError: if the page reads what cannot be read in its form.
+    """
+    pages = {page.path: page for page in platform.app(name).pages}
+    if path not in pages:
+        raise UnknownName(f"{name} has no page {path!r}.", got=path, do=suggest(path, pages))
+    page = pages[path]
+    data = {what: read(platform, page.form, what, text) for what, text in page.reads.items()}
+    return {"app": name, "path": path, "question": page.question, "form": page.form, "data": data}
+
+
+def read(platform: Platform, form: str, what: str, text: str) -> Any:
+    """Read one thing in a form; a text is shown as it is."""
+    if form == what == "text":
+        return text
+    if (form, what) not in _READS:
+        raise ContractError(
+            f"A page of the form {form} cannot read {what}.",
+            got=what,
+            do=suggest(what, {w for f, w in _READS if f == form}),
+        )
+    reader, clauses = _READS[form, what], _clauses(text)
+    try:
+        bound = signature(reader).bind(platform, **clauses)
+    except TypeError as error:
+        raise ContractError(
+            f"A page that reads {what} has other clauses.", got=text, do=str(error)
+        ) from error
+    return reader(*bound.args, **bound.kwargs)
+
+
+def _clauses(text: str) -> dict[str, str]:
+    """Read `app=fraud outcome=hold`."""
+    parts = [part.partition("=") for part in text.split()]
+    for name, equals, value in parts:
+        if not (equals and value):
+            raise ContractError(
+                "A page's read is clauses like app=fraud.", got=name, do="write name=value"
+            )
+    return {name: value for name, _, value in parts}
+
+
+def _rows(
+    platform: Platform, app: str, outcome: str = "", limit: str = "20"
+) -> list[dict[str, Any]]:
+    from heptad.terminal.commands.decisions import row
+
+    return [row(platform, entry) for entry in _latest(platform, int(limit), app, outcome)]
+
+
+def _number(platform: Platform, app: str, outcome: str = "") -> dict[str, Any]:
+    counts = platform.catalog.decisions.counts(app)
+    value = counts.get(outcome, 0) if outcome else sum(counts.values())
+    return {"value": value, "unit": "decisions"}
+
+
+def _by_day(platform: Platform, app: str, outcome: str = "", by: str = "outcome") -> dict[str, Any]:
+    """Count decisions by day, one series for each outcome or reason."""
+    if by == "reason":
+        counted = _reasons(platform, app, outcome)
+    else:
+        days = platform.catalog.decisions.by_day(app).items()
+        counted = Counter(
+            {(at, name): n for at, of in days for name, n in of.items() if outcome in ("", name)}
+        )
+    names = sorted({name for _, name in counted})
+    series = [
+        {
+            "name": name,
+            "points": [
+                [format_instant(at), n] for (at, of), n in sorted(counted.items()) if of == name
+            ],
+        }
+        for name in names
+    ]
+    return {"x": "day", "y": "decisions", "series": series}
+
+
+def _reasons(platform: Platform, app: str, outcome: str) -> Counter[tuple[int, str]]:
+    """Count the latest decisions by day and reason code."""
+    counted: Counter[tuple[int, str]] = Counter()
+    for entry in _latest(platform, MOST, app, outcome):
+        at = entry.public["event_time"] // day * day
+        counted.update((at, code) for code in entry.public["reasons"])
+    return counted
+
+
+def _latest(platform: Platform, most: int, app: str, outcome: str) -> list[Opened]:
+    """Return the latest decisions, the last one first."""
+    found: list[Opened] = []
+    cursor: str | None = None
+    while len(found) < most:
+        limit = min(_PAGE, most - len(found))
+        page = platform.catalog.decisions.page(
+            app=app, outcome=outcome or None, cursor=cursor, limit=limit
+        )
+        opened = platform.log.stored(e.id for e in page.entries)
+        found += [opened[e.id] for e in page.entries]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return found
+
+
+def _events(
+    platform: Platform, app: str, outcome: str = "", limit: str = "20"
+) -> list[dict[str, Any]]:
+    rows = _rows(platform, app, outcome, limit)
+    return [{"at": row["when"], "kind": row["outcome"], "text": row["why"]} for row in rows]
+
+
+def _decision(platform: Platform, app: str, outcome: str = "") -> dict[str, Any] | None:
+    """Explain the latest decision."""
+    found = _latest(platform, 1, app, outcome)
+    return platform.explain(str(found[0].public["id"])) if found else None
+
+
+def _card(platform: Platform, app: str) -> list[dict[str, Any]]:
+    """Return the points of the model in use, a row for each bin; none without a scorecard."""
+    from heptad.service.scorecards import PointsModel
+
+    champion = platform.catalog.models.champion(app)
+    if champion is None:
+        return []
+    model = platform.scorer(app, champion.sha256).estimator
+    return model.rows() if isinstance(model, PointsModel) else []
+
+
+def _quality(platform: Platform, app: str, metric: str = "auc") -> dict[str, Any]:
+    """Return a figure of the model in use, with its interval."""
+    champion = platform.catalog.models.champion(app)
+    found = (champion.metrics or {}).get("ours", {}).get(metric, {}) if champion else {}
+    kept = {n: found[n] for n in ("low", "high", "n") if n in found}
+    return {"value": found.get("value"), "unit": metric} | kept
+
+
+_READS: dict[tuple[str, str], Read] = {
+    ("table", "decisions"): _rows,
+    ("stat", "decisions"): _number,
+    ("chart", "decisions"): _by_day,
+    ("timeline", "decisions"): _events,
+    ("decision", "decisions"): _decision,
+    ("table", "model"): _card,
+    ("stat", "model"): _quality,
+}
+"""Form and what is read → what reads it."""
