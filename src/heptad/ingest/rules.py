@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heptad.ingest import typed
-from heptad.standards.fields import Code, Instant, Money, Number, Place, Text
+from heptad.standards.fields import Code, Instant, Integer, Money, Number, Place, Text
 from heptad.standards.time import EARLIEST, LATEST
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ def _readable(field: Field, given: Given, value: str, context: dict[str, Any]) -
                 typed.money_fault(given, decimals, marks),
             ),
         ]
+    if isinstance(field, Integer | Number):
+        fault = typed.integer_fault if isinstance(field, Integer) else typed.number_fault
+        return [Rule(name, "", unread, fault(given, context["marks"]))]
     if isinstance(field, Instant) and context["zone"]:
         skipped = f"{unread} AND {typed.instant_readable(given)}"
         return [Rule(name, "zone", skipped), Rule(name, "parse", unread)]
