@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 BATCH = 20_000
 """Rows decided in one go."""
+FEW = 2_000
+"""Keys up to which rows are looked for in two steps."""
 
 
 @dataclass(frozen=True)
@@ -233,22 +235,45 @@ def select_rows(  # noqa: PLR0913 - what rows are chosen by
     where = ["NOT r._deleted"]
     tables: dict[str, pa.Table] = {}
     if keys is not None:
-        wanted: dict[str, Any] = {"wanted_key": pa.array(list(keys), pa.string())}
-        if known is not None:
-            wanted["wanted_known"] = pa.array(list(known), pa.int64())
-        tables["wanted"] = pa.table(wanted)
-        exactly = " AND r.known_time = wanted_known" if known is not None else ""
-        where.append(f"EXISTS (SELECT 1 FROM wanted WHERE wanted_key = r.{key}{exactly})")
+        tables["wanted"] = _wanted(keys, known)
+        where += _asked(queries, f"{stored.relation} r", key, tables["wanted"])
+    if known is None and stored.corrected:
+        where.append(
+            f"true QUALIFY row_number() OVER (PARTITION BY r.{key} "
+            f"ORDER BY r.known_time, r._load, r._line) = 1"
+        )
+    sql = f"SELECT {chosen} FROM {stored.relation} r WHERE {' AND '.join(where)}"
     if between is not None:
-        where.append(f"r.event_time >= {int(between[0])}")
-        where.append(f"r.event_time < {int(between[1])}")
-    first = (
-        f"QUALIFY row_number() OVER (PARTITION BY r.{key} "
-        f"ORDER BY r.known_time, r._load, r._line) = 1"
-        if stored.corrected and known is None
-        else ""
-    )
-    sql = f"SELECT {chosen} FROM {stored.relation} r WHERE {' AND '.join(where)} {first}"
+        low, high = int(between[0]), int(between[1])
+        sql = f"SELECT * FROM ({sql}) WHERE event_time >= {low} AND event_time < {high}"
     if latest is not None:
         sql = f"SELECT * FROM ({sql}) ORDER BY event_time DESC, {key} DESC LIMIT {int(latest)}"
     return queries.arrow(f"SELECT * FROM ({sql}) ORDER BY event_time, {key}", **tables)
+
+
+def _wanted(keys: Sequence[str], known: Sequence[int] | None) -> pa.Table:
+    """Return the relation of the keys asked for, with the known_time of each if it is fixed."""
+    wanted: dict[str, Any] = {"wanted_key": pa.array(list(keys), pa.string())}
+    if known is not None:
+        wanted["wanted_known"] = pa.array(list(known), pa.int64())
+    return pa.table(wanted)
+
+
+def _asked(queries: Queries, relation: str, key: str, wanted: pa.Table) -> list[str]:
+    """Return the conditions that a row is wanted.
+
+    Few rows are first looked for by key and instant alone, so that the months and row groups
+    without them are not read for the other columns.
+    """
+    exactly = " AND r.known_time = wanted_known" if "wanted_known" in wanted.column_names else ""
+    found = f"EXISTS (SELECT 1 FROM wanted WHERE wanted_key = r.{key}{exactly})"
+    if wanted.num_rows > FEW:
+        return [found]
+    span = queries.arrow(
+        f"SELECT min(r.event_time) AS low, max(r.event_time) AS high FROM {relation} WHERE {found}",
+        wanted=wanted,
+    )
+    low, high = (span.column(n)[0].as_py() for n in ("low", "high"))
+    if low is None:
+        return ["false"]
+    return [found, f"r.event_time BETWEEN {low} AND {high}"]

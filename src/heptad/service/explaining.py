@@ -43,6 +43,7 @@ def explain(
     if entry.decision is None:
         return _erased(entry)
     decision = entry.decision
+    currency = str(decision.row.get("currency") or "EUR")
     found: dict[str, Any] = {
         "id": decision.id,
         "app": decision.app,
@@ -53,7 +54,7 @@ def explain(
             {"code": r.code, "sentence": sentence(app, r, language=language), "numbers": r.numbers}
             for r in decision.reasons
         ],
-        "amounts": {name: format_minor(v, "EUR") for name, v in decision.amounts.items()},
+        "amounts": {name: format_minor(v, currency) for name, v in decision.amounts.items()},
     }
     if to == "customer":
         found["reasons"] = [r["sentence"] for r in found["reasons"]]
