@@ -119,7 +119,7 @@ class TestArrival:
         catalog.loads.begin("cards", "Payment")
         clock.set(NOON - 3 * day)
         assert catalog.loads.begin("cards", "Payment").arrival == NOON
-        assert catalog.loads.begin("cards", "Loan").arrival == NOON - 3 * day
+        assert catalog.loads.begin("cards", "Loan").arrival == NOON
         clock.set(NOON + day)
         assert catalog.loads.begin("cards", "Payment").arrival == NOON + day
 

@@ -111,7 +111,8 @@ class Loads:
             table: name of the table.
             known: how known_time is set.
             arrival: when its rows became known, µs UTC. If not given: now, or the arrival of the
-                table's last load if the clock was set back, so that what came later is known later.
+                last load, of any table, if the clock was set back: what was decided as known at
+                an instant must never come to know more.
             contract: hash of the table's declaration.
 
         Raises:
@@ -122,7 +123,7 @@ class Loads:
         now = self._store.clock.now()
         with self._store.write() as connection:
             if arrival is None:
-                last = select(func.max(LoadRow.arrival)).where(LoadRow.table == table)
+                last = select(func.max(LoadRow.arrival))
                 arrival = max(now, connection.execute(last).scalar() or now)
             row = {
                 "source": source,

@@ -106,6 +106,7 @@ class LoadRow(Row):
     __table_args__ = (
         one_of("status", "started", "staged", "committed", "refused", "failed"),
         one_of("known", "mapped", "assumed", "arrival"),
+        Index("ix_loads_arrival", "arrival"),
         Index("ix_loads_table_status", "table", "status"),
         Index("ix_loads_source_table_status", "source", "table", "status"),
         {"sqlite_autoincrement": True},

@@ -129,6 +129,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement per table and index
         sa.PrimaryKeyConstraint("id", name=op.f("pk_loads")),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_loads_arrival", "loads", ["arrival"], unique=False)
     op.create_index(
         "ix_loads_source_table_status", "loads", ["source", "table", "status"], unique=False
     )
