@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXITS = """Exit codes: 0 done · 1 failed · 2 wrong usage · 3 bad input · 4 unknown name ·
-5 conflict · 6 refused · 7 busy, try again · 8 a store is damaged · 9 a check did not hold"""
+5 conflict · 6 refused · 7 busy, try again · 8 a store is damaged · 9 a check did not hold ·
+130 stopped"""
 
 app = typer.Typer(
     name="heptad",
@@ -38,7 +41,9 @@ class Session:
 
 
 session = Session()
-CHECK_FAILED = 9
+CHECK_FAILED, STOPPED = 9, 130
+TRACE = "HEPTAD_TRACE"
+"""Environment variable: show where a fault came from."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print plain data as JSON.")]
 
@@ -81,23 +86,67 @@ def answer(
     return data
 
 
+class WrongUsage(HeptadError):
+    """The command was not understood."""
+
+    code, status, exit = "usage", 400, 2
+
+
+class Fault(HeptadError):
+    """Something failed that nobody foresaw."""
+
+    code = "fault"
+
+
 def main() -> None:
     """Run the command line, turning errors into a panel and a documented exit code."""
     import heptad.terminal.verbs  # noqa: F401 - declares the verbs on `app`
 
     session.json = "--json" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """Run the verb; return the exit code."""
     try:
-        app(standalone_mode=False)
+        # Where typer ends a verb early it returns the exit code instead of raising.
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
     except HeptadError as error:
-        show.show_error(error, as_json=session.json)
-        sys.exit(error.exit)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        return _failed(error)
+    except BrokenPipeError:
+        # Whoever read has seen enough; what is left must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (typer.Abort, KeyboardInterrupt):
-        show.console(error=True).print("stopped; what was acknowledged is kept")
-        sys.exit(130)
-    except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            show.console(error=True).print(error.format_message(), markup=False)
-            sys.exit(error.exit_code)
-        raise
+        show.say("stopped; what was acknowledged is kept", error=True)
+        return STOPPED
+    except Exception as error:  # noqa: BLE001 - a fault is told as one, not as a stack of calls
+        return _failed(_understood(error))
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: HeptadError) -> int:
+    show.show_error(error, as_json=session.json)
+    return error.exit
+
+
+def _understood(error: Exception) -> HeptadError:
+    """Return what a wrong command line or a fault is told as."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return WrongUsage(str(error.format_message()))  # type: ignore[attr-defined]
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "heptad"
+        said = str(error.format_message()) or "The command is incomplete."
+        return WrongUsage(said, do=f"see `{command} --help`")
+    if os.environ.get(TRACE):
+        raise error
+    return Fault(
+        "Heptad failed in a way that nobody foresaw.",
+        got=f"{type(error).__name__}: {error}",
+        do=f"run it again with {TRACE}=1 and report what it prints",
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -76,7 +77,18 @@ def cell(value: Any) -> str:
         return ", ".join(f"{k} {cell(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(cell, value))
-    return str(value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey instead of print: data are never commands.
+
+    >>> printable("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def show_facts(facts: Mapping[str, Any]) -> None:
@@ -84,12 +96,21 @@ def show_facts(facts: Mapping[str, Any]) -> None:
     width = max((len(n) for n in facts), default=0)
     out = console()
     for name, value in facts.items():
-        out.print(f"{name:<{width}}  {cell(value)}", markup=False)
+        out.print(f"{name:<{width}}  {cell(value)}".rstrip(), markup=False)
 
 
-def say(text: str) -> None:
+def say(text: str, *, error: bool = False) -> None:
     """Print one line."""
-    console().print(text, markup=False)
+    console(error=error).print(printable(text), markup=False)
+
+
+def write(text: str, out: Path | None) -> None:
+    """Write text as it is: to a file, or to where the output goes."""
+    if out is None:
+        sys.stdout.write(text)
+        return
+    out.write_text(text, encoding="utf-8")
+    say(f"wrote {out}", error=True)
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def full_id(platform: Platform, start: str) -> str:
     if len(found) == 1 or start in found:
         return start if start in found else found[0]
     what = "There is no decision of this id." if not found else "Several decisions begin so."
-    raise UnknownName(what, got=start, do="see `heptad decide list`, or give more of the id")
+    raise UnknownName(what, got=start, do="see `heptad decisions`, or give more of the id")
 
 
 def replay(platform: Platform, ids: Sequence[str] = ()) -> dict[str, Any]:

@@ -150,7 +150,9 @@ def _post(client: httpx.Client, table: str, arrivals: Sequence[Arrival], out: Da
     answer: dict[str, Any] = response.json()
     if response.is_error:
         raise InputError(
-            f"The server refused rows of {table}.", got=answer.get("detail"), do=answer.get("do", "")
+            f"The server refused rows of {table}.",
+            got=answer.get("detail"),
+            do=answer.get("do", ""),
         )
     out.rows += len(arrivals)
     out.late += sum(a.remark == "late" for a in arrivals)

@@ -142,5 +142,7 @@ def parse(data: bytes, kind: str) -> list[dict[str, Any]]:
         )
     for n, given in enumerate(found, 1):
         if not isinstance(given, dict):
-            raise InputError("Each row is a JSON object.", got=type(given).__name__, place=f"row {n}")
+            raise InputError(
+                "Each row is a JSON object.", got=type(given).__name__, place=f"row {n}"
+            )
     return found

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app, ask
+from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.complete import AppOption, Table, complete_node, complete_source
 
 tables = typer.Typer(help="Tables: what they declare, hold and held.", invoke_without_command=True)
 quarantine = typer.Typer(help="Rows that were not let in, and the way back.", no_args_is_help=True)
@@ -20,19 +21,12 @@ T = Annotated[str, typer.Option("--t", help="As it had happened by this instant 
 K = Annotated[str, typer.Option("--k", help="As it was known by this instant (ISO 8601).")]
 
 
-def complete_table(incomplete: str) -> list[str]:
-    """Complete a table's name in the shell."""
-    from heptad.standards.model import MODEL
-
-    return [name for name in sorted(MODEL) if name.lower().startswith(incomplete.lower())]
-
-
-Name = Annotated[str, typer.Argument(help="Table.", autocompletion=complete_table)]
-
-
 @app.command()
 def load(
-    source: Annotated[str, typer.Argument(help="Name of one source; all by default.")] = "",
+    source: Annotated[
+        str,
+        typer.Argument(help="Name of one source; all by default.", autocompletion=complete_source),
+    ] = "",
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would happen.")] = False,
     history: Annotated[
         bool, typer.Option("--history", help="Rows were known when they happened, not now.")
@@ -70,7 +64,7 @@ def _tables(context: typer.Context, as_json: Json = False) -> None:
 
 
 @tables.command("show")
-def show_table(name: Name, as_json: Json = False) -> None:
+def show_table(name: Table, as_json: Json = False) -> None:
     """Show a table: its fields, versions, quality and what reads it."""
     answer("tables.show", as_json, _table, name=name)
 
@@ -83,12 +77,13 @@ def _table(data: dict[str, Any]) -> None:
 
 @tables.command("rows")
 def show_rows(
-    name: Name,
+    name: Table,
     t: T = "",
     k: K = "",
     version: Annotated[int, typer.Option(help="A stored version.")] = -1,
     limit: Annotated[int, typer.Option(help="Most rows.")] = 20,
     purpose: Annotated[str, typer.Option(help="Why you read; decides what is masked.")] = "",
+    after: Annotated[str, typer.Option(help="Only rows beyond this key.")] = "",
     as_json: Json = False,
 ) -> None:
     """Show rows as of an instant in both times; personal values are masked without a purpose."""
@@ -96,7 +91,7 @@ def show_rows(
         "tables.rows",
         as_json,
         _rows,
-        name=name, t=t, k=k, version=version, limit=limit, purpose=purpose,
+        name=name, t=t, k=k, version=version, limit=limit, purpose=purpose, after=after,
     )  # fmt: skip
 
 
@@ -110,10 +105,12 @@ def _rows(data: dict[str, Any]) -> None:
                 row[amount] = format_minor(row[amount], row[currency])
     filled = [n for n in (rows or [{}])[0] if any(r[n] is not None for r in rows)]
     show.show_table(rows, filled)
+    if data["after"] is not None:
+        show.say(f"more: --after {data['after']}", error=True)
 
 
 @tables.command("versions")
-def versions(name: Name, as_json: Json = False) -> None:
+def versions(name: Table, as_json: Json = False) -> None:
     """List the stored versions of a table and the loads that made them."""
     answer("tables.show", as_json, lambda d: show.show_table(d["versions"]), name=name)
 
@@ -126,7 +123,7 @@ def list_quarantine(as_json: Json = False) -> None:
 
 @quarantine.command("show")
 def show_quarantine(
-    table: Name,
+    table: Table,
     limit: Annotated[int, typer.Option(help="Most rows.")] = 20,
     as_json: Json = False,
 ) -> None:
@@ -137,14 +134,14 @@ def show_quarantine(
 
 
 @quarantine.command("retry")
-def retry_quarantine(table: Name, as_json: Json = False) -> None:
+def retry_quarantine(table: Table, as_json: Json = False) -> None:
     """Check the rows again, after the map or the table was changed, and load those that pass."""
     answer("quarantine.retry", as_json, show.show_facts, table=table)
 
 
 @quarantine.command("drop")
 def drop_quarantine(
-    table: Name,
+    table: Table,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -156,7 +153,12 @@ def drop_quarantine(
 
 @app.command()
 def lineage(
-    node: Annotated[str, typer.Argument(help="Payment.amount, fraud.spend_1d, fraud …")],
+    node: Annotated[
+        str,
+        typer.Argument(
+            help="Payment.amount, fraud.spend_1d, fraud …", autocompletion=complete_node
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Show where a value comes from and what it touches."""
@@ -177,34 +179,23 @@ export = typer.Typer(help="Give data to others.", no_args_is_help=True)
 app.add_typer(export, name="export")
 
 
+Out = Annotated[Path | None, typer.Option(help="File to write.")]
+
+
 @export.command("contract")
-def export_contract(
-    table: Name,
-    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
-) -> None:
+def export_contract(table: Table, out: Out = None, as_json: Json = False) -> None:
     """Export a table's contract as ODCS v3 YAML."""
-    data = ask("tables.export", table=table)
-    _write(data["odcs"], out)
+    answer("tables.export", as_json, lambda d: show.write(d["odcs"], out), table=table)
 
 
 @export.command("decisions")
-def export_decisions(
-    app_name: Annotated[str, typer.Option("--app", help="One application.")] = "",
-    out: Annotated[Path | None, typer.Option(help="File to write, JSON Lines.")] = None,
-) -> None:
+def export_decisions(app_name: AppOption = "", out: Out = None, as_json: Json = False) -> None:
     """Export decisions as JSON Lines, with one hash over all of them."""
+    answer("export.decisions", as_json, lambda d: _decisions(d, out), app=app_name)
+
+
+def _decisions(data: dict[str, Any], out: Path | None) -> None:
     import json
 
-    data = ask("export.decisions", app=app_name)
-    _write("".join(json.dumps(d, sort_keys=True) + "\n" for d in data["decisions"]), out)
-    show.console(error=True).print(f"sha256 {data['sha256']}")
-
-
-def _write(text: str, out: Path | None) -> None:
-    import sys
-
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        out.write_text(text, encoding="utf-8")
-        show.say(f"wrote {out}")
+    show.write("".join(json.dumps(d, sort_keys=True) + "\n" for d in data["decisions"]), out)
+    show.say(f"sha256 {data['sha256']}", error=True)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from heptad.service.explaining import shown
 from heptad.terminal import show
-from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, ask
+from heptad.terminal.cli import CHECK_FAILED, Json, answer, app
+from heptad.terminal.complete import AppName, AppOption
 
 log = typer.Typer(
     help="The decision log: its size, its proof, its checkpoints.", invoke_without_command=True
@@ -22,7 +22,7 @@ COLUMNS = ["id", "app", "on", "when", "outcome", "why"]
 
 @app.command()
 def decide(
-    app_name: Annotated[str, typer.Argument(metavar="APP")],
+    app_name: AppName,
     keys: Annotated[list[str] | None, typer.Argument(help="Keys of rows; all by default.")] = None,
     since: Annotated[str, typer.Option(help="Rows from this instant on.")] = "",
     until: Annotated[str, typer.Option(help="Rows before this instant.")] = "",
@@ -39,7 +39,7 @@ def _decided(data: dict[str, Any]) -> None:
 
 @app.command()
 def decisions(
-    app_name: Annotated[str, typer.Option("--app", help="One application.")] = "",
+    app_name: AppOption = "",
     outcome: Annotated[str, typer.Option(help="One outcome.")] = "",
     subject: Annotated[str, typer.Option(help="One subject, for example Customer:42.")] = "",
     limit: Annotated[int, typer.Option(help="Most decisions.")] = 20,
@@ -85,6 +85,8 @@ def _explained(data: dict[str, Any]) -> None:
         show.say(f"  {name}: {amount}")
     if "features" not in data:
         return
+    from heptad.service.explaining import shown
+
     show.say(f"about {data['subject']}, asked by {data['on']}, known {data['known']}")
     rows = [
         {"feature": f["name"], "value": shown(f["value"], f["unit"]), "means": f["means"]}
@@ -146,13 +148,7 @@ def verify(
 @log.command("checkpoint")
 def checkpoint(
     out: Annotated[Path | None, typer.Option(help="File to keep it in.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Print the signed head; keep it where nobody can change both."""
-    data = ask("log.checkpoint")
-    if out is None:
-        import sys
-
-        sys.stdout.write(data["note"])
-    else:
-        out.write_text(data["note"], encoding="utf-8")
-        show.say(f"kept the head over {data['entries']:,} entries in {out}")
+    answer("log.checkpoint", as_json, lambda d: show.write(d["note"], out))

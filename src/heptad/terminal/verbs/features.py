@@ -9,6 +9,7 @@ import typer
 
 from heptad.terminal import show
 from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.complete import AppName, AppOption, complete_feature
 
 features = typer.Typer(help="Features: one definition each.", invoke_without_command=True)
 models = typer.Typer(help="Models: trained, approved, in use.", invoke_without_command=True)
@@ -19,7 +20,7 @@ app.add_typer(models, name="models")
 @features.callback(invoke_without_command=True)
 def _features(
     context: typer.Context,
-    app_name: Annotated[str, typer.Option("--app", help="One application.")] = "",
+    app_name: AppOption = "",
     as_json: Json = False,
 ) -> None:
     if context.invoked_subcommand is None:
@@ -34,15 +35,23 @@ def _features(
 
 @features.command("show")
 def show_feature(
-    name: Annotated[str, typer.Argument(help="app.feature")], as_json: Json = False
+    name: Annotated[str, typer.Argument(help="app.feature", autocompletion=complete_feature)],
+    as_json: Json = False,
 ) -> None:
     """Show the definition of a feature and who reads it."""
-    answer("features.show", as_json, show.show_facts, name=name)
+    answer("features.show", as_json, _feature, name=name)
+
+
+def _feature(data: dict[str, Any]) -> None:
+    import json
+
+    show.show_facts({n: v for n, v in data.items() if n != "definition"})
+    show.say(f"definition  {json.dumps(data['definition'])}")
 
 
 @features.command("read")
 def read_features(
-    app_name: Annotated[str, typer.Argument(metavar="APP")],
+    app_name: AppName,
     key: Annotated[str, typer.Argument(help="Key, for example a customer's number.")],
     t: Annotated[str, typer.Option("--t", help="As of this instant (ISO 8601).")] = "",
     k: Annotated[str, typer.Option("--k", help="As known at this instant.")] = "",
@@ -60,7 +69,7 @@ def read_features(
 
 @app.command()
 def train(
-    app_name: Annotated[str, typer.Argument(metavar="APP")],
+    app_name: AppName,
     until: Annotated[str, typer.Option(help="Rows before this instant.")] = "",
     known: Annotated[str, typer.Option(help="Labels known by this instant.")] = "",
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,

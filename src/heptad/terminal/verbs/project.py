@@ -10,6 +10,7 @@ import typer
 
 from heptad.terminal import show
 from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, session
+from heptad.terminal.complete import complete_app, complete_table
 
 
 @app.command()
@@ -71,7 +72,9 @@ def retention(
 
 @app.command()
 def compact(
-    table: Annotated[str, typer.Argument(help="Table; all by default.")] = "",
+    table: Annotated[
+        str, typer.Argument(help="Table; all by default.", autocompletion=complete_table)
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Merge small files; rows and old versions stay as they are."""
@@ -81,18 +84,56 @@ def compact(
 @app.command()
 def config(as_json: Json = False) -> None:
     """Show what heptad.toml says, with defaults filled in and secrets left out."""
-    answer("config", as_json, show.show_facts)
+    answer("config", as_json, _config)
+
+
+def _config(data: dict[str, Any]) -> None:
+    sections = {n: v for n, v in data.items() if isinstance(v, dict) and v}
+    show.show_facts({n: v for n, v in data.items() if not isinstance(v, dict | list)})
+    for name, values in sections.items():
+        show.say(f"[{name}]")
+        show.show_facts({n: str(v) for n, v in values.items()})
+    show.say("[[source]]")
+    show.show_table(data["sources"], ["name", "table", "origin", "known_after", "line"])
 
 
 @app.command()
 def apps(
-    name: Annotated[str, typer.Argument(help="One application.")] = "", as_json: Json = False
+    name: Annotated[str, typer.Argument(help="One application.", autocompletion=complete_app)] = "",
+    page: Annotated[str, typer.Argument(help="One of its pages.")] = "",
+    as_json: Json = False,
 ) -> None:
-    """List the applications found, or show one."""
-    if name:
-        answer("apps.show", as_json, show.show_facts, name=name)
+    """List the applications found, show one, or read one of its pages."""
+    if page:
+        answer("apps.page", as_json, _page, name=name, path=page)
+    elif name:
+        answer("apps.show", as_json, _app, name=name)
     else:
         answer("apps.list", as_json, lambda d: show.show_table(d["apps"]))
+
+
+def _app(data: dict[str, Any]) -> None:
+    nested = ("policy", "features", "pages")
+    show.show_facts({n: v for n, v in data.items() if n not in nested})
+    for name in ("policy", "features"):
+        show.say(f"[{name}]")
+        show.show_facts(data[name])
+    show.say("[pages]")
+    show.show_facts({p["path"]: p["question"] for p in data["pages"]})
+
+
+def _page(data: dict[str, Any]) -> None:
+    show.say(data["question"])
+    for found in data["data"].values():
+        if isinstance(found, list):
+            show.show_table(found)
+        elif isinstance(found, dict) and "series" in found:
+            points = [(s["name"], x, y) for s in found["series"] for x, y in s["points"]]
+            show.show_table([{"of": of, found["x"]: x, found["y"]: y} for of, x, y in points])
+        elif isinstance(found, dict):
+            show.show_facts(found)
+        else:
+            show.say(show.cell(found))
 
 
 keys = typer.Typer(help="Keys for the HTTP API.", no_args_is_help=True)
