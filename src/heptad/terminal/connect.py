@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from heptad.standards.errors import Busy, HeptadError, InputError
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from heptad.runtime import Platform
+
+    Told = Callable[[str, float], None]
+
 PROJECT = "heptad.toml"
-_TIMEOUT_S = 3600.0
+PATIENCE_S = 5.0
+"""How long a command waits for another one that holds the project without serving it."""
+_PAUSE_S = 0.05
 
 
 def find_project(start: Path) -> Path:
@@ -34,10 +41,7 @@ def find_project(start: Path) -> Path:
 
 
 def call(
-    project: Path,
-    name: str,
-    arguments: dict[str, Any],
-    progress: Callable[[str, float], None] | None = None,
+    project: Path, name: str, arguments: dict[str, Any], progress: Told | None = None
 ) -> dict[str, Any]:
     """Run a command on a project, wherever it is open.
 
@@ -49,74 +53,85 @@ def call(
 
     Raises:
         HeptadError: what the command raised, also when it ran in another process.
+        Busy: if another process holds the project and does not serve it.
     """
     from heptad.engine.local.owner import socket_path
 
     socket = socket_path(project)
-    if socket.exists():
-        answer = _remote(socket, name, arguments, progress)
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        answer = _remote(socket, name, arguments, progress) if socket.exists() else None
         if answer is not None:
             return answer
-    return _local(project, name, arguments, progress)
+        platform = _opened(project, until)
+        if platform is not None:
+            return _local(platform, name, arguments, progress)
+        time.sleep(_PAUSE_S)
+
+
+def _opened(project: Path, until: float) -> Platform | None:
+    """Open the project here; None while another process holds it and there is time to wait."""
+    from heptad.engine.local.owner import Owner
+    from heptad.runtime import Platform
+
+    try:
+        return Platform.open(project)
+    except Busy:
+        if time.monotonic() > until or Owner(project).holder() is None:
+            raise
+    return None
 
 
 def _local(
-    project: Path,
-    name: str,
-    arguments: dict[str, Any],
-    progress: Callable[[str, float], None] | None,
+    platform: Platform, name: str, arguments: dict[str, Any], progress: Told | None
 ) -> dict[str, Any]:
-    """Open the project here and run the command."""
-    from heptad.runtime import Platform
+    """Run the command here."""
     from heptad.terminal.commands import WITH_PROGRESS, run
 
     more = {"progress": progress} if progress and name in WITH_PROGRESS else {}
-    with Platform.open(project) as platform:
+    with platform:
         return run(platform, name, arguments | more)
 
 
 def _remote(
-    socket: Path,
-    name: str,
-    arguments: dict[str, Any],
-    progress: Callable[[str, float], None] | None,
+    socket: Path, name: str, arguments: dict[str, Any], progress: Told | None
 ) -> dict[str, Any] | None:
     """Send the command to the owner; None if nobody answers there any more."""
     import httpx
 
     transport = httpx.HTTPTransport(uds=str(socket))
-    with httpx.Client(transport=transport, base_url="http://owner", timeout=_TIMEOUT_S) as client:
-        request = client.build_request("POST", f"/owner/{name}", json=arguments)
+    # A command may run for hours; Ctrl-C ends the waiting.
+    with httpx.Client(transport=transport, base_url="http://owner", timeout=None) as client:  # noqa: S113
         try:
-            response = client.send(request, stream=True)
+            with client.stream("POST", f"/owner/{name}", json=arguments) as response:
+                return _result(response, progress)
         except httpx.ConnectError:
             return None
-        with _closing(response):
-            return _result(response, progress)
+        except httpx.TransportError as error:
+            raise _gone() from error
 
 
-def _closing(response: httpx.Response) -> Any:
-    from contextlib import closing
-
-    return closing(response)
-
-
-def _result(
-    response: httpx.Response, progress: Callable[[str, float], None] | None
-) -> dict[str, Any]:
+def _result(response: httpx.Response, progress: Told | None) -> dict[str, Any]:
     """Read progress and the result, or raise what the command raised."""
     import msgspec
 
+    if response.is_error:
+        response.read()
+        raise RemoteError(response.json())
     for line in response.iter_lines():
         message = msgspec.json.decode(line)
         if "progress" in message and progress is not None:
             progress(*message["progress"])
         elif "error" in message:
-            raise raised(message["error"])
+            raise RemoteError(message["error"])
         elif "result" in message:
             result: dict[str, Any] = message["result"]
             return result
-    raise Busy(
+    raise _gone()
+
+
+def _gone() -> Busy:
+    return Busy(
         "The process that holds the project stopped before it answered.",
         do="run the command again; what was acknowledged is kept",
     )
@@ -134,9 +149,4 @@ class RemoteError(HeptadError):
         )
         self.code = problem["code"]  # type: ignore[misc]
         self.status = problem["status"]  # type: ignore[misc]
-        self.exit = problem["exit"]  # type: ignore[misc]
-
-
-def raised(problem: dict[str, Any]) -> RemoteError:
-    """Make the error again from its problem document."""
-    return RemoteError(problem)
+        self.exit = problem.get("exit", 1)  # type: ignore[misc]

@@ -7,10 +7,11 @@ whether or not another process serves the project.
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from heptad.standards.errors import UnknownName, suggest
+from heptad.standards.errors import HeptadError, UnknownName, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from heptad.runtime import Platform
 
     Command = Callable[..., dict[str, Any]]
+
+_LOG = logging.getLogger("heptad.commands")
 
 COMMANDS: dict[str, str] = {
     "tables.list": "tables:list_tables",
@@ -82,8 +85,6 @@ def stream(platform: Platform, name: str, arguments: dict[str, Any]) -> Iterator
     from queue import SimpleQueue
     from threading import Thread
 
-    from heptad.standards.errors import HeptadError
-
     told: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
 
     def work() -> None:
@@ -94,6 +95,9 @@ def stream(platform: Platform, name: str, arguments: dict[str, Any]) -> Iterator
             told.put({"result": run(platform, name, more)})
         except HeptadError as error:
             told.put({"error": error.to_dict() | {"exit": error.exit}})
+        except Exception as error:  # noqa: BLE001 - the caller waits for an answer, whatever happens
+            _LOG.exception("the command %s failed", name)
+            told.put({"error": _fault(name, error)})
         finally:
             told.put(None)
 
@@ -102,6 +106,13 @@ def stream(platform: Platform, name: str, arguments: dict[str, Any]) -> Iterator
     while (message := told.get()) is not None:
         yield message
     thread.join()
+
+
+def _fault(name: str, error: Exception) -> dict[str, Any]:
+    """Tell the caller of a failure that nobody foresaw."""
+    what = f"The process that holds the project failed to run {name}."
+    found = HeptadError(what, got=f"{type(error).__name__}: {error}", do="see its log")
+    return found.to_dict() | {"exit": found.exit}
 
 
 WITH_PROGRESS = frozenset({"load"})

@@ -104,6 +104,7 @@ def show_rows(  # noqa: PLR0913, PLR0917 - what a read is
     limit: int = 20,
     purpose: str = "",
     after: str = "",
+    role: str = "",
 ) -> dict[str, Any]:
     """Show rows as of an instant in both times, in key order; masked without a purpose.
 
@@ -118,6 +119,7 @@ def show_rows(  # noqa: PLR0913, PLR0917 - what a read is
         limit=limit,
         purpose=purpose,
         after=after,
+        role=role,
     )
     columns = {n: shown_column(table, n, rows.column(n)) for n in rows.column_names}
     shown = [
