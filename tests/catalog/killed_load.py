@@ -14,7 +14,7 @@ from tests.catalog.test_loading import HEAD, World, payment
 
 STEPS = {
     "begun": (Loads, "begin"),
-    "written": (staging, "judge"),
+    "written": (staging.Judge, "finish"),
     "refused": (running.Run, "findings"),
     "staged": (Loads, "staged"),
     "landed": (Lake, "commit"),

@@ -107,7 +107,7 @@ def _mapped(old, new, content):
             elif follows:
                 verdict = "duplicate" if content(row) == former else "correction"
             else:
-                verdict = "new"
+                verdict = "correction" if old else "new"
             verdicts[line] = (verdict, None)
             heads = heads or [row]
         former, follows = content(heads[0]), True

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from heptad.standards.tables import Table
 
 
+_BYTES = 60
+"""What a row takes of a file, about; packed files hold more rows than this says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be loaded.
@@ -193,9 +197,9 @@ class Run:
             self._loading.project.folder,
             memory_limit=engine.memory,
             threads=engine.threads,
-            keep_order=False,
         )
-        return Staging(job, self._duck, self._loading.keys, self._progress)
+        keys, expected = self._loading.keys, self._total // _BYTES
+        return Staging(job, self._duck, keys, self._progress, expected=expected)
 
     def release(self) -> None:
         """Let the engine go once all is staged."""

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heptad.catalog.judging import Judgement, judge
+from heptad.catalog.judging import Judge, Judgement
 from heptad.catalog.loads import Counts
 from heptad.ingest.checks import IDENTITY, RAW, REASON, ROUNDED, check_sql
 from heptad.ingest.clean import clean
@@ -19,7 +20,7 @@ from heptad.ingest.drift import shape
 from heptad.ingest.profile import Profiler
 from heptad.ingest.protect import Protection
 from heptad.ingest.writer import StageWriter
-from heptad.sources.reading import FAULT, FILE_SHIFT, schema_of
+from heptad.sources.reading import FAULT, FILE_SHIFT, LINE, TEXT, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ class Staging:
         keys: seals personal values.
         told: called with the rows read so far.
         index: knows which keys the table holds; without, the table is read.
+        expected: about how many rows will come.
     """
 
     def __init__(
@@ -79,17 +81,18 @@ class Staging:
         keys: KeyStore,
         told: Callable[[int], None] = lambda _: None,
         index: Index | None = None,
+        expected: int = 0,
     ) -> None:
         self.job, self.table = job, job.binding.table
         self.profiler = Profiler(self.table)
         self.shapes: dict[str, str] = {}
         self.rounded = 0
         self.judgement = Judgement()
-        self.identities: list[Any] = []
-        self._duck, self._told, self._index = duck, told, index
+        self._duck, self._told = duck, told
+        self._judge = Judge(job, duck, index, expected)
         self._protection = Protection(self.table, keys)
         self._writer = StageWriter(job.stage, monthly=not self.table.state)
-        self._read = self._deleted = 0
+        self._read = self._deleted = self._accepted = 0
         self._failure: Exception | None = None
         self._names = [c.name for c in self.table.columns() if c.name != "_month"]
 
@@ -100,15 +103,14 @@ class Staging:
             HeptadError: as the source, the engine or the keys say; nothing counts then.
         """
         self._check_all()
-        self._writer.close()
-        self.judgement = judge(self.job, self.table, self._duck, self.identities, self._index)
+        self.judgement = self._judge.finish(self._writer)
         if self.judgement.conflicts:
             self._refuse_conflicts(self.judgement.conflicts)
         self.job.refusals.close()
         judged = self.judgement
         return Counts(
             read=self._read,
-            accepted=self._writer.rows - len(judged.dropped),
+            accepted=self._accepted - len(judged.dropped),
             quarantined=dict(self.job.refusals.counts),
             duplicates=judged.duplicates,
             corrections=judged.corrections,
@@ -124,22 +126,18 @@ class Staging:
     def abandon(self) -> None:
         """Leave nothing behind."""
         self._writer.abandon()
+        self._judge.abandon()
         self.job.refusals.abandon()
         shutil.rmtree(self.job.stage, ignore_errors=True)
 
     def _check_all(self) -> None:
+        """Send all rows through the checks; a reader's own error comes out as it was raised."""
         sql = check_sql(self.job.binding, self.job.arrival, "incoming")
-        for batch in self._queried(sql, self._incoming()):
-            self._take(batch)
-
-    def _queried(
-        self, sql: str, rows: Iterator[pa.RecordBatch], **more: pa.Table
-    ) -> Iterator[pa.RecordBatch]:
-        """Run SQL over incoming rows; a reader's own error comes out as it was raised."""
         schema = schema_of(self.job.reading.columns)
-        incoming = pa.RecordBatchReader.from_batches(schema, self._watched(rows))
+        incoming = pa.RecordBatchReader.from_batches(schema, self._watched(self._incoming()))
         try:
-            yield from self._duck.batches(sql, rows=_BATCH, incoming=incoming, **more)
+            for batch in self._duck.batches(sql, rows=_BATCH, incoming=incoming):
+                self._take(batch)
         except Exception:
             if self._failure is not None:
                 raise self._failure from None
@@ -173,11 +171,14 @@ class Staging:
             batch = batch.filter(pc.invert(erased))
         if not batch.num_rows:
             return
-        self.identities.append(batch.column(IDENTITY).to_numpy())
+        # A copy: a view would keep the whole batch in memory.
+        hashes = batch.column(IDENTITY).to_numpy().copy()
         self.rounded += pc.sum(batch.column(ROUNDED)).as_py()
         self._deleted += pc.sum(batch.column("_deleted")).as_py()
         self.profiler.add(batch)
-        self._writer.add(self._stored(self._protection.apply(batch)))
+        stored = self._stored(self._protection.apply(batch))
+        self._accepted += stored.num_rows
+        self._writer.add(self._judge.take(stored, hashes))
 
     def _stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the columns that are stored, in order."""
@@ -197,12 +198,17 @@ class Staging:
 
     def _refuse_conflicts(self, lines: list[int]) -> None:
         """Read the source again for the text of rows that only all rows together refuse."""
-        columns = ", ".join(f'"{c}" := "{c}"' for c in _escaped(self.job.reading.columns))
-        raw = f"coalesce(__text, CAST(to_json(struct_pack({columns})) AS VARCHAR))"
-        sql = f"SELECT __line, {raw} AS raw FROM incoming SEMI JOIN wanted USING (__line)"
-        wanted = pa.table({"__line": pa.array(lines, pa.int64())})
-        for batch in self._queried(sql, self.job.reading.batches(), wanted=wanted):
-            self._add(_CONFLICT, batch.column(0).to_pylist(), batch.column(1).to_pylist())
+        wanted = pa.array(lines, pa.int64())
+        for batch in self.job.reading.batches():
+            found = batch.filter(pc.is_in(batch.column(LINE), wanted))
+            if found.num_rows:
+                rows = found.select(list(self.job.reading.columns)).to_pylist()
+                texts = found.column(TEXT).to_pylist()
+                raws = [
+                    text or json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+                    for text, row in zip(texts, rows, strict=True)
+                ]
+                self._add(_CONFLICT, found.column(LINE).to_pylist(), raws)
 
     def _add(self, reason: str, lines: list[int], raws: list[str | None]) -> None:
         files = self.job.reading.files
@@ -221,7 +227,3 @@ def _shapes(batch: pa.RecordBatch) -> dict[str, str]:
         for name, column in zip(head.schema.names, head.columns, strict=True)
         if not name.startswith("__")
     }
-
-
-def _escaped(columns: tuple[str, ...]) -> list[str]:
-    return [name.replace('"', '""') for name in columns]

@@ -47,12 +47,21 @@ def candidates(fresh: list[Hashes], stored: Iterable[Hashes]) -> Hashes:
     return np.unique(np.concatenate(found))
 
 
-def verdict_sql(table: type[Table], fresh: str, stored: str, *, mapped: bool, arrival: int) -> str:
+def verdict_sql(
+    table: type[Table],
+    fresh: str,
+    stored: str,
+    *,
+    mapped: bool,
+    arrival: int,
+    by_hash: bool = False,
+) -> str:
     """Return SQL that judges the fresh rows of the identities in `candidates(h)`.
 
     With a mapped known_time, rows of one identity are its versions in the order in which they
     were known: one that says what the version before says is a duplicate; two that were known at
-    the same time and differ are a conflict, and the first of them stays. Without, the source does
+    the same time and differ are a conflict, and the first of them stays; one that was known before
+    the stored ones takes its place before them. Without, the source does
     not say which of two rows is later: rows of one load that differ are a conflict, and one that
     differs from the stored version corrects it from its arrival on.
 
@@ -62,6 +71,7 @@ def verdict_sql(table: type[Table], fresh: str, stored: str, *, mapped: bool, ar
         stored: relation of the stored rows.
         mapped: whether known_time is mapped.
         arrival: when the load came, µs UTC.
+        by_hash: compare hashes only: quicker, and right for hashes of one program's making.
 
     Returns:
         SELECT of `line`, `verdict`, `known` (its new known_time, or null) and `gone` (whether it
@@ -69,7 +79,7 @@ def verdict_sql(table: type[Table], fresh: str, stored: str, *, mapped: bool, ar
     """
     key = quote(table.key.name)
     identity = f"{key}, event_time" if table.state else key
-    content = _content(table)
+    content = "_hash" if by_hash else _content(table)
     columns = f"{identity}, event_time AS happened, known_time, _deleted, {content} AS content"
     both = (
         f"SELECT true AS fresh, 0 AS load, _line, {columns} FROM {fresh} "
@@ -90,10 +100,11 @@ def _mapped_sql(identity: str) -> str:
         f", ranked AS (SELECT *, {first} AS place, {reference} AS reference FROM rows "
         f"WINDOW same AS (PARTITION BY {identity}, known_time)), "
         f"heads AS (SELECT *, lag(content) OVER versions AS former, "
-        f"row_number() OVER versions > 1 AS follows FROM ranked WHERE place = 1 "
+        f"row_number() OVER versions > 1 AS follows, "
+        f"bool_or(NOT fresh) OVER (PARTITION BY {identity}) AS held FROM ranked WHERE place = 1 "
         f"WINDOW versions AS (PARTITION BY {identity} ORDER BY known_time)) "
         f"SELECT _line AS line, CASE WHEN follows AND content IS NOT DISTINCT FROM former "
-        f"THEN '{DUPLICATE}' WHEN follows THEN '{CORRECTION}' ELSE '{NEW}' END AS verdict, "
+        f"THEN '{DUPLICATE}' WHEN follows OR held THEN '{CORRECTION}' ELSE '{NEW}' END AS verdict, "
         f"NULL::BIGINT AS known, _deleted AS gone FROM heads WHERE fresh UNION ALL "
         f"SELECT _line, CASE WHEN content IS NOT DISTINCT FROM reference THEN '{DUPLICATE}' "
         f"ELSE '{CONFLICT}' END, NULL, _deleted FROM ranked WHERE fresh AND place > 1"

@@ -85,11 +85,13 @@ class Profiler:
         take = rows if self._rows <= SAMPLE // 2 else min(rows, _PER_BATCH)
         take = take if self._sampled < 2 * SAMPLE else 0
         self._sampled += take
+        first = pa.array(np.arange(take))
         for name, field in self._fields.items():
             column = batch.column(name)
             self._missing[name] += column.null_count
             if take and not field.personal:
-                self._samples[name].append(column.slice(0, take))
+                # A copy: a slice would keep the whole batch in memory.
+                self._samples[name].append(column.take(first))
             if _ordered(field) and not field.personal:
                 self._widen(name, column)
 

@@ -28,19 +28,30 @@ class StageWriter:
     Args:
         folder: an empty folder.
         monthly: whether the table is partitioned by month.
+        prefix: of the files' names.
+        like: a writer of the same rows, whose choice of dictionaries is taken over.
     """
 
-    def __init__(self, folder: Path, *, monthly: bool) -> None:
-        self.folder, self._monthly = folder, monthly
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        monthly: bool,
+        prefix: str = "part",
+        like: StageWriter | None = None,
+    ) -> None:
+        self.folder, self._monthly, self._prefix = folder, monthly, prefix
         self.rows = 0
         self._waiting: dict[str, list[pa.RecordBatch]] = {}
         self._counts: dict[str, int] = {}
         self._open: OrderedDict[str, pq.ParquetWriter] = OrderedDict()
         self._parts: dict[str, int] = {}
-        self._dictionaries: list[str] | None = None
+        self.dictionaries: list[str] | None = like.dictionaries if like else None
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows of the stored columns, `_month` left out."""
+        if not batch.num_rows:
+            return
         for month, rows in self._by_month(batch):
             self._waiting.setdefault(month, []).append(rows)
             self._counts[month] = self._counts.get(month, 0) + rows.num_rows
@@ -73,11 +84,12 @@ class StageWriter:
         if low == high:
             yield str(low), batch
             return
-        order = np.argsort(months, kind="stable")
-        ordered = months[order]
+        ordered, sorted_rows = months, batch
+        if (months[1:] < months[:-1]).any():
+            order = np.argsort(months, kind="stable")
+            ordered, sorted_rows = months[order], batch.take(pa.array(order))
         cuts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-        sorted_rows = batch.take(pa.array(order))
-        for start, end in zip([0, *cuts], [*cuts, len(order)], strict=True):
+        for start, end in zip([0, *cuts], [*cuts, len(ordered)], strict=True):
             yield str(ordered[start]), sorted_rows.slice(start, end - start)
 
     def _flush(self, month: str) -> None:
@@ -99,55 +111,68 @@ class StageWriter:
         home = self.folder / f"_month={month}" if month else self.folder
         home.mkdir(exist_ok=True)
         self._open[month] = parquet_writer(
-            home / f"part-{part:04d}.parquet", table.schema, self._worth(table)
+            home / f"{self._prefix}-{part:04d}.parquet", table.schema, self._worth(table)
         )
         return self._open[month]
 
     def _worth(self, table: pa.Table) -> list[str]:
         """Return the columns worth a dictionary, found once from the first rows."""
-        if self._dictionaries is None:
+        if self.dictionaries is None:
             first = table.slice(0, 20_000)
-            self._dictionaries = [
+            self.dictionaries = [
                 f.name
                 for f in table.schema
                 if pa.types.is_string(f.type)
                 and pc.count_distinct(first[f.name]).as_py() < _FEW * first.num_rows + 2
             ]
-            self._dictionaries += ["_load"] if "_load" in table.column_names else []
-        return self._dictionaries
+            self.dictionaries += ["_load"] if "_load" in table.column_names else []
+        return self.dictionaries
 
 
 def parquet_writer(path: Path, schema: pa.Schema, dictionaries: list[str]) -> pq.ParquetWriter:
-    """Open a Parquet file whose pages carry checksums."""
+    """Open a Parquet file whose pages carry checksums.
+
+    Integers are written as differences: smaller, and quicker than compressing them. Only times
+    get statistics, by which row groups are skipped; those of other values cost more than they
+    save, and would put values where nobody looks for them.
+    """
+    plain = ("_hash", *dictionaries)
     return pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=dictionaries or False,
+        column_encoding={
+            f.name: "DELTA_BINARY_PACKED"
+            for f in schema
+            if pa.types.is_int64(f.type) and f.name not in plain
+        },
         write_page_checksum=True,
-        write_statistics=True,
+        write_statistics=[n for n in ("event_time", "known_time") if n in schema.names],
     )
 
 
-def rewrite(path: Path, dropped: pa.Array, known: dict[int, int]) -> int:
+def rewrite(path: Path, dropped: pa.Array, known: dict[int, int], dictionaries: list[str]) -> int:
     """Write a staged file anew without some lines and with other known times; return its rows.
 
     Args:
         path: the file.
         dropped: lines that go.
         known: line → its new known_time, µs UTC.
+        dictionaries: columns worth a dictionary.
     """
     fresh = path.with_suffix(".fresh")
     rows = 0
-    with pq.ParquetFile(path) as old:
-        text = [f.name for f in old.schema_arrow if pa.types.is_string(f.type)]
-        with parquet_writer(fresh, old.schema_arrow, text) as new:
-            for batch in old.iter_batches(ROW_GROUP):
-                kept = batch.filter(pc.invert(pc.is_in(batch.column("_line"), dropped)))
-                kept = _with_known(kept, known) if known else kept
-                rows += kept.num_rows
-                new.write_batch(kept)
+    with (
+        pq.ParquetFile(path) as old,
+        parquet_writer(fresh, old.schema_arrow, dictionaries) as new,
+    ):
+        for batch in old.iter_batches(ROW_GROUP):
+            kept = batch.filter(pc.invert(pc.is_in(batch.column("_line"), dropped)))
+            kept = known_at(kept, known)
+            rows += kept.num_rows
+            new.write_batch(kept)
     if rows:
         fresh.replace(path)
     else:
@@ -156,7 +181,10 @@ def rewrite(path: Path, dropped: pa.Array, known: dict[int, int]) -> int:
     return rows
 
 
-def _with_known(batch: pa.RecordBatch, known: dict[int, int]) -> pa.RecordBatch:
+def known_at(batch: pa.RecordBatch, known: dict[int, int]) -> pa.RecordBatch:
+    """Return rows with other known times, line → µs UTC."""
+    if not known:
+        return batch
     position = pc.index_in(batch.column("_line"), pa.array(list(known), pa.int64()))
     told = pa.array(list(known.values()), pa.int64()).take(position)
     index = batch.schema.get_field_index("known_time")

@@ -127,7 +127,7 @@ class _Rows:
         """Yield batches of all `columns`; the first record of the file is `start` + 1."""
         read, skip = 0, 1 if self._form.header else 0
         for chunk in _chunks(self._file, self._form, self._records, meter=self.meter):
-            here = skip if chunk.data.strip(b"\r\n") else 0
+            here = skip if chunk.data.lstrip(b"\r\n") else 0
             yield from self._parsed(chunk, columns, start + read, here)
             skip -= here
             read += chunk.records
@@ -136,7 +136,7 @@ class _Rows:
         self, chunk: Chunk, columns: Sequence[str], start: int, skip: int
     ) -> Iterator[pa.RecordBatch]:
         """Turn a chunk into a batch of its good rows and one of its bad ones."""
-        table, misfits = self._table(chunk, skip)
+        table, misfits = self._parse(chunk.data, skip)
         numbers = chunk.numbers(table.num_rows + len(misfits) + skip)
         fits = np.ones(len(numbers), dtype=bool)
         fits[[number - 1 for number, _ in misfits]] = False
@@ -155,33 +155,25 @@ class _Rows:
             lines, faults, texts = zip(*bad, strict=True)
             yield bad_rows(columns, [line + start for line in lines], faults, texts)
 
-    def _table(self, chunk: Chunk, skip: int) -> tuple[pa.Table, list[tuple[int, str]]]:
-        """Parse a chunk; rows with another number of columns come back by their number."""
-        table, misfits = self._parse(chunk.data, skip, threads=True)
-        if misfits:
-            table, misfits = self._parse(chunk.data, skip, threads=False)
-        return table, [(number or 0, text) for number, text in misfits]
-
-    def _parse(
-        self, data: bytes, skip: int, *, threads: bool
-    ) -> tuple[pa.Table, list[tuple[int | None, str]]]:
-        misfits: list[tuple[int | None, str]] = []
+    def _parse(self, data: bytes, skip: int) -> tuple[pa.Table, list[tuple[int, str]]]:
+        """Parse records; rows with another number of columns come back by their number."""
+        misfits: list[tuple[int, str]] = []
 
         def misfit(row: pc.InvalidRow) -> str:
-            misfits.append((row.number, row.text))
+            misfits.append((row.number or 0, row.text))
             return "skip"
 
         # A row that is skipped must not be an empty line before the header.
         data = data.lstrip(b"\r\n") if skip else data
         data = data if data.endswith(b"\n") else data + b"\n"
-        if not data.strip(b"\r\n"):
+        if not data.lstrip(b"\r\n"):
             return pa.table({name: pa.array([], pa.string()) for name in self._names}), []
         table = pc.read_csv(
             pa.BufferReader(data),
             pc.ReadOptions(
                 column_names=list(self._names),
                 skip_rows_after_names=skip,
-                use_threads=threads,
+                use_threads=False,  # only then are rows numbered; it takes no more work
                 block_size=len(data) + 1,
             ),
             pc.ParseOptions(
