@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pkgutil
 import threading
-from functools import cache, cached_property
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -26,15 +26,12 @@ if TYPE_CHECKING:
     from heptad.engine.local.duck import Duck
     from heptad.ingest.report import LoadReport, RowsReport
     from heptad.service.app import App
-    from heptad.service.deciding import Asked, Circumstances, Scorer
-    from heptad.service.decisions import Decision
+    from heptad.service.deciding import Asked
     from heptad.service.features import Feature
-    from heptad.service.history import Spine
     from heptad.service.log import DecisionLog
     from heptad.service.records import Opened
     from heptad.service.replaying import Replay
     from heptad.service.training import Trained, TrainingSet
-    from heptad.service.windows import Stored
     from heptad.sources.config import Project
     from heptad.standards import Table
     from heptad.standards.time import Clock
@@ -135,7 +132,9 @@ class Platform:
         from heptad.engine.local.segments import Segments
         from heptad.security.keys import Keys
         from heptad.security.ledger import Ledger
+        from heptad.service.desk import Desk
         from heptad.service.log import DecisionLog
+        from heptad.service.reads import Reads
         from heptad.sources.config import revealed
 
         engine = self.project.engine
@@ -157,6 +156,15 @@ class Platform:
         self.log: DecisionLog = DecisionLog(ledger, self.catalog, self.keys)
         self.loading = Loading(
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
+        )
+        self.reads = Reads(self.lake, self.catalog, lambda: self.duck)
+        self.desk = Desk(
+            self.apps,
+            self.reads,
+            self.log,
+            self.catalog.models,
+            self.keys,
+            self.project.policies,
         )
         for table in {*self.tables, *self.lake.names()}:
             durable = self.catalog.versions.durable(table)
@@ -330,7 +338,7 @@ class Platform:
         """
         table = self.app(app).on.__name__
         with self._lock:
-            asked = self._asked(app, row if key is None else key, name) if name else None
+            asked = self.desk.asked(app, row if key is None else key, name) if name else None
             if asked and (before := self.log.answered(asked.id, asked.body)):
                 return before
             if row is not None:
@@ -367,6 +375,7 @@ class Platform:
         limit: int | None = None,
         after: str = "",
         purpose: str | None = None,
+        role: str = "",
     ) -> pa.Table:
         """Read a table as of an instant in both times, or all row versions of a stored version.
 
@@ -378,35 +387,17 @@ class Platform:
             limit: most rows.
             after: only keys beyond this one.
             purpose: why; the platform's own by default, "" to see personal values masked.
+            role: who reads; the platform's own by default.
 
         Returns:
             Arrow table in key order; sealed cells answer as role and purpose permit.
         """
-        from heptad.engine.sql.identifiers import literal, quote
-        from heptad.service.asof import read_sql
         from heptad.service.reading import shown
 
         declared = self.table(table)
-        key = quote(declared.key.name)
-        relation = self.stored(declared, version).relation
-        if version is not None and t is None and k is None:
-            sql = f"SELECT * FROM {relation}"
-            order = f"{key}, known_time, _load, _line"
-        else:
-            sql, order = read_sql(declared, relation, t=t, k=k), key
-        beyond = f" WHERE {key} > {literal(after)}" if after else ""
-        most = "" if limit is None else f" LIMIT {int(limit)}"
-        rows = self.duck.arrow(f"SELECT * FROM ({sql}){beyond} ORDER BY {order}{most}")
+        rows = self.reads.rows(declared, t, k, version=version, limit=limit, after=after)
         why = self.purpose if purpose is None else purpose
-        return shown(declared, rows, role=self.role, purpose=why, keys=self.keys)
-
-    def stored(self, table: type[Table], version: int | None = None) -> Stored:
-        """Say where the row versions of a table are."""
-        from heptad.service.windows import Stored
-
-        self.lake.create(table)
-        relation = self.lake.relation(table.__name__, version, table=table)
-        return Stored(relation, self.catalog.loads.corrected(table.__name__))
+        return shown(declared, rows, role=role or self.role, purpose=why, keys=self.keys)
 
     def features(self, names: Iterable[str]) -> list[Feature]:
         """Find features by `app.name`.
@@ -433,12 +424,7 @@ class Platform:
         Returns:
             The spine with one column per feature, in spine order.
         """
-        from heptad.service.history import spine_from
-
-        values = self.compute(features)(spine_from(spine, features))
-        for feature in features:
-            spine = spine.append_column(feature.name, values[feature.name])
-        return spine
+        return self.reads.history(spine, features)
 
     def online(self, keys: Mapping[str, str], features: Sequence[Feature]) -> dict[str, Any]:
         """Read features of one key as of now.
@@ -447,23 +433,7 @@ class Platform:
             keys: entity → key, for example {"Customer": "42"}.
             features: what to read.
         """
-        import pyarrow as pa
-
-        now = pa.array([self.clock.now()], pa.int64())
-        spine = pa.table({n: pa.array([v]) for n, v in keys.items()} | {"event_time": now})
-        (row,) = self.history(spine, features).select([f.name for f in features]).to_pylist()
-        return dict(row)
-
-    def compute(
-        self, features: Sequence[Feature], versions: Mapping[str, int] | None = None
-    ) -> Callable[[Spine], dict[str, pa.Array]]:
-        """Return the function that computes features at the latest or at given versions."""
-        from heptad.service.history import compute
-
-        def stored(table: type[Table]) -> Stored:
-            return self.stored(table, versions.get(table.__name__) if versions else None)
-
-        return lambda spine: compute(self.duck, features, spine, stored)
+        return self.reads.at(self.clock.now(), keys, features)
 
     def decide(
         self,
@@ -502,98 +472,7 @@ class Platform:
 
         Each batch is durable when it is yielded; stopped half-way, the rest is decided next time.
         """
-        from heptad.service.deciding import BATCH, decide, select_rows
-
-        chosen = self.app(app)
-        # The versions are fixed before anything is read, so that a load beside it changes nothing.
-        circumstances = self._circumstances(chosen, asked)
-        versions = circumstances.tables
-        stored = self.stored(chosen.on, versions[chosen.on.__name__])
-        rows = select_rows(self.duck, chosen.on, stored, keys=keys, between=between, latest=latest)
-        if not rows.num_rows:
-            return
-        compute = self.compute(list(chosen.features.values()), versions)
-        for start in range(0, rows.num_rows, BATCH):
-            made = decide(chosen, rows.slice(start, BATCH), compute, circumstances)
-            yield self.log.record(made)
-
-    def spine(self, app: str, keys: Sequence[str] | None = None) -> Spine:
-        """Return the spine of stored rows that an application decides on."""
-        from heptad.service.deciding import select_rows
-        from heptad.service.history import spine_of
-
-        on = self.app(app).on
-        return spine_of(on, select_rows(self.duck, on, self.stored(on), keys=keys))
-
-    def _circumstances(self, app: App, asked: Mapping[str, Asked] | None) -> Circumstances:
-        """Return what decisions of an application rest on now."""
-        from heptad.security.purposes import basis_of
-        from heptad.service.deciding import Circumstances
-
-        for table in app.used_tables():
-            self.lake.create(table)
-        return Circumstances(
-            policy=self.policy(app),
-            tables={t.__name__: self.lake.version(t.__name__) for t in app.used_tables()},
-            basis=basis_of(app.purpose),
-            scorer=self._champion(app),
-            asked=asked or {},
-        )
-
-    def _asked(self, app: str, about: Mapping[str, Any] | str | None, name: str) -> Asked:
-        """Return a request that its caller gave an id, with a keyed hash of its body."""
-        import hmac
-
-        import msgspec
-
-        from heptad.service.deciding import Asked
-
-        body = msgspec.json.encode([app, about], order="sorted")
-        return Asked(name, hmac.digest(self.keys.pepper("requests"), body, "sha256").hex())
-
-    def policy(self, app: App) -> dict[str, Any]:
-        """Return the policy values of an application with the project's changes.
-
-        Raises:
-            UnknownName: if the project changes a value that the application does not have.
-        """
-        changes = self.project.policies.get(app.name, {})
-        for name in changes:
-            if name not in app.policy:
-                raise UnknownName(
-                    f"{app.name} has no policy value {name!r}.",
-                    got=name,
-                    do=suggest(name, app.policy),
-                )
-        return {**app.policy, **changes}
-
-    def _champion(self, app: App) -> Scorer | None:
-        """Return the approved model of an application."""
-        if app.model is None:
-            return None
-        found = self.catalog.models.champion(app.name)
-        return None if found is None else self.scorer(app.name, found.sha256)
-
-    def scorer(self, app: str, sha256: str) -> Scorer:
-        """Return a model by the hash of its bytes.
-
-        Raises:
-            Corrupt: if the stored bytes have another hash.
-            UnknownName: if no model has it.
-        """
-        if (app, sha256) not in self._scorers:
-            from heptad.service.deciding import Scorer
-
-            model = self.app(app).model
-            if model is None:
-                raise UnknownName(f"{app} has no model.", got=sha256)
-            data = self.catalog.models.bytes_of(sha256)
-            self._scorers[app, sha256] = Scorer(model.estimator.from_bytes(data), sha256)
-        return self._scorers[app, sha256]
-
-    @cached_property
-    def _scorers(self) -> dict[tuple[str, str], Scorer]:
-        return {}
+        return self.desk.each(self.app(app), keys=keys, between=between, latest=latest, asked=asked)
 
     def explain(self, name: str, to: str = "officer", *, language: str = "en") -> dict[str, Any]:
         """Explain a decision; see `heptad.service.explaining`."""
@@ -604,33 +483,10 @@ class Platform:
 
     def replay(self, ids: Iterable[str] | None = None) -> Replay:
         """Replay decisions, all by default; see `heptad.service.replaying`."""
-        from heptad.service.replaying import Archive, replay
-
         entries: Iterator[Opened] = (
             self.log.entries() if ids is None else iter([self.log.get(i) for i in ids])
         )
-        return replay(
-            entries, Archive(self.apps, self.scorer, self._rows_then, self._features_then)
-        )
-
-    def _rows_then(self, app: App, group: Sequence[Decision]) -> pa.Table:
-        """Read the rows that decisions were about, at the table version that they name."""
-        from heptad.service.deciding import select_rows
-
-        then = self.stored(app.on, group[0].tables[app.on.__name__])
-        return select_rows(
-            self.duck,
-            app.on,
-            then,
-            keys=[d.row_key for d in group],
-            known=[d.known_time for d in group],
-        )
-
-    def _features_then(
-        self, app: App, spine: Spine, versions: Mapping[str, int]
-    ) -> Mapping[str, pa.Array]:
-        """Compute the features of an application at table versions."""
-        return self.compute(list(app.features.values()), versions)(spine)
+        return self.desk.replay(entries)
 
     def run(self, job: str, date: str) -> Mapping[str, Any]:
         """Run `app.job` for a date, once; a finished run answers again what it answered.
@@ -663,7 +519,7 @@ class Platform:
         from heptad.service.training import gather
 
         chosen = self.app(app)
-        return gather(chosen, self.duck, self.stored, self.compute, until=until, known=known)
+        return gather(chosen, self.reads, until=until, known=known)
 
     def train(
         self,
@@ -700,7 +556,7 @@ class Platform:
             metrics=dict(trained.metrics),
             window=(int(data.t.min()), int(data.t.max())),
             features={n: f.version() for n, f in chosen.features.items()},
-            versions={t.__name__: self.lake.version(t.__name__) for t in chosen.used_tables()},
+            versions=self.reads.versions(chosen),
             settings={"seed": seed, "until": until, "known": known},
         )
         self.trace()

@@ -11,15 +11,12 @@ import numpy as np
 from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
     from heptad.service.app import App, Estimator, Model, Plain
-    from heptad.service.features import Feature
-    from heptad.service.history import Queries, Spine
-    from heptad.service.windows import Stored
-    from heptad.standards import Table
+    from heptad.service.reads import Reads
 
 FEWEST = 30
 """Fewest rows of either class to train on."""
@@ -141,9 +138,7 @@ def judged(
 
 def gather(
     app: App,
-    queries: Queries,
-    stored: Callable[[type[Table]], Stored],
-    compute: Callable[[Sequence[Feature]], Callable[[Spine], Mapping[str, pa.Array]]],
+    reads: Reads,
     *,
     until: int,
     known: int,
@@ -152,9 +147,7 @@ def gather(
 
     Args:
         app: an application with a model.
-        queries: runs queries.
-        stored: says where the row versions of a table are.
-        compute: gives the function that computes features for a spine.
+        reads: rows and features.
         until: rows before this instant, microseconds.
         known: labels known by then, microseconds.
 
@@ -169,10 +162,10 @@ def gather(
     if model is None:
         raise ContractError(f"{app.name} has no model to train.")
     table = model.target.table
-    labels = queries.arrow(
+    labels = reads.queries.arrow(
         read_sql(
             table,
-            stored(table).relation,
+            reads.stored(table).relation,
             t=None,
             k=known,
             columns=[model.link.name, model.target.name],
@@ -193,9 +186,15 @@ def gather(
             do="load labels, or train later",
         )
     edge = min(until, known - model.matures)
-    rows = select_rows(queries, app.on, stored(app.on), keys=list(found), between=(-(2**62), edge))
+    rows = select_rows(
+        reads.queries,
+        app.on,
+        reads.stored(app.on),
+        keys=list(found),
+        between=(-(2**62), edge),
+    )
     names = [n for n in model.inputs if n in app.features]
-    values = compute([app.features[n] for n in names])(spine_of(app.on, rows))
+    values = reads.compute([app.features[n] for n in names])(spine_of(app.on, rows))
     columns = {n: column_of(values[n]) for n in names}
     plain = plain_rows(app.on, rows)
     for name in model.inputs:

@@ -166,8 +166,8 @@ def _features_until(app: App, rows: _Rows, edge: int) -> dict[str, dict[str, Any
 
     with project(rows, apps=[app]) as platform:
         keys = [r[app.on.key.name] for r in rows[app.on] if instant(r["event_time"]) <= edge]
-        spine = platform.spine(app.name, keys)
-        values = platform.compute(list(app.features.values()))(spine)
+        spine = platform.reads.spine(app, keys)
+        values = platform.reads.compute(list(app.features.values()))(spine)
         assert isinstance(spine.own, pa.ChunkedArray)
         columns = {name: column.to_pylist() for name, column in values.items()}
         own = spine.own.to_pylist()

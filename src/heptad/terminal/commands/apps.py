@@ -39,7 +39,7 @@ def show_app(platform: Platform, name: str) -> dict[str, Any]:
         "purpose": app.purpose,
         "decide": getdoc(app.decide) or "",
         "module": module.__name__ if module else "",
-        "policy": platform.policy(app),
+        "policy": platform.desk.policy(app),
         "features": {n: f.sentence() for n, f in app.features.items()},
         "inputs": list(app.model.inputs) if app.model else [],
         "pages": [{"path": p.path, "question": p.question} for p in app.pages],

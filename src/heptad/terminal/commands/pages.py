@@ -155,7 +155,7 @@ def _card(platform: Platform, app: str) -> list[dict[str, Any]]:
     champion = platform.catalog.models.champion(app)
     if champion is None:
         return []
-    model = platform.scorer(app, champion.sha256).estimator
+    model = platform.desk.scorer(app, champion.sha256).estimator
     return model.rows() if isinstance(model, PointsModel) else []
 
 

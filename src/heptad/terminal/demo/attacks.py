@@ -79,10 +79,10 @@ def peek(platform: Platform) -> Attack:
     spine = _busiest(platform)
 
     def differing(queries: Any) -> int:
-        seen = compute(queries, [feature], spine, platform.stored)["count_1h"].to_pylist()
+        seen = compute(queries, [feature], spine, platform.reads.stored)["count_1h"].to_pylist()
         blind = []
         for n in range(len(spine)):
-            blind += compute(Cut(queries), [feature], _row(spine, n), platform.stored)[
+            blind += compute(Cut(queries), [feature], _row(spine, n), platform.reads.stored)[
                 "count_1h"
             ].to_pylist()
         return sum(a != b for a, b in zip(seen, blind, strict=True))
@@ -101,13 +101,13 @@ def _busiest(platform: Platform) -> Spine:
     """Return payments that another of the same customer follows within a second."""
     from heptad.standards.model import Payment
 
-    stored = platform.stored(Payment)
+    stored = platform.reads.stored(Payment)
     keys = platform.duck.arrow(
         f"SELECT id FROM (SELECT id, customer, event_time AS us, lead(event_time) "
         f"OVER (PARTITION BY customer ORDER BY event_time, id) AS next FROM {stored.relation} "
         f"WHERE NOT _deleted) WHERE next - us BETWEEN 1 AND {PEEK} ORDER BY id LIMIT 12"
     )
-    return platform.spine("fraud", keys.column("id").to_pylist())
+    return platform.reads.spine(platform.app("fraud"), keys.column("id").to_pylist())
 
 
 def _row(spine: Spine, n: int) -> Spine:
@@ -124,11 +124,13 @@ def late(platform: Platform, keys: Sequence[str]) -> Attack:
     for batch in _decided_about(platform, keys):
         now = platform.clock.now()
         app = platform.app("fraud")
-        spine = platform.spine("fraud", [d.row_key for d in batch])
+        spine = platform.reads.spine(platform.app("fraud"), [d.row_key for d in batch])
         import pyarrow as pa
 
         known_now = replace(spine, k=pa.array([now] * len(spine), pa.int64()))
-        then, after = (platform.compute(list(app.features.values()))(s) for s in (spine, known_now))
+        then, after = (
+            platform.reads.compute(list(app.features.values()))(s) for s in (spine, known_now)
+        )
         own = spine.own.to_pylist() if spine.own is not None else []
         at = {key: n for n, key in enumerate(own)}
         for decision in batch:
@@ -152,7 +154,7 @@ def _decided_about(platform: Platform, keys: Sequence[str]) -> list[list[Any]]:
 
     wanted = pa.table({"id": pa.array(list(keys), pa.string())})
     rows = platform.duck.arrow(
-        f"SELECT DISTINCT customer FROM {platform.stored(Payment).relation} "
+        f"SELECT DISTINCT customer FROM {platform.reads.stored(Payment).relation} "
         f"WHERE id IN (SELECT id FROM wanted)",
         wanted=wanted,
     )

@@ -86,7 +86,9 @@ def _cdnow(folder: Path) -> Iterator[Line]:
         before = _read(platform, points)
         platform.load("orders-2")
         after = _read(platform, points)
-        n = platform.duck.arrow(f"SELECT count(*) AS n FROM {platform.stored(Order).relation}")
+        n = platform.duck.arrow(
+            f"SELECT count(*) AS n FROM {platform.reads.stored(Order).relation}"
+        )
         stored = n.column("n")[0].as_py()
     wrong = _differing(before, [_by_hand(purchases, c, t) for c, t in points])
     values = len(points) * len(FEATURES)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The desk where decisions are made, recorded once, and made again to be compared."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from heptad.security.purposes import basis_of
+from heptad.service.deciding import BATCH, Asked, Circumstances, Scorer, decide, select_rows
+from heptad.service.replaying import Archive, Replay, replay
+from heptad.standards.errors import UnknownName, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from heptad.catalog.models import Models
+    from heptad.security.keys import KeyStore
+    from heptad.service.app import App
+    from heptad.service.decisions import Decision
+    from heptad.service.history import Spine
+    from heptad.service.log import DecisionLog
+    from heptad.service.reads import Reads
+    from heptad.service.records import Opened
+
+    Policies = Mapping[str, Mapping[str, bool | int | float | str]]
+
+
+class Desk:
+    """Makes the decisions of one project.
+
+    Args:
+        apps: the applications by name.
+        reads: rows and features.
+        log: where decisions are recorded.
+        models: the registered models.
+        keys: hold the pepper that request bodies are hashed with.
+        policies: application → the policy values that the project changes.
+    """
+
+    def __init__(
+        self,
+        apps: Mapping[str, App],
+        reads: Reads,
+        log: DecisionLog,
+        models: Models,
+        keys: KeyStore,
+        policies: Policies,
+    ) -> None:
+        self._apps, self._reads, self._log = apps, reads, log
+        self._models, self._keys, self._policies = models, keys, policies
+        self._scorers: dict[tuple[str, str], Scorer] = {}
+
+    def each(
+        self,
+        app: App,
+        *,
+        keys: Sequence[str] | None = None,
+        between: tuple[int, int] | None = None,
+        latest: int | None = None,
+        asked: Mapping[str, Asked] | None = None,
+    ) -> Iterator[list[Opened]]:
+        """Decide stored rows and record the decisions, batch by batch; see `Platform.decide`."""
+        # The versions are fixed before anything is read, so that a load beside it changes nothing.
+        circumstances = self.circumstances(app, asked)
+        versions = circumstances.tables
+        stored = self._reads.stored(app.on, versions[app.on.__name__])
+        rows = select_rows(
+            self._reads.queries, app.on, stored, keys=keys, between=between, latest=latest
+        )
+        compute = self._reads.compute(list(app.features.values()), versions)
+        for start in range(0, rows.num_rows, BATCH):
+            made = decide(app, rows.slice(start, BATCH), compute, circumstances)
+            yield self._log.record(made)
+
+    def circumstances(self, app: App, asked: Mapping[str, Asked] | None) -> Circumstances:
+        """Return what decisions of an application rest on now."""
+        return Circumstances(
+            policy=self.policy(app),
+            tables=self._reads.versions(app),
+            basis=basis_of(app.purpose),
+            scorer=self._champion(app),
+            asked=asked or {},
+        )
+
+    def asked(self, app: str, about: Mapping[str, Any] | str | None, name: str) -> Asked:
+        """Return a request that its caller gave an id, with a keyed hash of its body."""
+        body = msgspec.json.encode([app, about], order="sorted")
+        return Asked(name, hmac.digest(self._keys.pepper("requests"), body, "sha256").hex())
+
+    def policy(self, app: App) -> dict[str, Any]:
+        """Return the policy values of an application with the project's changes.
+
+        Raises:
+            UnknownName: if the project changes a value that the application does not have.
+        """
+        changes = self._policies.get(app.name, {})
+        for name in changes:
+            if name not in app.policy:
+                raise UnknownName(
+                    f"{app.name} has no policy value {name!r}.",
+                    got=name,
+                    do=suggest(name, app.policy),
+                )
+        return {**app.policy, **changes}
+
+    def scorer(self, app: str, sha256: str) -> Scorer:
+        """Return a model by the hash of its bytes.
+
+        Raises:
+            Corrupt: if the stored bytes have another hash.
+            UnknownName: if no model has it.
+        """
+        if (app, sha256) not in self._scorers:
+            model = self._apps[app].model
+            if model is None:
+                raise UnknownName(f"{app} has no model.", got=sha256)
+            data = self._models.bytes_of(sha256)
+            self._scorers[app, sha256] = Scorer(model.estimator.from_bytes(data), sha256)
+        return self._scorers[app, sha256]
+
+    def _champion(self, app: App) -> Scorer | None:
+        """Return the approved model of an application."""
+        found = self._models.champion(app.name) if app.model is not None else None
+        return None if found is None else self.scorer(app.name, found.sha256)
+
+    def replay(self, entries: Iterable[Opened]) -> Replay:
+        """Decide and derive decisions again; see `heptad.service.replaying`."""
+        return replay(
+            entries, Archive(self._apps, self.scorer, self._rows_then, self._features_then)
+        )
+
+    def _rows_then(self, app: App, group: Sequence[Decision]) -> pa.Table:
+        """Read the rows that decisions were about, at the table version that they name."""
+        return select_rows(
+            self._reads.queries,
+            app.on,
+            self._reads.stored(app.on, group[0].tables[app.on.__name__]),
+            keys=[d.row_key for d in group],
+            known=[d.known_time for d in group],
+        )
+
+    def _features_then(
+        self, app: App, spine: Spine, versions: Mapping[str, int]
+    ) -> Mapping[str, pa.Array]:
+        """Compute the features of an application at table versions."""
+        return self._reads.compute(list(app.features.values()), versions)(spine)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads of one project: rows and features, as of two times or at stored versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from heptad.engine.sql.identifiers import literal, quote
+from heptad.service.asof import read_sql
+from heptad.service.deciding import select_rows
+from heptad.service.history import Spine, compute, spine_from, spine_of
+from heptad.service.windows import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from heptad.catalog import Catalog
+    from heptad.engine.protocols import Tables
+    from heptad.service.app import App
+    from heptad.service.features import Feature
+    from heptad.service.history import Queries
+    from heptad.standards import Table
+
+
+class Reads:
+    """Rows and features of one project; nothing here writes, and nothing is masked.
+
+    Args:
+        lake: where the tables are.
+        catalog: knows which tables have corrections.
+        session: gives the query session of the calling thread.
+    """
+
+    def __init__(self, lake: Tables, catalog: Catalog, session: Callable[[], Queries]) -> None:
+        self._lake, self._catalog, self._session = lake, catalog, session
+
+    @property
+    def queries(self) -> Queries:
+        """The query session of the calling thread."""
+        return self._session()
+
+    def stored(self, table: type[Table], version: int | None = None) -> Stored:
+        """Say where the row versions of a table are, now or at a stored version."""
+        self._lake.create(table)
+        relation = self._lake.relation(table.__name__, version, table=table)
+        return Stored(relation, self._catalog.loads.corrected(table.__name__))
+
+    def versions(self, app: App) -> dict[str, int]:
+        """Return the present version of each table that an application reads."""
+        for table in app.used_tables():
+            self._lake.create(table)
+        return {t.__name__: self._lake.version(t.__name__) for t in app.used_tables()}
+
+    def rows(
+        self,
+        table: type[Table],
+        t: int | None = None,
+        k: int | None = None,
+        *,
+        version: int | None = None,
+        limit: int | None = None,
+        after: str = "",
+    ) -> pa.Table:
+        """Read rows as they are stored, in key order; see `Platform.read`."""
+        key = quote(table.key.name)
+        relation = self.stored(table, version).relation
+        if version is not None and t is None and k is None:
+            sql = f"SELECT * FROM {relation}"
+            order = f"{key}, known_time, _load, _line"
+        else:
+            sql, order = read_sql(table, relation, t=t, k=k), key
+        beyond = f" WHERE {key} > {literal(after)}" if after else ""
+        most = "" if limit is None else f" LIMIT {int(limit)}"
+        return self.queries.arrow(f"SELECT * FROM ({sql}){beyond} ORDER BY {order}{most}")
+
+    def compute(
+        self, features: Sequence[Feature], versions: Mapping[str, int] | None = None
+    ) -> Callable[[Spine], dict[str, pa.Array]]:
+        """Return the function that computes features at the latest or at given versions."""
+
+        def stored(table: type[Table]) -> Stored:
+            return self.stored(table, versions.get(table.__name__) if versions else None)
+
+        return lambda spine: compute(self.queries, features, spine, stored)
+
+    def spine(self, app: App, keys: Sequence[str] | None = None) -> Spine:
+        """Return the spine of stored rows that an application decides on."""
+        return spine_of(app.on, select_rows(self.queries, app.on, self.stored(app.on), keys=keys))
+
+    def history(self, spine: pa.Table, features: Sequence[Feature]) -> pa.Table:
+        """Compute features for a spine that a user gives; see `Platform.history`."""
+        values = self.compute(features)(spine_from(spine, features))
+        for feature in features:
+            spine = spine.append_column(feature.name, values[feature.name])
+        return spine
+
+    def at(self, now: int, keys: Mapping[str, str], features: Sequence[Feature]) -> dict[str, Any]:
+        """Read features of one key as of an instant, microseconds."""
+        columns: dict[str, Any] = {name: pa.array([value]) for name, value in keys.items()}
+        spine = pa.table(columns | {"event_time": pa.array([now], pa.int64())})
+        (row,) = self.history(spine, features).select([f.name for f in features]).to_pylist()
+        return dict(row)
