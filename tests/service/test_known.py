@@ -162,15 +162,17 @@ class World:
 
     def versions(self, table) -> list:
         """All row versions that are stored, each with its known_time and whether it is gone."""
-        found = self.platform.read(table.__name__, version=self.platform.lake.version(table.__name__))
+        found = self.platform.read(
+            table.__name__, version=self.platform.lake.version(table.__name__)
+        )
         names = [*TABLES[table], "known_time", "_deleted"]
         return sorted(map(repr, ([row[n] for n in names] for row in found.to_pylist())))
 
     def check_reads(self, points) -> None:
         """Compare what is stored, and reads of all tables at instants in both times."""
-        for table in TABLES:
+        for table, names in TABLES.items():
             kept = [
-                [*(v.values.get(n) for n in TABLES[table]), v.known, v.deleted]
+                [*(v.values.get(n) for n in names), v.known, v.deleted]
                 for v in self.kept[table].versions
             ]
             if kept:
@@ -296,3 +298,98 @@ def test_loads_known_at_arrival_read_as_the_oracle_says(empty, steps, points, as
                 world.file(how.replace("history", "feed"), table, rows, history=how == "history")
         world.check_reads(points)
         world.check_features(asked)
+
+
+def payment(key: str, at: int, amount: int, known: int = 0, **more) -> Given:
+    """One payment, in seconds after the start."""
+    values = {"id": key, "event_time": START + at * second, "customer": "a", "merchant": "m",
+              "country": "ES", "amount": amount, "currency": "EUR", "status": "authorised"}  # fmt: skip
+    return Given(values | more, START + known * second)
+
+
+def deletion(key: str, at: int, known: int = 0) -> Given:
+    return Given({"id": key, "event_time": START + at * second}, START + known * second, gone=True)
+
+
+def test_the_first_load_is_known_in_the_past_and_what_follows_at_arrival(empty):
+    """The life of a few payments, step by step."""
+    with Fresh(empty, START + day) as world:
+        world.file("feed", Payment, [payment(f"p{n}", n, 100 * n) for n in range(6)])
+        past = [(START + n * second, START + n * second) for n in range(10)]
+        before = [world.reads(Payment, t, k) for t, k in past]
+        assert [len(rows) for rows in before] == [0, 0, 0, 1, 2, 3, 4, 5, 6, 6]
+        world.clock.set(START + 2 * day)
+        world.file("feed", Payment, [payment("p1", 1, 999), payment("p9", 2, 1)])
+        world.clock.set(START + 3 * day)
+        world.post(Payment, [deletion("p2", 2)])
+        assert [world.reads(Payment, t, k) for t, k in past] == before
+        t = START + hour
+        amounts = {
+            n: {r["id"]: r["amount"] for r in world.reads(Payment, t, START + n * day)}
+            for n in (1, 2, 3)
+        }
+        assert amounts[1] == {f"p{n}": 100 * n for n in range(6)}
+        assert amounts[2] == amounts[1] | {"p1": 999, "p9": 1}
+        assert amounts[3] == {k: v for k, v in amounts[2].items() if k != "p2"}
+        world.check_reads([(t, k) for _, k in past])
+
+
+def test_a_file_again_under_any_name_changes_nothing(empty):
+    with Fresh(empty, START + day) as world:
+        rows = [payment(f"p{n}", n, n) for n in range(5)]
+        world.file("feed", Payment, rows)
+        version = world.platform.lake.version("Payment")
+        stored = world.versions(Payment)
+        (one,) = world.folder.glob("feed_Payment_*.csv")
+        text = one.read_text(encoding="utf-8")
+        world.clock.set(START + 2 * day)
+        one.rename(world.folder / "feed_Payment_renamed.csv")
+        assert [r.load for r in world.platform.load("feed-Payment")] == [None]
+        (world.folder / "other_Payment_copy.csv").write_text(text, encoding="utf-8")
+        assert [r.load for r in world.platform.load("other-Payment")] == [None]
+        lines = text.splitlines()
+        (world.folder / "feed_Payment_turned.csv").write_text(
+            "\n".join([lines[0], *reversed(lines[1:])]) + "\n", encoding="utf-8"
+        )
+        (report,) = world.platform.load("feed-Payment")
+        assert (report.read, report.duplicates, report.accepted) == (5, 5, 0)
+        world.platform.store("Payment", [posted(row) for row in rows])
+        assert world.platform.lake.version("Payment") == version
+        assert world.versions(Payment) == stored
+
+
+def test_an_earlier_version_that_comes_later_takes_its_place(empty):
+    """A source may hand over today's version first and yesterday's afterwards."""
+    points = [("a", "m", START + hour, START + n * second) for n in range(9)]
+    with Fresh(empty) as world:
+        world.file("mapped", Payment, [payment("p1", 1, 300, known=6)])
+        world.file("mapped", Payment, [payment("p1", 1, 100, known=2)])
+        world.check_features(points)
+        world.file("mapped", Payment, [payment("p1", 1, 200, known=4)])
+        world.check_reads([(None, k) for *_, k in points])
+        world.check_features(points)
+
+
+def test_a_clock_set_back_does_not_make_rows_known_earlier(empty):
+    """What was read as known at an instant stays, whatever the clock does."""
+    with Fresh(empty, START + day) as world:
+        world.post(Payment, [payment("p1", 1, 100)])
+        seen = START + day
+        world.clock.set(START + hour)
+        world.post(Label, [Given({"id": "l1", "event_time": START, "customer": "a",
+                                  "payment": "p1", "fraud": True})])  # fmt: skip
+        (row,) = world.platform.read("Label", version=1).to_pylist()
+        assert row["known_time"] >= seen
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_order_of_rows_in_files_changes_nothing(empty, turned):
+    rows = [payment(f"p{n % 7}", n % 5, n, known=n) for n in range(30)]
+    rows += [deletion(f"p{n}", n, known=40 + n) for n in range(3)]
+    with Fresh(empty) as world:
+        for start in (0, 11, 22):
+            part = rows[start : start + 11]
+            world.file("mapped", Payment, part[::-1] if turned else part)
+        world.check_reads([(None, START + n * second) for n in range(-1, 50, 4)])
+        got = world.versions(Payment)
+        assert len(got) == len(set(got)) == 33
