@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heptad import __version__
@@ -18,7 +20,6 @@ from heptad.terminal.demo import attacks, bank, real
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from heptad.catalog.loading import LoadReport
     from heptad.service.training import Trained
@@ -54,10 +55,21 @@ def run_demo(folder: Path, *, seed: int = 7, size: int = 1, fetch: bool = False)
     made = bank.make(folder, seed=seed, size=size)
     with Platform.open(folder) as platform, show.progress_bar(quiet=False) as progress:
         held = _bank_day(platform, made, seed, progress)
+        example = platform.catalog.decisions.page(limit=1).entries[0].id[:6]
     held &= _real(folder, fetch=fetch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     show.say("")
     show.say(f" {_clock(time.monotonic() - start)} of work, peak {peak:.1f} GiB")
+    command = os.path.relpath(Path(sys.executable).with_name("heptad"))
+    for line, says in (
+        (f"{command} -p {folder} explain {example}", "the numbers and versions behind it"),
+        (f"{command} init my-data --from FILE", "from your CSV to a first decision"),
+        (
+            f"make demo DEMO=demo-{seed + 1} SEED={seed + 1}",
+            "another bank; the attacks must still fail",
+        ),
+    ):
+        show.say(f"   {line:<44} {says}")
     return held
 
 
@@ -164,7 +176,7 @@ def _print_three(platform: Platform) -> None:
         for entry in platform.log.stored(e.id for e in page.entries).values():
             line = row(platform, entry)
             show.say(
-                f" {line['on'].split()[0].lower():<16} {line['id'][:6]}  {line['when']}  {line['outcome'].upper():<9} {line['why']}"
+                f" {line['app']:<7} {line['id'][:6]}  {line['when']}  {line['outcome'].upper():<9} {line['why']}"
             )
             printed += 1
         if printed == 3:
