@@ -161,38 +161,18 @@ def gather(
     model = app.model
     if model is None:
         raise ContractError(f"{app.name} has no model to train.")
-    table = model.target.table
-    labels = reads.queries.arrow(
-        read_sql(
-            table,
-            reads.stored(table).relation,
-            t=None,
-            k=known,
-            columns=[model.link.name, model.target.name],
-        )
-    )
-    found = {
-        key: value
-        for key, value in zip(
-            labels.column(model.link.name).to_pylist(),
-            labels.column(model.target.name).to_pylist(),
-            strict=True,
-        )
-        if key is not None and value is not None
-    }
+    found = _labels(model, reads, known)
     if not found:
         raise ContractError(
             f"No {app.on.__name__} has a label {model.target.title} that is known by then.",
             do="load labels, or train later",
         )
     edge = min(until, known - model.matures)
-    rows = select_rows(
-        reads.queries,
-        app.on,
-        reads.stored(app.on),
-        keys=list(found),
-        between=(-(2**62), edge),
-    )
+    stored = reads.stored(app.on)
+    # A row that was not known by then, or had been taken back, teaches nothing.
+    there = read_sql(app.on, stored.relation, t=None, k=known, columns=[app.on.key.name])
+    keys = sorted(found.keys() & set(reads.queries.arrow(there).column(0).to_pylist()))
+    rows = select_rows(reads.queries, app.on, stored, keys=keys, between=(-(2**62), edge))
     names = [n for n in model.inputs if n in app.features]
     values = reads.compute([app.features[n] for n in names])(spine_of(app.on, rows))
     columns = {n: column_of(values[n]) for n in names}
@@ -207,6 +187,18 @@ def gather(
         np.array([int(row["event_time"] or 0) for row in plain], dtype=np.int64),
         keys,
     )
+
+
+def _labels(model: Model, reads: Reads, known: int) -> dict[str, Any]:
+    """Return the label of each row, as known then; of several, the one of the latest event."""
+    from heptad.service.asof import read_sql
+
+    table, names = model.target.table, (model.link.name, model.target.name)
+    columns = ("event_time", table.key.name, *names)
+    sql = read_sql(table, reads.stored(table).relation, t=None, k=known, columns=columns)
+    rows = reads.queries.arrow(f"SELECT * FROM ({sql}) ORDER BY ALL")
+    pairs = zip(*(rows.column(name).to_pylist() for name in names), strict=True)
+    return {key: value for key, value in pairs if key is not None and value is not None}
 
 
 def _field_column(values: list[Plain]) -> Any:
