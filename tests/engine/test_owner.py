@@ -8,12 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from heptad.engine.local.owner import Owner, socket_path
 from heptad.standards.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLAIM = """
 import sys, time
@@ -86,12 +91,19 @@ def test_a_forked_child_does_not_keep_the_claim(tmp_path: Path) -> None:
         mine.release()
 
 
+@pytest.fixture
+def near() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket, wherever the tests run."""
+    with tempfile.TemporaryDirectory(prefix="h", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 def test_socket_lies_in_the_project_or_where_the_path_is_short(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, near: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = Path("/tmp")
     assert socket_path(short) == short.resolve() / "heptad.sock"
-    runtime = tmp_path / "run"
+    runtime = near / "run"
     runtime.mkdir(mode=0o700)
     monkeypatch.setattr("tempfile.tempdir", str(runtime))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
@@ -108,14 +120,14 @@ def test_socket_lies_in_the_project_or_where_the_path_is_short(
 
 
 def test_a_runtime_folder_open_to_others_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, near: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    (tmp_path / "heptad").mkdir()
-    (tmp_path / "heptad").chmod(0o755)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(near))
+    (near / "heptad").mkdir()
+    (near / "heptad").chmod(0o755)
     with pytest.raises(Refused, match="can be used by others"):
         socket_path(tmp_path / ("d" * 90))
-    (tmp_path / "heptad").rmdir()
-    (tmp_path / "heptad").symlink_to(tmp_path)
+    (near / "heptad").rmdir()
+    (near / "heptad").symlink_to(near)
     with pytest.raises(Refused):
         socket_path(tmp_path / ("d" * 90))
