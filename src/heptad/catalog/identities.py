@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from heptad.engine.local.relations import relation_of
 from heptad.ingest.duplicates import identity_sql
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from heptad.engine.local.duck import Duck
@@ -73,6 +75,16 @@ class Identities:
             self._tables.popitem(last=False)
         return index
 
+    def note(self, table: type[Table], hashes: Hashes) -> None:
+        """Remember what was just stored, if all of it lies in one new file."""
+        name = table.__name__
+        index = self._tables.get(name)
+        if index is not None:
+            files = {file.path for file in self._lake.files(name)} - index.files
+            if len(files) == 1:
+                path = files.pop()
+                index.note(path, self._lake.folder / name / path, hashes)
+
 
 class Index:
     """The hashes of one table: a large sorted part, and a small one for what came last."""
@@ -84,21 +96,29 @@ class Index:
     def _empty(self) -> None:
         none = _Held(np.empty(0, np.int64), np.empty(0, np.int32))
         self._old = self._new = none
-        self._paths: dict[str, Any] = {}
+        self._paths: dict[str, Path] = {}
         self._numbers: list[str] = []
 
-    def follow(self, files: dict[str, Any], duck: Duck) -> None:
+    def follow(self, files: dict[str, Path], duck: Duck) -> None:
         """Bring the hashes up to the files of a version; only new files are read."""
         if self._paths.keys() - files.keys():
             self._empty()
         for path in files.keys() - self._paths.keys():
-            relation = relation_of([files[path]], self._table.columns())
+            relation = relation_of([str(files[path])], self._table.columns())
             sql = f"SELECT {identity_sql(self._table)} AS h FROM {relation} AS kept"
             parts = [b.column(0).to_numpy() for b in duck.batches(sql)]
-            hashes = np.concatenate([np.empty(0, np.int64), *parts])
-            self._numbers.append(path)
-            self._paths[path] = files[path]
-            self._new = self._new.merged(hashes, len(self._numbers) - 1)
+            self.note(path, files[path], np.concatenate([np.empty(0, np.int64), *parts]))
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The files whose hashes are known, by path inside the table's folder."""
+        return frozenset(self._paths)
+
+    def note(self, path: str, place: Path, hashes: Hashes) -> None:
+        """Remember the hashes of a file."""
+        self._numbers.append(path)
+        self._paths[path] = place
+        self._new = self._new.merged(hashes, len(self._numbers) - 1)
         if len(self._new.hashes) > _MERGE:
             both = np.concatenate([self._old.hashes, self._new.hashes])
             files_of = np.concatenate([self._old.files, self._new.files])
@@ -115,5 +135,5 @@ class Index:
         unique = np.unique(hashes)
         parts = [self._old.find(unique)[1], self._new.find(unique)[1]]
         numbers = np.unique(np.concatenate(parts)).tolist()
-        paths = [self._paths[self._numbers[n]] for n in numbers]
+        paths = [str(self._paths[self._numbers[n]]) for n in numbers]
         return relation_of(paths, self._table.columns())

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from heptad.catalog.running import Order, Run
 from heptad.catalog.staging import Staging
+from heptad.ingest.checks import IDENTITY
 from heptad.ingest.reasons import REASONS, explain
 from heptad.ingest.report import Rejected, RowsReport
 from heptad.sources.config import Source
@@ -41,8 +44,7 @@ def load_rows(
     given = {"deleted": DELETED} if DELETED in reading.columns else {}
     binding = Source(name=source, table=name, origin="", map=given)
     run = _Post(loading, Order(binding, table, reading, "arrival", [], arrival=arrival))
-    report = run.run()
-    return run.answer(report)
+    return run.answer(run.run())
 
 
 class _Post(Run):
@@ -79,12 +81,14 @@ class _Post(Run):
         refused = dict(staging.refused)
         twice = set(staging.judgement.dropped) - refused.keys()
         lines = sorted(staging.named)
+        kept = [n for n in lines if n not in refused and n not in twice]
+        if kept:
+            hashes = np.array([staging.hashes[n] for n in kept], np.int64)
+            self._loading.identities.note(self.order.table, hashes)
         return RowsReport(
             table=report.table,
             load=report.load,
-            accepted=tuple(
-                str(staging.named[n]) for n in lines if n not in refused and n not in twice
-            ),
+            accepted=tuple(str(staging.named[n]) for n in kept),
             duplicates=tuple(str(staging.named[n]) for n in lines if n in twice),
             corrections=report.corrections,
             rejected=tuple(
@@ -101,12 +105,14 @@ class _Remembered(Staging):
     def __init__(self, *parts: Any, **more: Any) -> None:
         super().__init__(*parts, **more)
         self.named: dict[int, str | None] = {}
+        self.hashes: dict[int, int] = {}
         self.refused: list[tuple[int, str]] = []
 
     def look(self, batch: pa.RecordBatch) -> None:
         """Remember keys."""
-        keys = batch.column(self.table.key.name).to_pylist()
-        self.named |= zip(batch.column("_line").to_pylist(), keys, strict=True)
+        lines = batch.column("_line").to_pylist()
+        self.named |= zip(lines, batch.column(self.table.key.name).to_pylist(), strict=True)
+        self.hashes |= zip(lines, batch.column(IDENTITY).to_pylist(), strict=True)
 
     def note(self, lines: list[int], reason: str) -> None:
         """Remember refusals."""
