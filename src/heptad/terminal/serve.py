@@ -4,30 +4,42 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from heptad.engine.local.owner import socket_path
+from heptad.engine.local.owner import Owner, socket_path
 from heptad.runtime import Platform
-from heptad.standards.errors import Busy, Refused
+from heptad.standards.errors import Busy, InputError, Refused
 from heptad.terminal import show
-from heptad.terminal.http import api
-from heptad.terminal.http.access import LOOPBACK, api_keys
+from heptad.terminal.http.access import api_keys, is_loopback
+from heptad.terminal.http.api import public
+from heptad.terminal.http.owner import owner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from fastapi import FastAPI
+
     from heptad.standards.time import Clock
+
+GRACE_S = 30
+"""How long requests that run may go on once the server was told to stop."""
+_BACKLOG = 1024
 
 
 class Server(uvicorn.Server):
     """A uvicorn server that leaves signals to us, since two run in one process."""
 
-    def install_signal_handlers(self) -> None:
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Do nothing."""
+        return nullcontext()
 
 
 def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> None:
@@ -38,57 +50,112 @@ def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> N
         host: address; that of the project file if "".
         port: that of the project file if 0.
         clock: tells the present.
+
+    Raises:
+        Busy: if the project is served already, or the port is taken.
+        Refused: if others than this machine could call, and no key has been issued.
     """
+    holder = Owner(project).holder()
+    if holder is not None:
+        raise Busy(
+            "This project is held by another process already.",
+            got=f"process {holder}",
+            do=f"use it as it is: every command goes through it; or stop it with `kill {holder}`",
+        )
     with Platform.open(project, clock=clock) as platform:
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
-        if host not in LOOPBACK and not api_keys(platform).all():
+        if not is_loopback(host) and not api_keys(platform).all():
             raise Refused(
                 "Without keys the API answers this machine only.",
                 got=host,
                 do="issue one with `heptad keys issue`, or serve on 127.0.0.1",
             )
-        asyncio.run(_serve(platform, host, port))
+        with listening(host, port) as listener, local(socket_path(platform.path)) as own:
+            apps = [(owner(platform), own), (public(platform), listener)]
+            shown = f"[{host}]" if ":" in host else host
+            where = f"http://{shown}:{listener.getsockname()[1]}"
+            asyncio.run(_serve(apps, f"serving {platform.project.name} on {where} (docs: /docs)"))
 
 
-async def _serve(platform: Platform, host: str, port: int) -> None:
-    """Run both servers; either stops the other."""
-    path = socket_path(platform.path)
-    path.unlink(missing_ok=True)
-    listening = _listen(host, port)
-    local = uvicorn.Config(api.owner(platform), uds=str(path), log_level="warning", lifespan="off")
-    public = uvicorn.Config(api.public(platform), log_level="warning", lifespan="off")
-    servers = [Server(local), Server(public)]
+async def _serve(apps: list[tuple[FastAPI, socket.socket]], ready: str) -> None:
+    """Run the servers until a signal stops them; if one ends, the others do."""
+    servers = [Server(_config(app)) for app, _ in apps]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop, servers)
-    show.say(
-        f"serving {platform.project.name} on http://{host}:{listening.getsockname()[1]} (docs: /docs)"
+    running = [
+        asyncio.create_task(server.serve(sockets=[at]))
+        for server, (_, at) in zip(servers, apps, strict=True)
+    ]
+    while not all(server.started for server in servers) and not any(t.done() for t in running):
+        await asyncio.sleep(0.01)
+    show.say(ready)
+    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    _stop(servers)
+    await asyncio.gather(*running)
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
-    try:
-        await asyncio.gather(servers[0].serve(), servers[1].serve(sockets=[listening]))
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _stop(servers: list[Server]) -> None:
+    """Let what runs come to its end; told twice, end it."""
     for server in servers:
+        server.force_exit = server.should_exit
         server.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """Take the port before anything is promised.
 
     Raises:
         Busy: if somebody else has it.
+        InputError: if there is no such address.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            "There is no such address.", got=host, do="say another with --host"
+        ) from error
+    family, kind, number, _, address = found[0]
+    listener = socket.socket(family, kind, number)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(_BACKLOG)
     except OSError as error:
-        listening.close()
+        listener.close()
         raise Busy(
             f"Port {port} is taken or not allowed.", got=str(error), do="say another with --port"
         ) from error
-    return listening
+    return listener
+
+
+@contextmanager
+def local(path: Path) -> Iterator[socket.socket]:
+    """Listen at a path that only this user can reach; a socket that a dead process left is removed.
+
+    Whoever holds the project's lock may remove it: nobody else can be listening there.
+    """
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        # With a mask from before the bind on, nobody else gets in between.
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(before)
+        listener.listen(_BACKLOG)
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)

@@ -66,6 +66,7 @@ def read_features(
             {
                 "name": f.name,
                 "value": values[f.name],
+                "unit": unit_of(f),
                 "shown": shown(values[f.name], unit_of(f)),
                 "what": f.sentence(),
             }

@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Header, Request
 
 from heptad.security.apikeys import ApiKeys, Principal
-from heptad.security.purposes import PURPOSES, may_act
-from heptad.standards.errors import InputError, Refused, Unauthorised
+from heptad.security.purposes import PURPOSES, find_purpose, may_act
+from heptad.standards.errors import Refused, Unauthorised
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "testclient"})
 LOCAL = "admin"
+"""The role of whoever calls from this machine while no key has been issued."""
+WRITERS = frozenset({"admin", "engineer", "app"})
+"""Roles that may post rows to any table."""
+REVIEWERS = frozenset({"audit", "legal"})
+"""Purposes for which the decisions of every application may be read."""
 
 
 def opened(request: Request) -> Platform:
@@ -29,9 +34,22 @@ def api_keys(platform: Platform) -> ApiKeys:
     return ApiKeys(platform.catalog.keys, platform.keys.pepper("api"), platform.clock)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address, or the name of a Host header, means this machine."""
+    name = host.strip("[]")
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def caller(
     request: Request,
-    authorization: Annotated[str | None, Header(description="Bearer and a key.")] = None,
+    authorization: Annotated[
+        str | None, Header(description="`Bearer` and a key; needed once a key was issued.")
+    ] = None,
 ) -> Principal:
     """Say who calls.
 
@@ -43,8 +61,9 @@ def caller(
     """
     keys = api_keys(opened(request))
     if authorization is None and not keys.all():
+        # The Host header too: a web page may have its own name point to this machine.
         host = request.client.host if request.client else ""
-        if host in LOOPBACK:
+        if is_loopback(host) and is_loopback(request.url.hostname or ""):
             return Principal(id="local", role=LOCAL, purposes=frozenset(PURPOSES))
         raise Unauthorised(
             "Calls from another machine need a key.", do="issue one with `heptad keys issue`"
@@ -56,22 +75,79 @@ def caller(
 def purpose(
     who: Annotated[Principal, Depends(caller)],
     heptad_purpose: Annotated[
-        str, Header(description="Why you read; decides what is masked.")
-    ] = "service",
+        str,
+        Header(
+            description="Why you read; without it personal values are masked.",
+            examples=["service"],
+        ),
+    ] = "",
 ) -> str:
-    """Say for which purpose the call is made.
+    """Say for which purpose the call is made; "" for none.
 
     Raises:
-        InputError: if there is no such purpose.
+        UnknownName: if there is no such purpose.
         Refused: if the caller may not act for it.
     """
-    if heptad_purpose not in PURPOSES:
-        raise InputError(
-            "There is no such purpose.", got=heptad_purpose, do=f"use one of {sorted(PURPOSES)}"
-        )
+    if not heptad_purpose:
+        return ""
+    find_purpose(heptad_purpose)
     if heptad_purpose not in who.purposes or not may_act(who.role, heptad_purpose):
-        raise Refused(f"A {who.role} may not act for {heptad_purpose}.", do="ask for another key")
+        raise Refused(
+            f"This caller, a {who.role}, may not act for {heptad_purpose}.",
+            do="ask for a key with that purpose",
+        )
     return heptad_purpose
+
+
+def require_writer(who: Principal) -> None:
+    """Let only those post rows that bring data.
+
+    Raises:
+        Refused: if the caller is another.
+    """
+    if who.role not in WRITERS:
+        raise Refused(
+            f"A key of the role {who.role} may not post rows.",
+            do=f"use one of the roles {', '.join(sorted(WRITERS))}",
+        )
+
+
+def require_decider(who: Principal, platform: Platform, app: str) -> None:
+    """Let only those decide who may act for the application's purpose.
+
+    Raises:
+        UnknownName: if there is no such application.
+        Refused: if the caller may not.
+    """
+    wanted = platform.app(app).purpose
+    if wanted not in who.purposes:
+        raise _refused(who, app, wanted)
+
+
+def require_reader(who: Principal, platform: Platform, app: str = "") -> None:
+    """Let only those read decisions who may act for the application's purpose, or review them.
+
+    Args:
+        who: the caller.
+        platform: the open project.
+        app: the application; every one if "".
+
+    Raises:
+        UnknownName: if there is no such application.
+        Refused: if the caller may not.
+    """
+    for name in [app] if app else platform.apps:
+        wanted = platform.app(name).purpose
+        if not who.purposes & {wanted, *REVIEWERS}:
+            raise _refused(who, name, wanted)
+
+
+def _refused(who: Principal, app: str, purpose: str) -> Refused:
+    return Refused(
+        f"The application {app} works for the purpose {purpose}, which this key does not have.",
+        got=", ".join(sorted(who.purposes)),
+        do=f"ask for a key with the purpose {purpose}",
+    )
 
 
 Opened = Annotated["Platform", Depends(opened)]

@@ -3,36 +3,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 
 from heptad.standards.errors import InputError
 from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import full_id, row
-from heptad.terminal.http.access import Caller, Opened
+from heptad.terminal.http.access import Caller, Opened, require_decider, require_reader
+from heptad.terminal.http.answers import AppInfo, AppList, Explanation, PageData, Proof, Replay
 from heptad.terminal.http.problems import RESPONSES
-from heptad.terminal.http.schemas import Anything, Decided, DecidePlease, DecisionPage, Id
+from heptad.terminal.http.schemas import Decided, DecidePlease, DecisionPage, Id
 
 router = APIRouter(prefix="/v1", tags=["decisions"], responses=RESPONSES)
 
 
 @router.get("/apps")
-def apps(platform: Opened, _: Caller) -> Anything:
+def apps(platform: Opened, _: Caller) -> AppList:
     """List the applications."""
-    return Anything(**run(platform, "apps.list", {}))
+    return AppList(**run(platform, "apps.list", {}))
 
 
 @router.get("/apps/{app}")
-def app(app: str, platform: Opened, _: Caller) -> Anything:
+def app(app: str, platform: Opened, _: Caller) -> AppInfo:
     """Show an application: what it decides on and reads, its policy, its pages."""
-    return Anything(**run(platform, "apps.show", {"name": app}))
+    return AppInfo(**run(platform, "apps.show", {"name": app}))
 
 
 @router.get("/apps/{app}/pages/{path}")
-def page(app: str, path: str, platform: Opened, _: Caller) -> Anything:
+def page(app: str, path: str, platform: Opened, who: Caller) -> PageData:
     """Read what a declared page shows."""
-    return Anything(**run(platform, "apps.page", {"name": app, "path": path}))
+    require_reader(who, platform, app)
+    return PageData(**run(platform, "apps.page", {"name": app, "path": path}))
 
 
 @router.post("/apps/{app}/decide")
@@ -40,16 +42,21 @@ def decide(
     app: str,
     please: DecidePlease,
     platform: Opened,
-    _: Caller,
+    who: Caller,
     idempotency_key: Annotated[
-        Id | None, Header(description="Becomes the decision's id; repeat it with the same body.")
+        Id | None,
+        Header(
+            description="Becomes the decision's id; repeat it with the same body.",
+            examples=["order-2026-000017"],
+        ),
     ] = None,
 ) -> Decided:
     """Decide one row.
 
     With the same Idempotency-Key and body the first decision is answered again; with another body
-    the answer is 409. Without a key the id is derived from the row.
+    the answer is 409, and nothing of it is stored. Without a key the id is derived from the row.
     """
+    require_decider(who, platform, app)
     if (please.row is None) == (please.key is None):
         raise InputError("Give either a row or the key of one.", do='send {"key": "…"}')
     entry = platform.decide_one(app, row=please.row, key=please.key, name=idempotency_key)
@@ -59,59 +66,70 @@ def decide(
 @router.get("/decisions")
 def decisions(
     platform: Opened,
-    _: Caller,
-    app: Annotated[str, Query(description="One application.")] = "",
-    outcome: Annotated[str, Query(description="One outcome.")] = "",
-    subject: Annotated[str, Query(description="One subject, for example Customer:42.")] = "",
+    who: Caller,
+    app: Annotated[str, Query(description="One application.", examples=["fraud"])] = "",
+    outcome: Annotated[str, Query(description="One outcome.", examples=["hold"])] = "",
+    subject: Annotated[str, Query(description="One subject.", examples=["Customer:42"])] = "",
     cursor: Annotated[str, Query(description="`cursor` of the page before.")] = "",
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Annotated[int, Query(ge=1, le=500, description="Most decisions.")] = 50,
 ) -> DecisionPage:
-    """List decisions, newest first, page by page."""
-    arguments = {
-        "app": app,
-        "outcome": outcome,
-        "subject": subject,
-        "cursor": cursor,
-        "limit": limit,
-    }
-    return DecisionPage(**run(platform, "decisions.list", arguments))
+    """List decisions, newest first, page by page.
+
+    Pages that follow a cursor do not change while decisions are added.
+    """
+    require_reader(who, platform, app)
+    arguments = {"app": app, "outcome": outcome, "subject": subject, "cursor": cursor}
+    return DecisionPage(**run(platform, "decisions.list", arguments | {"limit": limit}))
 
 
-@router.get("/decisions/{decision}")
+@router.get("/decisions/{decision}", response_model_exclude_unset=True)
 def decision(
     decision: str,
     platform: Opened,
-    _: Caller,
+    who: Caller,
     to: Annotated[
         Literal["engineer", "officer", "customer"], Query(description="For whom.")
     ] = "officer",
     language: Annotated[Literal["en", "zh"], Query(description="Of the sentences.")] = "en",
-) -> Anything:
-    """Explain a decision: reasons, values, score, policy, versions."""
-    return Anything(**run(platform, "explain", {"id": decision, "to": to, "language": language}))
+) -> Explanation:
+    """Explain a decision: reasons, values, score, policy, versions.
+
+    Its first characters name it if no other decision begins so.
+    """
+    name = _readable(who, platform, decision)
+    return Explanation(**run(platform, "explain", {"id": name, "to": to, "language": language}))
 
 
 @router.post("/decisions/{decision}/replay")
-def replay(decision: str, platform: Opened, _: Caller) -> Anything:
+def replay(decision: str, platform: Opened, who: Caller) -> Replay:
     """Decide again and derive again from what was stored, and compare bit for bit."""
-    return Anything(**run(platform, "replay", {"ids": [decision]}))
+    name = _readable(who, platform, decision)
+    return Replay(**run(platform, "replay", {"ids": [name]}))
 
 
 @router.get("/decisions/{decision}/proof")
-def proof(decision: str, platform: Opened, _: Caller) -> Anything:
+def proof(decision: str, platform: Opened, who: Caller) -> Proof:
     """Prove that a decision is in the log: its leaf, the path to the root and the signed head."""
     from heptad.security.merkle import leaf_hash
+    from heptad.security.notes import read_note
 
-    entry = platform.catalog.decisions.get(full_id(platform, decision))
+    entry = platform.catalog.decisions.get(_readable(who, platform, decision))
     ledger = platform.log.ledger
-    head = ledger.head()
-    return Anything.model_validate(
-        {
-            "index": entry.place,
-            "size": head.size,
-            "leaf": leaf_hash(ledger.read(entry.place)).hex(),
-            "path": [h.hex() for h in ledger.inclusion(entry.place, head.size)],
-            "root": head.root.hex(),
-            "checkpoint": ledger.checkpoint(),
-        }
+    # The log may grow meanwhile: size, root and path are those of this one note.
+    note = ledger.checkpoint()
+    head = read_note(note, ledger.origin, platform.keys.public_key())
+    return Proof(
+        index=entry.place,
+        size=head.size,
+        leaf=leaf_hash(ledger.read(entry.place)).hex(),
+        path=[h.hex() for h in ledger.inclusion(entry.place, head.size)],
+        root=head.root.hex(),
+        checkpoint=note,
     )
+
+
+def _readable(who: Any, platform: Any, start: str) -> str:
+    """Return the id of a decision that the caller may read."""
+    name = full_id(platform, start)
+    require_reader(who, platform, platform.catalog.decisions.get(name).app)
+    return name

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from heptad.security.masks import redact
 from heptad.standards.errors import Busy, HeptadError, InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -17,19 +18,46 @@ if TYPE_CHECKING:
 
 MEDIA = "application/problem+json"
 _LOG = logging.getLogger("heptad.http")
-
-PROBLEM = {
-    "description": "What happened, the value met and what to do (RFC 9457).",
-    "content": {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+_MEANINGS = {
+    400: "The request cannot be read.",
+    401: "A key is needed, and none that is valid was given.",
+    403: "Role or purpose do not allow it.",
+    404: "There is no such thing.",
+    405: "The path does not take this method.",
+    409: "The same id was used before for another request, or the state has moved on.",
+    413: "The body is too large.",
+    415: "The body is of a kind that is not read.",
+    422: "The request breaks a contract; nothing of it was applied.",
+    500: "The server failed, or a store is damaged.",
+    503: "Busy; the same request may succeed after `Retry-After` seconds.",
 }
-RESPONSES: dict[int | str, dict[str, Any]] = dict.fromkeys(
-    (400, 401, 403, 404, 409, 413, 415, 422, 503), PROBLEM
-)
+
+
+def _response(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": _MEANINGS[status], "content": {MEDIA: {"schema": schema}}}
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {status: _response(status) for status in _MEANINGS}
 """Every answer but success that any route may give."""
 
 
-class _Unreadable(HeptadError):
-    code, status = "request", 400
+class TooLarge(HeptadError):
+    """A body is larger than is taken at once."""
+
+    code, status, exit = "too-large", 413, 3
+
+
+class WrongMedia(HeptadError):
+    """A body is of a kind that is not read."""
+
+    code, status, exit = "media", 415, 3
+
+
+class Unreadable(HeptadError):
+    """A request that HTTP itself does not allow."""
+
+    code, status, exit = "request", 400, 3
 
 
 def problem(error: HeptadError) -> JSONResponse:
@@ -49,24 +77,36 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        shown = first.get("input")
-        got = shown if isinstance(shown, str | int | float) else type(shown).__name__
-        return problem(InputError(f"{where}: {first['msg']}.", got=str(got), do="see /docs"))
+        return problem(_refused(error.errors()[0]))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == 404:
-            return problem(
-                UnknownName("There is no such path.", got=request.url.path, do="see /docs")
-            )
-        other = _Unreadable(f"{error.detail}.", got=request.method, do="see /docs")
-        other.status = error.status_code  # type: ignore[misc]
-        return problem(other)
+        return problem(_understood(error, request.method, request.url.path))
 
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
         # The cause goes to the log, never to the caller: it may name what they may not see.
         _LOG.error("unforeseen error", exc_info=error)
         return problem(HeptadError("The server failed to answer.", do="see the server's log"))
+
+
+def _refused(found: dict[str, Any]) -> InputError:
+    """Return what a request that does not fit its schema is told."""
+    where = ".".join(str(part) for part in found["loc"])
+    given = found.get("input")
+    plain = isinstance(given, str | int | float)
+    got = redact(str(given)) if plain else type(given).__name__
+    return InputError(f"{where}: {found['msg']}.", got=got, do="see /docs")
+
+
+def _understood(error: HTTPException, method: str, path: str) -> HeptadError:
+    """Return what an error of the framework is told as."""
+    if error.status_code == 404:
+        return UnknownName("There is no such path.", got=path, do="see /docs")
+    if error.status_code == 413:
+        from heptad.terminal.http.meter import too_large
+
+        return too_large()
+    found = Unreadable(f"{error.detail}.", got=method, do="see /docs")
+    found.status = error.status_code  # type: ignore[misc]
+    return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routes about features, lineage, models and the log."""
+"""Routes that read features, lineage, models, loads and the log."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from heptad.terminal.commands import run
-from heptad.terminal.http.access import Caller, Opened
+from heptad.terminal.http.access import Caller, Opened, require_reader
+from heptad.terminal.http.answers import (
+    Checkpoint,
+    FeatureList,
+    FeatureValues,
+    Lineage,
+    LoadList,
+    LogHead,
+    ModelList,
+)
 from heptad.terminal.http.problems import RESPONSES
-from heptad.terminal.http.schemas import Anything
 
 router = APIRouter(prefix="/v1", tags=["reads"], responses=RESPONSES)
 
 
 @router.get("/features")
 def features(
-    platform: Opened, _: Caller, app: Annotated[str, Query(description="One application.")] = ""
-) -> Anything:
+    platform: Opened,
+    _: Caller,
+    app: Annotated[str, Query(description="One application.", examples=["fraud"])] = "",
+) -> FeatureList:
     """List the features with their definitions in words, units and versions."""
-    return Anything(**run(platform, "features.list", {"app": app}))
+    return FeatureList(**run(platform, "features.list", {"app": app}))
 
 
 @router.get("/features/{app}/{key}")
@@ -28,41 +38,50 @@ def feature_values(
     app: str,
     key: str,
     platform: Opened,
-    _: Caller,
-    t: Annotated[str, Query(description="As of this instant, ISO 8601; now by default.")] = "",
-    k: Annotated[str, Query(description="As known at this instant.")] = "",
-    entity: Annotated[str, Query(description="What the key names, for example Merchant.")] = "",
-) -> Anything:
+    who: Caller,
+    t: Annotated[
+        str,
+        Query(description="As of this instant, ISO 8601; now by default.", examples=["2026-03-01"]),
+    ] = "",
+    k: Annotated[str, Query(description="As known at this instant; t by default.")] = "",
+    entity: Annotated[
+        str, Query(description="What the key names; whom decisions are about by default.")
+    ] = "",
+) -> FeatureValues:
     """Read the features of one key as of an instant."""
+    require_reader(who, platform, app)
     arguments = {"app": app, "key": key, "t": t, "k": k, "entity": entity}
-    return Anything(**run(platform, "features.read", arguments))
+    return FeatureValues(**run(platform, "features.read", arguments))
 
 
 @router.get("/lineage/{node:path}")
-def lineage(node: str, platform: Opened, _: Caller) -> Anything:
-    """Show what a column, feature, model or application comes from and touches."""
-    return Anything(**run(platform, "lineage", {"node": node}))
+def lineage(node: str, platform: Opened, _: Caller) -> Lineage:
+    """Show what a column, feature, model or application comes from and touches.
+
+    For example `Payment.amount`, `fraud.count_1h`, `fraud`, or the name of a source.
+    """
+    return Lineage(**run(platform, "lineage", {"node": node}))
 
 
 @router.get("/models")
-def models(platform: Opened, _: Caller) -> Anything:
+def models(platform: Opened, _: Caller) -> ModelList:
     """List the models: who trained and approved them, and how good they are."""
-    return Anything(**run(platform, "models.list", {}))
+    return ModelList(**run(platform, "models.list", {}))
 
 
 @router.get("/loads")
-def loads(platform: Opened, _: Caller) -> Anything:
+def loads(platform: Opened, _: Caller) -> LoadList:
     """List past loads."""
-    return Anything(**run(platform, "loads", {}))
+    return LoadList(**run(platform, "loads", {}))
 
 
 @router.get("/log")
-def log(platform: Opened, _: Caller) -> Anything:
+def log(platform: Opened, _: Caller) -> LogHead:
     """Say how long the decision log is and what its signed head is."""
-    return Anything(**run(platform, "log.show", {}))
+    return LogHead(**run(platform, "log.show", {}))
 
 
 @router.get("/log/checkpoint")
-def checkpoint(platform: Opened, _: Caller) -> Anything:
+def checkpoint(platform: Opened, _: Caller) -> Checkpoint:
     """Return the signed head of the decision log as a note, to be kept elsewhere."""
-    return Anything(**run(platform, "log.checkpoint", {}))
+    return Checkpoint(**run(platform, "log.checkpoint", {}))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,9 +34,18 @@ class Health(BaseModel):
     """Whether the service answers and its stores are open."""
 
     status: Literal["ok"]
-    version: str
-    project: str
-    decisions: int = Field(description="Entries of the decision log.")
+    version: str = Field(examples=["0.1.0"])
+
+
+class Rejected(BaseModel):
+    """A row that was set aside."""
+
+    line: int = Field(description="Number of the row in the request, from 1.")
+    key: str | None = Field(description="Its key, if it could be read.")
+    reason: str = Field(examples=["range"])
+    field: str = Field(examples=["amount"])
+    says: str = Field(examples=["Payment.amount is outside of what is allowed."])
+    do: str
 
 
 class Loaded(BaseModel):
@@ -46,9 +55,7 @@ class Loaded(BaseModel):
     accepted: int = Field(description="Rows stored durably.")
     duplicates: int = Field(description="Rows that were stored before, unchanged.")
     quarantined: int = Field(description="Rows set aside, see `heptad quarantine show`.")
-    rejected: list[dict[str, Any]] = Field(
-        description="line, reason and cure of each row set aside."
-    )
+    rejected: list[Rejected] = Field(description="Each row that was set aside.")
     version: int | None = Field(description="Version of the table that holds them.")
     decisions: list[Decided] = Field(description="Decisions that the rows asked for.")
 
@@ -91,12 +98,6 @@ class DecisionPage(BaseModel):
     decisions: list[Decided]
     cursor: str | None
     counts: dict[str, int] = Field(description="All decisions of the application by outcome.")
-
-
-class Anything(BaseModel):
-    """An answer whose fields depend on what was asked."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 Loaded.model_rebuild()

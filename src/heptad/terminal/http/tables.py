@@ -9,61 +9,62 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from heptad.standards.errors import HeptadError, InputError
+from heptad.standards.errors import InputError
 from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import row
-from heptad.terminal.http.access import Caller, Opened, Purpose
-from heptad.terminal.http.problems import RESPONSES
-from heptad.terminal.http.schemas import Anything, Decided, Loaded
+from heptad.terminal.http.access import Caller, Opened, Purpose, require_writer
+from heptad.terminal.http.answers import Contract, Rows, TableInfo, TableList
+from heptad.terminal.http.problems import RESPONSES, WrongMedia
+from heptad.terminal.http.schemas import Decided, Loaded, Rejected
 
 router = APIRouter(prefix="/v1/tables", tags=["tables"], responses=RESPONSES)
-LARGEST_BODY = 8 << 20
 MOST_ROWS = 10_000
-
-
-class TooLarge(HeptadError):
-    """A body is larger than is taken at once."""
-
-    code, status, exit = "too-large", 413, 3
-
-
-class WrongMedia(HeptadError):
-    """A body is of a kind that is not read."""
-
-    code, status, exit = "media", 415, 3
+_EXAMPLE = (
+    '{"id": "p17", "event_time": "2026-03-01T09:30:00Z", "customer": "c42", '
+    '"amount": "12.50", "currency": "EUR", "status": "authorised"}\n'
+)
 
 
 @router.get("")
-def tables(platform: Opened, _: Caller) -> Anything:
+def tables(platform: Opened, _: Caller) -> TableList:
     """List the tables with their rows and versions."""
-    return Anything(**run(platform, "tables.list", {}))
+    return TableList(**run(platform, "tables.list", {}))
 
 
 @router.get("/{name}")
-def table(name: str, platform: Opened, _: Caller) -> Anything:
-    """Show a table: its fields with units, its versions, its quality."""
-    return Anything(**run(platform, "tables.show", {"name": name}))
+def table(name: str, platform: Opened, _: Caller) -> TableInfo:
+    """Show a table: its fields with units, its versions, what reads it."""
+    return TableInfo(**run(platform, "tables.show", {"name": name}))
 
 
 @router.get("/{name}/contract")
-def contract(name: str, platform: Opened, _: Caller) -> Anything:
+def contract(name: str, platform: Opened, _: Caller) -> Contract:
     """Return the contract of a table as ODCS v3, in YAML under `odcs`."""
-    return Anything(**run(platform, "tables.export", {"table": name}))
+    return Contract(**run(platform, "tables.export", {"table": name}))
 
 
 @router.get("/{name}/rows")
 def rows(
     name: str,
     platform: Opened,
+    who: Caller,
     purpose: Purpose,
-    t: Annotated[str, Query(description="What had happened by then, ISO 8601.")] = "",
-    k: Annotated[str, Query(description="What was known by then, ISO 8601.")] = "",
-    after: Annotated[str, Query(description="Key after which to go on.")] = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Anything:
-    """Read rows as of an instant in both times, in key order; personal values as permitted."""
-    arguments = {"name": name, "t": t, "k": k, "after": after, "limit": limit, "purpose": purpose}
-    return Anything(**run(platform, "tables.rows", arguments))
+    t: Annotated[
+        str, Query(description="What had happened by then, ISO 8601.", examples=["2026-03-01"])
+    ] = "",
+    k: Annotated[
+        str, Query(description="What was known by then, ISO 8601.", examples=["2026-03-02"])
+    ] = "",
+    after: Annotated[str, Query(description="`after` of the page before.")] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most rows.")] = 100,
+) -> Rows:
+    """Read rows as of an instant in both times, in key order, page by page.
+
+    Personal values are masked unless `Heptad-Purpose` states a purpose that opens them.
+    """
+    arguments = {"name": name, "t": t, "k": k, "after": after, "limit": limit}
+    more = {"purpose": purpose, "role": who.role}
+    return Rows(**run(platform, "tables.rows", arguments | more))
 
 
 @router.post(
@@ -71,51 +72,41 @@ def rows(
     openapi_extra={
         "requestBody": {
             "required": True,
+            "description": "One row a line, or an array of rows; at most 8 MiB and 10,000 rows.",
             "content": {
-                "application/x-ndjson": {
-                    "schema": {"type": "string"},
-                    "example": '{"id": "p17", "customer": "c42", "amount": "12.50", "currency": "EUR"}\n',
-                },
-                "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+                "application/x-ndjson": {"schema": {"type": "string"}, "example": _EXAMPLE},
+                "application/json": {"schema": {"type": "array"}},
             },
         }
     },
 )
-async def post_rows(name: str, request: Request, platform: Opened, _: Caller) -> Loaded:
+async def post_rows(name: str, request: Request, platform: Opened, who: Caller) -> Loaded:
     """Store rows, known from now on, and decide those that an application decides on.
 
     Rows go through the same checks as files; those that fail are set aside with their reason and
     the others are stored. What is answered as accepted is durable. Posting the same rows again
     stores nothing and answers the first decisions.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    require_writer(who)
+    platform.table(name)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/x-ndjson", "application/json"):
         raise WrongMedia("Rows come as NDJSON or JSON.", got=kind, do="say application/x-ndjson")
-    parsed = parse(await body_of(request), kind)
-    report, made = await run_in_threadpool(platform.accept, name, parsed)
-    return Loaded(
-        table=name,
-        accepted=len(report.accepted),
-        duplicates=len(report.duplicates),
-        quarantined=len(report.rejected),
-        rejected=[asdict(refused) for refused in report.rejected],
-        version=report.version,
-        decisions=[Decided(**row(platform, entry)) for entry in made],
-    )
+    found = await run_in_threadpool(_stored, platform, name, await request.body(), kind)
+    return Loaded(table=name, **found)
 
 
-async def body_of(request: Request) -> bytes:
-    """Read a body, no more than is allowed.
-
-    Raises:
-        TooLarge: if it is larger.
-    """
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > LARGEST_BODY:
-            raise TooLarge("A body has at most 8 MiB.", do="send the rows in several requests")
-    return bytes(data)
+def _stored(platform: Any, name: str, body: bytes, kind: str) -> dict[str, Any]:
+    """Store and decide rows; return what became of them."""
+    report, made = platform.accept(name, parse(body, kind))
+    return {
+        "accepted": len(report.accepted),
+        "duplicates": len(report.duplicates),
+        "quarantined": len(report.rejected),
+        "rejected": [Rejected(**asdict(refused)) for refused in report.rejected],
+        "version": report.version,
+        "decisions": [Decided(**row(platform, entry)) for entry in made],
+    }
 
 
 def parse(data: bytes, kind: str) -> list[dict[str, Any]]:

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Around every request: limits before it, counts and headers after it, metrics of all of them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+
+from heptad.standards.errors import Busy
+from heptad.terminal.http.problems import TooLarge, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from heptad.runtime import Platform
+
+LARGEST_BODY = 8 << 20
+MOST_AT_ONCE = 256
+"""Requests that may be under way at once; more are told to come back."""
+_METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
+HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class Meter:
+    """An ASGI layer that limits, counts and times requests.
+
+    Attributes:
+        requests: (method, path of the route, status) → how many.
+        seconds: path of the route → seconds spent.
+        running: requests under way.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it before anything is read."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 500
+        scope.setdefault("state", {})["meter"] = self
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        self.running += 1
+        try:
+            await (self._refusal(scope) or self.app)(scope, _bounded(receive), answer)
+        finally:
+            self.running -= 1
+            path = getattr(scope.get("route"), "path", "unknown")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self.requests[method, path, status] += 1
+            self.seconds[path] += time.perf_counter() - start
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """Return the answer to a request that is not even begun, or None."""
+        if self.running > MOST_AT_ONCE:
+            return problem(Busy("Too many requests at once.", do="send it again in a second"))
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > LARGEST_BODY:
+            return problem(too_large())
+        return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Return what receives a body, no more than is allowed."""
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > LARGEST_BODY:
+            raise HTTPException(TooLarge.status)
+        return message
+
+    return bounded
+
+
+def too_large() -> TooLarge:
+    """Return the error of a body that is too large."""
+    return TooLarge(
+        f"A body has at most {LARGEST_BODY >> 20} MiB.", do="send the rows in several requests"
+    )
+
+
+def exposition(meter: Meter, platform: Platform) -> str:
+    """Write the metrics in Prometheus' text form; no label holds anything personal."""
+    lines = [
+        *_family("heptad_requests_total", "counter", "Requests answered.", (
+            ({"method": method, "path": path, "status": str(status)}, n)
+            for (method, path, status), n in sorted(dict(meter.requests).items())
+        )),
+        *_family("heptad_request_seconds_total", "counter", "Seconds spent answering.", (
+            ({"path": path}, round(n, 6)) for path, n in sorted(dict(meter.seconds).items())
+        )),
+        *_family("heptad_requests_running", "gauge", "Requests under way.", [({}, meter.running)]),
+        *_family("heptad_decisions_total", "counter", "Decisions recorded, by outcome.", (
+            ({"app": name, "outcome": outcome}, n)
+            for name in sorted(platform.apps)
+            for outcome, n in sorted(platform.catalog.decisions.counts(name).items())
+        )),
+        *_family("heptad_log_entries", "gauge", "Entries of the log.", [({}, len(platform.log))]),
+        *_family("heptad_table_rows", "gauge", "Stored row versions.", (
+            ({"table": name}, v.rows)
+            for name, v in sorted(platform.catalog.versions.current().items())
+        )),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _family(
+    name: str, kind: str, says: str, samples: Iterable[tuple[Mapping[str, str], float]]
+) -> list[str]:
+    """Write one metric."""
+    lines = [f"# HELP {name} {says}", f"# TYPE {name} {kind}"]
+    for labels, value in samples:
+        pairs = ",".join(f'{n}="{_escaped(v)}"' for n, v in labels.items())
+        lines.append(f"{name}{{{pairs}}} {value}" if pairs else f"{name} {value}")
+    return lines
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
