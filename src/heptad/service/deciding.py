@@ -237,9 +237,11 @@ def select_rows(  # noqa: PLR0913 - what rows are chosen by
     if keys is not None:
         tables["wanted"] = _wanted(keys, known)
         where += _asked(queries, f"{stored.relation} r", key, tables["wanted"])
-    if known is None and stored.corrected:
+    if stored.corrected:
+        # A row that was corrected before it happened has two versions of one known_time.
+        one = key if known is None else f"{key}, r.known_time"
         where.append(
-            f"true QUALIFY row_number() OVER (PARTITION BY r.{key} "
+            f"true QUALIFY row_number() OVER (PARTITION BY r.{one} "
             f"ORDER BY r.known_time, r._load, r._line) = 1"
         )
     sql = f"SELECT {chosen} FROM {stored.relation} r WHERE {' AND '.join(where)}"

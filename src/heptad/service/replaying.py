@@ -7,9 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from heptad.service.deciding import answer, score_of
+from heptad.service.deciding import answer, plain_rows, score_of
 from heptad.service.decisions import (
     Decision,
     changed,
@@ -17,15 +15,19 @@ from heptad.service.decisions import (
     differences,
     environment,
 )
-from heptad.service.history import Spine, spine_of
+from heptad.service.history import Spine, instants, spine_of
 from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from heptad.service.app import App, Inputs, Outcome
+    import pyarrow as pa
+
+    from heptad.service.app import App, Inputs, Outcome, Plain
     from heptad.service.deciding import Scorer
     from heptad.service.records import Opened
+
+    Seen = tuple[Mapping[str, Plain], Mapping[str, Plain]]
 
 BATCH = 20_000
 """Decisions derived in one query."""
@@ -39,8 +41,8 @@ class Replay:
         decided: step `decide`: "identical", "different" or "erased" → how many.
         derived: step `derive`, the same.
         findings: (decision id, step, what differs), the first hundred.
-        elsewhere: what of the environment differs from that of the decisions; bit-for-bit
-            equality is promised only where nothing does.
+        elsewhere: what of the environment, the code or the definitions differs from that of the
+            decisions; bit-for-bit equality is promised only where nothing does.
     """
 
     decided: Counter[str] = field(default_factory=Counter)
@@ -84,8 +86,8 @@ class Archive:
 def replay(entries: Iterable[Opened], archive: Archive) -> Replay:
     """Replay decisions.
 
-    Step `decide` gives the stored inputs to the application again; step `derive` computes the
-    features again from the table versions named in the record.
+    Step `decide` gives the stored inputs to the application again; step `derive` reads the row
+    and computes the features again from the table versions named in the record.
     """
     report = Replay()
     groups: dict[tuple[str, tuple[tuple[str, int], ...]], list[Decision]] = defaultdict(list)
@@ -139,31 +141,53 @@ def _derive_again(group: Sequence[Decision], archive: Archive, report: Replay) -
         for then in group:
             report.found(then.id, "derive", [f"the application {then.app} is gone"])
         return
-    redefined = definitions_version(app) != group[0].definitions
+    _compare_definitions(app, group, report)
+    try:
+        now = _derived(app, group, archive)
+    except HeptadError as error:
+        for then in group:
+            report.found(then.id, "derive", [error.what])
+        return
+    for then in group:
+        report.found(then.id, "derive", _moved(then, now.get((then.row_key, then.known_time)), app))
+
+
+def _compare_definitions(app: App, group: Sequence[Decision], report: Replay) -> None:
+    """Say what of the application is not what it was, though it may answer the same."""
+    for what, now, then in (
+        ("code", app.code_version(), {d.code for d in group}),
+        ("feature definitions", definitions_version(app), {d.definitions for d in group}),
+    ):
+        for other in sorted(then - {now}):
+            report.elsewhere[f"{app.name} {what}"] = f"{other} then, {now} now"
+
+
+def _derived(app: App, group: Sequence[Decision], archive: Archive) -> dict[tuple[str, int], Seen]:
+    """Read rows and features again: (key, known_time) → the row and its features."""
     rows = archive.rows(app, group)
     features = archive.features(app, spine_of(app.on, rows), group[0].tables)
-    names = list(features)
-    columns = [features[n].to_pylist() for n in names]
-    by_key = {
-        (key, known): n
-        for n, (key, known) in enumerate(
-            zip(
-                rows.column(app.on.key.name).to_pylist(),
-                rows.column("known_time").cast(pa.int64()).to_pylist(),
-                strict=True,
-            )
-        )
-    }
-    for then in group:
-        n = by_key.get((then.row_key, then.known_time))
-        if n is None:
-            report.found(then.id, "derive", [f"{then.on} {then.row_key} is not in its table"])
-            continue
-        now = {name: column[n] for name, column in zip(names, columns, strict=True)}
-        what = [
-            f"{f}: {then.features.get(f)} then, {now.get(f)} now"
-            for f in changed(then.features, now)
-        ]
-        if what and redefined:
-            what.append("the feature definitions have changed since")
-        report.found(then.id, "derive", what)
+    columns = [column.to_pylist() for column in features.values()]
+    values = zip(*columns, strict=True) if columns else [()] * rows.num_rows
+    found: dict[tuple[str, int], Seen] = {}
+    known = instants(rows.column("known_time")).to_pylist()
+    for row, at, value in zip(plain_rows(app.on, rows), known, values, strict=True):
+        found[str(row[app.on.key.name]), at] = row, dict(zip(features, value, strict=True))
+    return found
+
+
+def _moved(then: Decision, seen: Seen | None, app: App) -> list[str]:
+    """Name what of a decision's row and features is not in the tables that it names."""
+    if seen is None:
+        return [f"{then.on} {then.row_key} is not in its table"]
+    row, features = seen
+    what = [
+        f"{then.on}.{name}: {then.row[name]} then, {row.get(name)} now"
+        for name in changed(then.row, {name: row.get(name) for name in then.row})
+    ]
+    what += [
+        f"{name}: {then.features.get(name)} then, {features.get(name)} now"
+        for name in changed(then.features, features)
+    ]
+    if what and definitions_version(app) != then.definitions:
+        what.append("the feature definitions have changed since")
+    return what
