@@ -216,11 +216,14 @@ class Run:
         self.order.told(f"{self.order.source.name}: {rows:,} rows", min(share, 1.0))
 
     def findings(self, staging: Staging) -> tuple[Finding, ...]:
-        """Compare with what the source and the table held at their last load."""
+        """Compare with what the source held at its last load."""
         catalog, name = self._loading.catalog, self.order.source.name
         before = catalog.settings.get(_columns_of(name), {})
         found = drift.of_columns(before, staging.shapes)
-        past = catalog.quality.latest(self.order.table.__name__)
+        last = catalog.loads.recent(
+            self.order.table.__name__, source=name, status="committed", limit=1
+        )
+        past = catalog.quality.profile(last[0].id) if last else []
         profiler = staging.profiler
         return (*found, *drift.of_values(past, profiler.profiles(), profiler.counts))
 
