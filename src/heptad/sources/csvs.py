@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from heptad.sources.files import BLOCK, blocks, check_unchanged
+from heptad.sources.marks import check_text
 from heptad.sources.reading import (
     LONGEST_RECORD,
     Meter,
@@ -20,6 +21,7 @@ from heptad.sources.reading import (
     check_columns,
     good_rows,
     line_of,
+    named,
 )
 from heptad.sources.records import Chunk, Records
 from heptad.standards.errors import InputError
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from heptad.sources.config import Format
     from heptad.sources.reading import InputFile
 
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
-}  # fmt: skip
 _BLANKS = re.compile(rb"[ \t]+")
 _LINE_ENDS = re.compile(rb"[ \t]*[\r\n][ \t\r\n]*")
 _MANY = 20
@@ -56,7 +55,8 @@ class Csv:
         self.files = tuple(files)
         self._form, self.meter = form, Meter()
         self._names = [self._header(file) for file in files]
-        self.columns = tuple(dict.fromkeys(name for names in self._names for name in names))
+        names = dict.fromkeys(name for names in self._names for name in names)
+        self.columns = check_columns(list(names), named(files))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; see `Reading.batches`."""
@@ -241,7 +241,7 @@ def _decoded(raw: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
     first = True
     for block in raw:
         if first:
-            _check_encoding(block, encoding, name)
+            check_text(block, name, encoding)
             first = False
             yield block.removeprefix(codecs.BOM_UTF8) if plain else decoder.decode(block).encode()
             continue
@@ -250,25 +250,8 @@ def _decoded(raw: Iterable[bytes], encoding: str, name: str) -> Iterator[bytes]:
         yield decoder.decode(b"", final=True).encode()
 
 
-def _check_encoding(block: bytes, encoding: str, name: str) -> None:
-    """Refuse a file whose first bytes say that it is in another encoding."""
-    marked = next((known for mark, known in _MARKS.items() if block.startswith(mark)), None)
-    looks = marked or ("utf-16" if b"\0" in block[:200] and not _is_wide(encoding) else None)
-    if looks == "utf-16" and not _is_wide(encoding):
-        raise InputError(
-            "The file looks like UTF-16.",
-            got=encoding,
-            do='add encoding = "utf-16" to the source',
-            place=name,
-        )
-
-
 def _is_utf8(encoding: str) -> bool:
     return encoding in ("utf-8", "utf-8-sig", "ascii")
-
-
-def _is_wide(encoding: str) -> bool:
-    return encoding.startswith("utf-16")
 
 
 def _separator(file: InputFile, form: Format) -> str:

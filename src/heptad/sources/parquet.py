@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from heptad.sources.cells import text_column
 from heptad.sources.files import check_unchanged
-from heptad.sources.reading import Meter, check_columns, good_rows, line_of
+from heptad.sources.reading import Meter, check_columns, good_rows, line_of, named
 from heptad.standards.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class ParquetFiles:
     def __init__(self, files: Sequence[InputFile]) -> None:
         self.files, self.meter = tuple(files), Meter()
         self._names = [_names(file) for file in files]
-        self.columns = tuple(dict.fromkeys(name for names in self._names for name in names))
+        names = dict.fromkeys(name for names in self._names for name in names)
+        self.columns = check_columns(list(names), named(files))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; see `Reading.batches`."""

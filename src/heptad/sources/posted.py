@@ -45,7 +45,7 @@ class Posted:
         names = dict.fromkeys(columns)
         for row in self._rows:
             names |= dict.fromkeys(row)
-        self.columns = check_columns(list(names), "")
+        self.columns = check_columns(list(names), "rows")
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; see `Reading.batches`."""
@@ -61,10 +61,28 @@ class Posted:
 
 def _cells(row: Mapping[str, Any], number: int) -> dict[str, str | None]:
     if not isinstance(row, dict) or not all(isinstance(name, str) for name in row):
-        raise InputError("A row is an object by names.", got=row, place=f"row {number}")
-    try:
-        return flat(row)
-    except (UnicodeError, RecursionError) as error:
         raise InputError(
-            "A row has a value that is no text.", got=str(error), place=f"row {number}"
+            "A row is an object by names.",
+            got=row,
+            do='send for example {"id": "p17"}',
+            place=f"row {number}",
+        )
+    try:
+        cells = flat(row)
+        for text in cells.values():
+            _ = text and text.encode()
+    except UnicodeError as error:
+        raise InputError(
+            "A row has a value that is no text.",
+            got=str(error),
+            do="send UTF-8; half of a surrogate pair is no character",
+            place=f"row {number}",
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            "A row cannot be laid out as columns.",
+            got=str(error),
+            do="send an object of plain values by field name",
+            place=f"row {number}",
+        ) from error
+    return cells

@@ -22,6 +22,7 @@ FILE_SHIFT = 40
 """A line is the record number in the lower 40 bits and the number of the file above them."""
 
 MOST_COLUMNS = 2000
+LONGEST_NAME = 200
 LONGEST_RECORD = 1 << 20
 SHOWN_TEXT = 4096
 """Characters of an unreadable record that are kept."""
@@ -80,6 +81,11 @@ def line_of(file: int, record: int) -> int:
     return (file << FILE_SHIFT) + record
 
 
+def named(files: Sequence[InputFile]) -> str:
+    """Name files, for errors that concern all of them together."""
+    return ", ".join([file.name for file in files[:3]] + ["…"] * (len(files) > 3))
+
+
 def schema_of(columns: Sequence[str]) -> pa.Schema:
     """Return the schema of a reading's batches."""
     fields = [pa.field(name, pa.string()) for name in columns]
@@ -133,10 +139,12 @@ def check_columns(names: Sequence[str], place: str) -> tuple[str, ...]:
             or folded.startswith("__")
             or folded == "_record"
             or not name.isprintable()
+            or len(name) > LONGEST_NAME
         ):
             raise InputError(
                 "The names of the columns cannot be used: each must be there once, whatever its"
-                " case, be printable, not begin with __ and not be _record.",
+                f" case, be printable, have at most {LONGEST_NAME} characters, not begin with __"
+                " and not be _record.",
                 got=name,
                 do="name them in the source with columns = […], and skip the header by header ="
                 " true",

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 from dataclasses import asdict
+from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from heptad.sources.cells import parse_json
 from heptad.standards.errors import InputError
 from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import row
@@ -19,6 +23,8 @@ from heptad.terminal.http.schemas import Decided, Loaded, Rejected
 
 router = APIRouter(prefix="/v1/tables", tags=["tables"], responses=RESPONSES)
 MOST_ROWS = 10_000
+MOST_VALUES = 500_000
+_ONE = "send a list of objects as application/json, or one object a line as application/x-ndjson"
 _EXAMPLE = (
     '{"id": "p17", "event_time": "2026-03-01T09:30:00Z", "customer": "c42", '
     '"amount": "12.50", "currency": "EUR", "status": "authorised"}\n'
@@ -110,30 +116,46 @@ def _stored(platform: Any, name: str, body: bytes, kind: str) -> dict[str, Any]:
 
 
 def parse(data: bytes, kind: str) -> list[dict[str, Any]]:
-    """Read rows.
+    """Read rows, their numbers as the text that stands there.
+
+    Args:
+        data: a list of objects or one object, or one object a line.
+        kind: application/json or application/x-ndjson.
 
     Raises:
         InputError: if they are not JSON objects, or too many.
     """
-    import msgspec
-
-    try:
-        if kind == "application/json":
-            found = msgspec.json.decode(data)
-            found = found if isinstance(found, list) else [found]
-        else:
-            found = [msgspec.json.decode(line) for line in data.splitlines() if line.strip()]
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    if sum(map(data.count, (b"{", b"[", b","))) > MOST_VALUES:
         raise InputError(
-            "The rows are not JSON.", got=str(error), do="send one object a line"
-        ) from error
-    if len(found) > MOST_ROWS:
-        raise InputError(
-            f"At most {MOST_ROWS:,} rows a request.", got=len(found), do="send several"
+            f"At most {MOST_VALUES:,} values a request.", got=len(data), do="send several"
         )
-    for n, given in enumerate(found, 1):
+    whole = kind == "application/json"
+    lines = (line for line in io.BytesIO(data) if line.strip())
+    parts = [data] if whole else list(islice(lines, MOST_ROWS + 1))
+    _check_count(parts)
+    found = [_parsed(part, n) for n, part in enumerate(parts, 1)]
+    rows = found[0] if whole and isinstance(found[0], list) else found
+    _check_count(rows)
+    for n, given in enumerate(rows, 1):
         if not isinstance(given, dict):
-            raise InputError(
-                "Each row is a JSON object.", got=type(given).__name__, place=f"row {n}"
-            )
-    return found
+            raise InputError("Each row is a JSON object.", got=given, do=_ONE, place=f"row {n}")
+    return rows
+
+
+def _check_count(rows: list[Any]) -> None:
+    if len(rows) > MOST_ROWS:
+        raise InputError(f"At most {MOST_ROWS:,} rows a request.", do="send several", place="body")
+
+
+def _parsed(text: bytes, number: int) -> Any:
+    """Read one JSON value."""
+    try:
+        return parse_json(text.removeprefix(codecs.BOM_UTF8).decode())
+    except RecursionError as error:
+        raise InputError(
+            "The rows are nested too deeply.", do=_ONE, place=f"line {number}"
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            "The rows are not JSON.", got=str(error), do=_ONE, place=f"line {number}"
+        ) from error
