@@ -42,7 +42,7 @@ check: dev
 
 test: dev system
 	$(MAKE) check
-	scripts/with-servers $(BIN)/python -m pytest -m 'slow or postgres' --durations=15
+	scripts/with-servers $(BIN)/python -m pytest -m '(slow or postgres) and not soak' --durations=15
 	$(BIN)/python -m tests.readme
 
 bench: dev
