@@ -96,7 +96,7 @@ class Decision:
         import msgspec
 
         raw = msgspec.json.decode(data)
-        raw["reasons"] = [Reason(r["code"], r["numbers"]) for r in raw["reasons"]]
+        raw["reasons"] = tuple(Reason(r["code"], r["numbers"]) for r in raw["reasons"])
         if raw["score"] is not None:
             score = raw["score"]
             raw["score"] = Score(

@@ -35,7 +35,7 @@ class DecisionLog:
     def __init__(self, ledger: Ledger, catalog: Catalog, keys: KeyStore) -> None:
         self.ledger, self.index = ledger, catalog.decisions
         self._settings, self._versions, self._keys = catalog.settings, catalog.versions, keys
-        self._lock = threading.Lock()
+        self._lock, self._torn = threading.Lock(), False
         self._catch_up()
 
     def __len__(self) -> int:
@@ -54,7 +54,15 @@ class DecisionLog:
             Conflict: if an id was used before for a decision about another row.
         """
         with self._lock:
-            return self._record(decisions)
+            if self._torn:
+                self._catch_up()
+                self._torn = False
+            try:
+                return self._record(decisions)
+            except BaseException:
+                # The ledger may hold what the index lacks.
+                self._torn = True
+                raise
 
     def answered(self, name: str, body: str) -> Opened | None:
         """Return the decision that answered a request before, or None.
