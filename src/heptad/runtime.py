@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pkgutil
 import threading
+from contextlib import nullcontext
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 
 CLOCK = "clock"
+TURNS = 64
+"""Locks among which requests with an id of their own are spread."""
 
 
 def _clock_of(project: Project) -> Clock:
@@ -105,7 +108,8 @@ class Platform:
         from heptad.sources.config import read_project
 
         self.path, self.role, self.purpose = path, role, purpose
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._turns = [threading.Lock() for _ in range(TURNS)]
         self.apps = discover() | {app.name: app for app in apps}
         self.tables = tables_of(self.apps.values())
         self.project = read_project(path, self.tables)
@@ -294,8 +298,7 @@ class Platform:
             rows: plain values by field name; amounts as decimal text, instants as ISO 8601.
             source: what they are said to come from.
         """
-        with self._lock:
-            return self.loading.load_rows(table, rows, source=source)
+        return self.loading.load_rows(table, rows, source=source)
 
     def accept(
         self, table: str, rows: Sequence[Mapping[str, Any]]
@@ -306,14 +309,13 @@ class Platform:
             What became of the rows, and the decisions in the order of applications and rows; a
             row that was stored before answers its first decision.
         """
-        with self._lock:
-            report = self.store(table, rows)
-            keys = [*report.accepted, *report.duplicates]
-            made: list[Opened] = []
-            for app in self.apps.values() if keys else ():
-                if app.on.__name__ == table:
-                    made += self.decide(app.name, keys=keys)
-            return report, made
+        report = self.store(table, rows)
+        keys = [*report.accepted, *report.duplicates]
+        made: list[Opened] = []
+        for app in self.apps.values() if keys else ():
+            if app.on.__name__ == table:
+                made += self.decide(app.name, keys=keys)
+        return report, made
 
     def decide_one(
         self,
@@ -337,7 +339,8 @@ class Platform:
             UnknownName: if there is no row of that key.
         """
         table = self.app(app).on.__name__
-        with self._lock:
+        # Of requests with the same id the second waits until the first is answered.
+        with self._turns[hash(name) % TURNS] if name else nullcontext():
             asked = self.desk.asked(app, row if key is None else key, name) if name else None
             if asked and (before := self.log.answered(asked.id, asked.body)):
                 return before

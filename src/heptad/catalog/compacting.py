@@ -3,11 +3,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from typing import TYPE_CHECKING
+
+from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:
     from heptad.catalog.catalog import Catalog
     from heptad.engine.local.lake import Lake
+
+SMALL = 2 << 20
+"""Bytes of a file that is merged while rows are posted; larger ones wait for `heptad compact`."""
+MOST_SMALL = 48
+"""Small files of one month, or of a state table, from which on they are merged."""
+_LOG = logging.getLogger("heptad.catalog")
 
 
 def compact(catalog: Catalog, lake: Lake, name: str) -> int:
@@ -24,6 +34,22 @@ def compact(catalog: Catalog, lake: Lake, name: str) -> int:
     version = lake.compact(name)
     record(catalog, lake, name)
     return version
+
+
+def tidy(catalog: Catalog, lake: Lake, name: str) -> None:
+    """Merge the smallest files of a table that rows are posted to, when they have become many.
+
+    Every read opens every file. Only small files are merged, so that each row is written again
+    a few times at most. What was posted is stored already, so a failure is only noted.
+    """
+    small = Counter(str(file.partition) for file in lake.files(name) if file.size < SMALL)
+    if max(small.values(), default=0) < MOST_SMALL:
+        return
+    try:
+        lake.compact(name, small_bytes=SMALL)
+        record(catalog, lake, name)
+    except HeptadError as error:
+        _LOG.warning("small files of %s were not merged: %s", name, error)
 
 
 def record(catalog: Catalog, lake: Lake, name: str) -> None:

@@ -19,7 +19,7 @@ from heptad.ingest.quarantine import Quarantine
 from heptad.ingest.report import Finding, LoadReport, Rejected, RowsReport
 from heptad.sources.files import digest
 from heptad.sources.readers import files_of, reader
-from heptad.standards.errors import UnknownName, suggest
+from heptad.standards.errors import Busy, UnknownName, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     Told = Callable[[str, float], None]
 
 __all__ = ["Finding", "LoadReport", "Loading", "Rejected", "RowsReport"]
+
+
+PATIENCE_S = 10.0
+"""How long posted rows wait for a load that is running."""
 
 
 def _silent(what: str, share: float) -> None:
@@ -124,9 +128,21 @@ class Loading:
         Raises:
             UnknownName: if there is no such table.
             InputError: if a row is no object, or all lack a field that must be present.
+            Busy: if a load of a source takes its time.
         """
-        with self._lock:
-            return load_rows(self, self.table(table), rows, source, arrival)
+        declared = self.table(table)
+        if not self._lock.acquire(timeout=PATIENCE_S):
+            raise Busy(
+                "Another load is running, and rows are stored one load after the other.",
+                do="send them again in a while; nothing was stored",
+            )
+        try:
+            report = load_rows(self, declared, rows, source, arrival)
+            if report.accepted:
+                compacting.tidy(self.catalog, self.lake, table)
+        finally:
+            self._lock.release()
+        return report
 
     def retry(self, table: str, *, load: int | None = None) -> list[LoadReport]:
         """Try refused rows again, after a change of the map or of the standard.

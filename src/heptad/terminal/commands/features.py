@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.explaining import shown
 from heptad.service.features import unit_of
+from heptad.standards.errors import UnknownName, suggest
 from heptad.standards.time import parse_instant
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ def read_features(
     chosen = platform.app(app)
     wanted = entity or chosen.on.subject_type()
     features = [f for f in chosen.features.values() if f.entity == wanted]
+    if not features:
+        entities = {f.entity for f in chosen.features.values()}
+        raise UnknownName(
+            f"{app} has no features of a {wanted}.", got=wanted, do=suggest(wanted, entities)
+        )
     at = parse_instant(t) if t else platform.clock.now()
     known = parse_instant(k) if k else at
     spine = pa.table({wanted: [key], "event_time": [at], "known_time": [known]})

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 
 from heptad.standards.errors import InputError
 from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import full_id, row
 from heptad.terminal.http.access import Caller, Opened, require_decider, require_reader
 from heptad.terminal.http.answers import AppInfo, AppList, Explanation, PageData, Proof, Replay
-from heptad.terminal.http.problems import RESPONSES
+from heptad.terminal.http.problems import RESPONSES, WrongMedia
 from heptad.terminal.http.schemas import Decided, DecidePlease, DecisionPage, Id
 
 router = APIRouter(prefix="/v1", tags=["decisions"], responses=RESPONSES)
@@ -37,7 +37,18 @@ def page(app: str, path: str, platform: Opened, who: Caller) -> PageData:
     return PageData(**run(platform, "apps.page", {"name": app, "path": path}))
 
 
-@router.post("/apps/{app}/decide")
+def json_only(request: Request) -> None:
+    """Let bodies in that are JSON and say so; a web page cannot send such from elsewhere.
+
+    Raises:
+        WrongMedia: if a body is another kind.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise WrongMedia("A decision is asked for in JSON.", got=kind, do="say application/json")
+
+
+@router.post("/apps/{app}/decide", dependencies=[Depends(json_only)])
 def decide(
     app: str,
     please: DecidePlease,

@@ -5,9 +5,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Scalar = bool | int | float | str | None
+
+def _storable(text: str) -> str:
+    """Refuse halves of characters, which JSON can write and nothing can store."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("the text has half a character") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Scalar = bool | int | Finite | Text | None
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
@@ -75,7 +87,7 @@ class Decided(BaseModel):
 class DecidePlease(Closed):
     """A row to decide: a new one, checked and stored first, or the key of one that is stored."""
 
-    row: dict[str, Scalar] | None = Field(
+    row: dict[Text, Scalar] | None = Field(
         None,
         description="Values by field name; amounts as decimal text.",
         examples=[
@@ -89,7 +101,7 @@ class DecidePlease(Closed):
             }
         ],
     )
-    key: str | None = Field(None, description="Key of a stored row.")
+    key: Text | None = Field(None, description="Key of a stored row.", examples=["p17"])
 
 
 class DecisionPage(BaseModel):
