@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heptad.security.tokens import TOKEN, is_pan, luhn, pan_token, pan_tokens
+from heptad.security.tokens import TOKEN, is_pan, pan_token, pan_tokens
 from heptad.standards.errors import InputError
+from heptad.standards.showing import luhn
 
 PEPPER, OTHER = bytes(range(32)), bytes(32)
 # Numbers that card schemes publish for tests.

@@ -9,6 +9,7 @@ from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, NamedTuple
 
 from heptad.standards.errors import InputError
+from heptad.standards.showing import luhn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,24 +18,12 @@ _DIGITS = re.compile(r"[0-9]{12,19}")
 TOKEN = re.compile(r"([0-9]{6})-[A-Za-z0-9_-]{22}-([0-9]{4})")
 """A token: BIN, 128 bits of keyed hash, last four digits."""
 
-_TWICE = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
-
 
 class Tokens(NamedTuple):
     """Tokens, null where there is no card number, and a flag where the text is not one."""
 
     tokens: pa.StringArray
     faulty: pa.BooleanArray
-
-
-def luhn(digits: str) -> bool:
-    """Whether a row of decimal digits ends in the right check digit (ISO/IEC 7812-1, annex B).
-
-    >>> luhn("4111111111111111"), luhn("4111111111111112")
-    (True, False)
-    """
-    numbers = [ord(c) - 48 for c in reversed(digits)]
-    return (sum(numbers[::2]) + sum(_TWICE[n] for n in numbers[1::2])) % 10 == 0
 
 
 def is_pan(text: str) -> bool:

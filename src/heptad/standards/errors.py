@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from heptad.standards.showing import safe
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -28,7 +30,8 @@ class HeptadError(Exception):
     """Everything the platform refuses on purpose.
 
     One object for every reader: a panel in the terminal, a problem document (RFC 9457) over
-    HTTP, a line in quarantine.
+    HTTP, a line in quarantine. However it was made, it shows no control character and no whole
+    card number.
 
     Args:
         what: what happened, in the user's nouns, `Table.field` first.
@@ -42,7 +45,8 @@ class HeptadError(Exception):
     exit: ClassVar[int] = 1
 
     def __init__(self, what: str, *, got: object = None, do: str = "", place: str = "") -> None:
-        self.what, self.got, self.do, self.place = what, got, do, place
+        self.what = "\n".join(map(safe, what.split("\n")))
+        self.got, self.do, self.place = got, safe(do), safe(place)
         super().__init__(str(self))
 
     @property
@@ -51,8 +55,9 @@ class HeptadError(Exception):
         if self.got is None:
             return None
         text = self.got if isinstance(self.got, str) else _short(self.got)
-        shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text[:_LONGEST_VALUE])
-        return shown if len(text) <= _LONGEST_VALUE else shown + "…"
+        # A card number may stand across the cut.
+        whole = safe(text[: 2 * _LONGEST_VALUE])
+        return whole if len(whole) <= _LONGEST_VALUE else whole[:_LONGEST_VALUE] + "…"
 
     def __str__(self) -> str:
         lines = [self.what]

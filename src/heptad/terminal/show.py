@@ -8,6 +8,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from heptad.standards.showing import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
@@ -29,13 +31,13 @@ def console(*, error: bool = False) -> Console:
 
 def show_json(data: Any) -> None:
     """Print plain data as JSON, keys as they come."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n")
+    sys.stdout.write(_json(data, indent=2) + "\n")
 
 
 def show_error(error: HeptadError, *, as_json: bool = False) -> None:
     """Print an error: what, got, in, do."""
     if as_json:
-        sys.stderr.write(json.dumps(error.to_dict(), ensure_ascii=False) + "\n")
+        sys.stderr.write(_json(error.to_dict()) + "\n")
         return
     out = console(error=True)
     if not sys.stderr.isatty():
@@ -80,17 +82,6 @@ def cell(value: Any) -> str:
     return printable(str(value))
 
 
-def printable(text: str) -> str:
-    r"""Escape what a terminal would obey instead of print: data are never commands.
-
-    >>> printable("a\x1b[2Jb")
-    'a\\x1b[2Jb'
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def show_facts(facts: Mapping[str, Any]) -> None:
     """Print names and values, one a line."""
     width = max((len(n) for n in facts), default=0)
@@ -102,6 +93,14 @@ def show_facts(facts: Mapping[str, Any]) -> None:
 def say(text: str, *, error: bool = False) -> None:
     """Print one line."""
     console(error=error).print(printable(text), markup=False)
+
+
+def _json(data: Any, indent: int | None = None) -> str:
+    """Write JSON that moves no terminal: what is not printable is escaped."""
+    text = json.dumps(data, ensure_ascii=False, indent=indent, default=str)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def write(text: str, out: Path | None) -> None:
