@@ -1,35 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The filter of keys: no repeated key passes, and few others are held back."""
+"""The set of keys: exactly the rows that repeat an earlier key are held back."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heptad.ingest import seen as module
 from heptad.ingest.seen import Seen
 
 
-@settings(max_examples=80)
+@pytest.mark.parametrize("few", [0, 6, 500_000])
+@settings(max_examples=60)
 @given(st.lists(st.lists(st.integers(0, 20), max_size=8), max_size=5), st.integers(0, 2**62))
-def test_a_repeated_key_is_always_held_back(parts, salt):
-    seen, passed = Seen(10), set()
-    for part in parts:
-        hashes = np.array([(n * 7919 + salt) % 2**63 for n in part], np.int64)
-        fresh = seen.fresh(hashes)
-        for key, ok in zip(part, fresh, strict=True):
-            assert not (ok and key in passed)
-            passed.add(key)
+def test_exactly_repeated_keys_are_held_back(few, parts, salt):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_FEW", few)
+        seen, passed = Seen(2), set()
+        for part in parts:
+            keys = [(n * 7919 + salt) % 2**63 or 1 for n in part]
+            fresh = seen.fresh(np.array(keys, np.int64))
+            for key, ok in zip(keys, fresh.tolist(), strict=True):
+                assert ok == (key not in passed)
+                passed.add(key)
+        assert set(seen.keys().tolist()) == passed
 
 
-def test_few_rows_are_held_back_for_nothing():
-    hashes = np.random.default_rng(1).integers(0, 2**63 - 1, 200_000)
-    seen = Seen(len(hashes))
-    held = sum(int((~seen.fresh(part)).sum()) for part in np.array_split(hashes, 4))
-    assert held < 0.1 * len(hashes)
-
-
-def test_stored_keys_are_held_back():
+def test_a_table_grows_and_then_is_full(monkeypatch):
+    monkeypatch.setattr(module, "_FEW", 0)
+    monkeypatch.setattr(module, "_MOST", 1 << 12)
     seen = Seen(10)
-    seen.add(np.array([5, 6], np.int64))
-    assert seen.fresh(np.array([4, 5], np.int64)).tolist() == [True, False]
+    hashes = np.random.default_rng(1).integers(1, 2**63 - 1, 4000)
+    passed = [seen.fresh(part) for part in np.array_split(hashes, 40)]
+    assert all(part.all() for part in passed)
+    assert seen.full
+    kept = set(seen.keys().tolist())
+    assert 2000 < len(kept) < 2600
+    assert kept <= set(hashes.tolist())

@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from heptad.catalog.staging import Job
     from heptad.engine.local.duck import Duck
 
-_MOST_HASHES = 50_000_000
-"""Stored rows whose hashes are kept in memory; with more, rows that repeat them are written first
-and taken out again."""
-
 
 @dataclass(slots=True)
 class Judgement:
@@ -89,13 +85,14 @@ class Judge:
     def __init__(self, job: Job, duck: Duck, index: Index | None, rows: int) -> None:
         self._job, self._duck, self._index = job, duck, index
         self._table = job.binding.table
-        self._hashes: list[Any] = []
         self._seen = Seen(rows)
+        self._repeated: list[Any] = []
+        self._unseen: list[Any] = []
         self._folder = job.stage.with_name(job.stage.name + ".held")
         self._held: StageWriter | None = None
-        self._stored: list[Any] | None = None
         if job.stored is not None and index is None:
-            self._remember_stored()
+            for part in self._stored_hashes():
+                self._seen.fresh(part)
 
     def take(self, batch: pa.RecordBatch, hashes: Any) -> pa.RecordBatch:
         """Return the rows that may be written at once; hold the others back.
@@ -104,12 +101,14 @@ class Judge:
             batch: rows as they are stored, in the order of the source.
             hashes: (n,) their identity hashes.
         """
-        self._hashes.append(hashes)
         fresh = self._seen.fresh(hashes)
+        if self._seen.full:
+            self._unseen.append(hashes)
         if self._index is not None:
             fresh &= ~np.isin(hashes, self._index.find(hashes))
         if fresh.all():
             return batch
+        self._repeated.append(hashes[~fresh])
         self._hold(batch.append_column(IDENTITY, pa.array(hashes)).filter(pa.array(~fresh)))
         return batch.filter(pa.array(fresh))
 
@@ -137,23 +136,12 @@ class Judge:
 
     def _candidates(self) -> Any:
         """Return the identities that stand twice among new rows, or also among stored ones."""
-        if self._job.stored is None:
-            return candidates(self._hashes, ())
-        if self._index is not None:
-            found = [self._index.find(part) for part in self._hashes]
-            return candidates(self._hashes, found)
-        return candidates(self._hashes, self._stored or self._stored_hashes())
-
-    def _remember_stored(self) -> None:
-        """Keep the hashes of the stored rows, unless they are too many."""
-        kept, rows = [], 0
-        for part in self._stored_hashes():
-            kept.append(part.copy())
-            rows += len(part)
-            if rows > _MOST_HASHES:
-                return
-            self._seen.add(part)
-        self._stored = kept
+        found = np.unique(np.concatenate([np.empty(0, np.int64), *self._repeated]))
+        if not self._unseen:
+            return found
+        inside = candidates([self._seen.keys(), *self._unseen], ())
+        stored = self._stored_hashes() if self._job.stored is not None else iter(())
+        return np.unique(np.concatenate([found, inside, candidates(self._unseen, stored)]))
 
     def _stored_hashes(self) -> Iterator[Any]:
         sql = f"SELECT {identity_sql(self._table)} AS h FROM {self._job.stored} AS kept"

@@ -114,9 +114,9 @@ class _Remembered(Staging):
         self.named |= zip(lines, batch.column(self.table.key.name).to_pylist(), strict=True)
         self.hashes |= zip(lines, batch.column(IDENTITY).to_pylist(), strict=True)
 
-    def note(self, lines: list[int], reason: str) -> None:
+    def note(self, lines: pa.Int64Array, reasons: pa.StringArray) -> None:
         """Remember refusals."""
-        self.refused += [(line, reason) for line in lines]
+        self.refused += zip(lines.to_pylist(), reasons.to_pylist(), strict=True)
 
 
 def _rejected(line: int, key: str | None, reason: str, table: str) -> Rejected:

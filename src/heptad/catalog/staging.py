@@ -120,7 +120,7 @@ class Staging:
     def look(self, batch: pa.RecordBatch) -> None:
         """Look at checked rows, refused ones among them; a posted batch remembers its keys."""
 
-    def note(self, lines: list[int], reason: str) -> None:
+    def note(self, lines: pa.Int64Array, reasons: pa.StringArray) -> None:
         """Note which lines are refused and why; a posted batch answers with them."""
 
     def abandon(self) -> None:
@@ -163,8 +163,9 @@ class Staging:
         self.look(batch)
         reasons = batch.column(REASON)
         if reasons.null_count < len(reasons):
-            self._refuse(batch.filter(reasons.is_valid()))
-            batch = batch.filter(reasons.is_null())
+            self._refuse(batch.select(["_line", REASON, RAW]).filter(reasons.is_valid()))
+            kept = [n for n in batch.schema.names if n not in (REASON, RAW)]
+            batch = batch.select(kept).filter(reasons.is_null())
         erased = self._protection.erased(batch) if batch.num_rows else None
         if erased is not None and pc.any(erased).as_py():
             self._refuse_erased(batch.filter(erased))
@@ -187,14 +188,12 @@ class Staging:
         return pa.RecordBatch.from_arrays(arrays, names=self._names)
 
     def _refuse(self, batch: pa.RecordBatch) -> None:
-        reasons = batch.column(REASON)
-        for reason in pc.unique(reasons).to_pylist():
-            rows = batch.filter(pc.equal(reasons, reason))
-            self._add(reason, rows.column("_line").to_pylist(), rows.column(RAW).to_pylist())
+        self._add(batch.column(REASON), batch.column("_line"), batch.column(RAW))
 
     def _refuse_erased(self, batch: pa.RecordBatch) -> None:
         """Note rows about erased persons, without a word of what they say."""
-        self._add(_ERASED, batch.column("_line").to_pylist(), [None] * batch.num_rows)
+        none = pa.nulls(batch.num_rows, pa.string())
+        self._add(_all(_ERASED, batch.num_rows), batch.column("_line"), none)
 
     def _refuse_conflicts(self, lines: list[int]) -> None:
         """Read the source again for the text of rows that only all rows together refuse."""
@@ -203,20 +202,22 @@ class Staging:
             found = batch.filter(pc.is_in(batch.column(LINE), wanted))
             if found.num_rows:
                 rows = found.select(list(self.job.reading.columns)).to_pylist()
-                texts = found.column(TEXT).to_pylist()
-                raws = [
-                    text or json.dumps(row, ensure_ascii=False, separators=(",", ":"))
-                    for text, row in zip(texts, rows, strict=True)
+                written = [
+                    json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows
                 ]
-                self._add(_CONFLICT, found.column(LINE).to_pylist(), raws)
+                raws = pc.coalesce(found.column(TEXT), pa.array(written, pa.string()))
+                self._add(_all(_CONFLICT, found.num_rows), found.column(LINE), raws)
 
-    def _add(self, reason: str, lines: list[int], raws: list[str | None]) -> None:
-        files = self.job.reading.files
-        places = [
-            (files[line >> FILE_SHIFT].name if files else "", line & _RECORD) for line in lines
-        ]
-        self.job.refusals.add(reason, places, raws)
-        self.note(lines, reason)
+    def _add(self, reasons: pa.StringArray, lines: pa.Int64Array, raws: pa.StringArray) -> None:
+        files = [file.name for file in self.job.reading.files] or [""]
+        numbers = pc.shift_right(lines, FILE_SHIFT)
+        records = pc.bit_wise_and(lines, _RECORD)
+        self.job.refusals.add(reasons, pa.array(files).take(numbers), records, raws)
+        self.note(lines, reasons)
+
+
+def _all(reason: str, rows: int) -> pa.StringArray:
+    return pa.array([reason] * rows, pa.string())
 
 
 def _shapes(batch: pa.RecordBatch) -> dict[str, str]:

@@ -33,7 +33,7 @@ def candidates(fresh: list[Hashes], stored: Iterable[Hashes]) -> Hashes:
     Hashes may collide: what is returned is looked at closely, what is not is certainly alone.
 
     Args:
-        fresh: identity hashes of the fresh rows, in parts.
+        fresh: identity hashes of the fresh rows, in parts; copied.
         stored: those of the stored rows, in parts.
     """
     ordered = np.concatenate(fresh) if fresh else np.empty(0, np.int64)

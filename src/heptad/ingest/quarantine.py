@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +19,7 @@ from heptad.ingest.reasons import UNREADABLE, explain
 from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from heptad.security.keys import KeyStore
@@ -102,32 +102,35 @@ class Refusals:
         self.path, self.origin = path, origin
         self.counts: Counter[str] = Counter()
         self._cipher = _cipher(origin, keys) if origin.sealed and keys is not None else None
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: list[pa.RecordBatch] = []
         self._writer: pq.ParquetWriter | None = None
         self._draft = path.with_suffix(".draft")
 
     def add(
-        self, reason: str, places: Iterable[tuple[str, int]], raws: Sequence[str | None]
+        self, reasons: pa.StringArray, files: pa.StringArray, lines: pa.Int64Array, raws: pa.Array
     ) -> None:
-        """Take rows that were refused for one reason.
+        """Take refused rows.
 
         Args:
-            reason: `code|field`, or `code`.
-            places: file and record number of each.
-            raws: raw text of each.
+            reasons: (n,) `code|field`, or `code`.
+            files: (n,) names of the files that they come from.
+            lines: (n,) record numbers.
+            raws: (n,) raw text.
         """
-        code, _, field = reason.partition("|")
-        title = f"{self.origin.table}.{field}" if field else ""
-        row = {
-            "reason": code,
-            "field": field,
-            "sentence": explain(code, title),
-            "source": self.origin.source,
-        }
-        for (file, line), raw in zip(places, raws, strict=True):
-            self._waiting.append({**row, "file": file, "line": line, "raw": self._sealed(raw)})
-        self.counts[code] += len(raws)
-        if len(self._waiting) >= _ROW_GROUP:
+        named = reasons.dictionary_encode()
+        parts = [reason.partition("|") for reason in named.dictionary.to_pylist()]
+        said = [
+            explain(code, f"{self.origin.table}.{field}" if field else "")
+            for code, _, field in parts
+        ]
+        columns = [[code for code, _, _ in parts], [field for _, _, field in parts], said]
+        told = [pa.array(column, pa.string()).take(named.indices) for column in columns]
+        source = pa.array([self.origin.source]).take(pa.array([0] * len(reasons), pa.int8()))
+        arrays = [*told, source, files, lines, self._sealed(raws)]
+        self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA))
+        for counted in pc.value_counts(told[0]).to_pylist():
+            self.counts[counted["values"]] += counted["counts"]
+        if sum(batch.num_rows for batch in self._waiting) >= _ROW_GROUP:
             self._flush()
 
     def close(self) -> None:
@@ -156,19 +159,20 @@ class Refusals:
             self._writer = pq.ParquetWriter(
                 self._draft, schema, compression="zstd", write_page_checksum=True
             )
-        # The engine's threads finish in any order.
-        self._waiting.sort(key=lambda row: (row["file"], row["line"]))
-        self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=_SCHEMA))
+        rows = pa.Table.from_batches(self._waiting)
+        self._writer.write_table(rows.sort_by([("file", "ascending"), ("line", "ascending")]))
         self._waiting.clear()
 
-    def _sealed(self, raw: str | None) -> bytes | None:
-        if raw is None:
-            return None
-        text = raw.encode("utf-8", "replace")
+    def _sealed(self, raws: pa.Array) -> pa.BinaryArray:
+        texts = raws.cast(pa.binary())
         if self._cipher is None:
-            return text
-        nonce = os.urandom(_NONCE)
-        return nonce + self._cipher.encrypt(nonce, text, _ABOUT)
+            return texts
+        cells = []
+        for text in texts.to_pylist():
+            nonce = os.urandom(_NONCE)
+            sealed = None if text is None else nonce + self._cipher.encrypt(nonce, text, _ABOUT)
+            cells.append(sealed)
+        return pa.array(cells, pa.binary())
 
 
 class Quarantine:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which keys have passed by, roughly: rows that may repeat one are held back to be looked at."""
+"""Which keys have passed by: an exact set of hashes that takes and answers whole batches."""
 
 from __future__ import annotations
 
@@ -13,43 +13,79 @@ if TYPE_CHECKING:
     Hashes = NDArray[np.int64]
     Flags = NDArray[np.bool_]
 
-_SLOTS = 1 << 20
-_LEAST, _MOST = 16, 28
+_FEW = 500_000
+"""Up to this many keys are kept in a Python set, which needs no compiled loop to be loaded."""
+_MOST = 1 << 26
+"""The largest table has this many places: 512 MiB."""
+_CROWDED = 0.6
 
 
 class Seen:
-    """The identity hashes that have passed by, one mark for some bits of each.
+    """Identity hashes that have passed by.
 
-    A row that repeats a key is always held back. A few others are too, since two keys may share
-    their bits; that costs a second look, never an error.
+    When the largest table is crowded it takes no more in: `full` says so, and every further row
+    passes as fresh.
 
     Args:
-        rows: about how many rows will pass; 8 marks, of a byte, are kept for each.
+        rows: about how many keys will come.
     """
 
     def __init__(self, rows: int) -> None:
-        bits = min(max((8 * rows).bit_length(), _LEAST), _MOST)
-        self._marks = np.zeros(1 << bits, np.bool_)
-        self._mask = np.int64((1 << bits) - 1)
-        self._first = np.empty(_SLOTS, np.int32)
-
-    def add(self, hashes: Hashes) -> None:
-        """Remember keys without asking."""
-        self._marks[hashes & self._mask] = True
+        self._few: set[int] | None = set()
+        self._table = np.zeros(0, np.int64)
+        self._count = 0
+        self.full = False
+        if rows > _FEW:
+            self._spread(1 << (2 * rows).bit_length())
 
     def fresh(self, hashes: Hashes) -> Flags:
-        """Return which rows certainly repeat no key of a row before them, and remember all.
+        """Return which rows repeat no key of a row before them, and remember all.
 
         Args:
-            hashes: (n,) in the order of the rows, each in [0, 2^63).
+            hashes: (n,) in the order of the rows.
         """
-        places = hashes & self._mask
-        seen = self._marks[places]
-        slots = (hashes >> np.int64(40)) & np.int64(_SLOTS - 1)
-        numbers = np.arange(len(hashes), dtype=np.int32)
-        # Assigned backwards, so that the first row of each slot is the one that remains there.
-        self._first[slots[::-1]] = numbers[::-1]
-        alone: Flags = self._first[slots] == numbers
-        self._marks[places] = True
-        fresh: Flags = alone & ~seen
+        if self._few is not None:
+            if len(self._few) + len(hashes) <= _FEW:
+                return _taken(self._few, hashes)
+            self._spread(4 * _FEW)
+        self._make_room(len(hashes))
+        fresh = np.ones(len(hashes), np.bool_)
+        if not self.full:
+            self._count += self._insert(hashes, fresh)
         return fresh
+
+    def keys(self) -> Hashes:
+        """Return all keys, in no order."""
+        if self._few is not None:
+            return np.array(list(self._few), np.int64)
+        found: Hashes = self._table[self._table != 0]
+        return found
+
+    def _make_room(self, more: int) -> None:
+        """Grow the table before it gets crowded."""
+        while not self.full and self._count + more > _CROWDED * len(self._table):
+            if len(self._table) >= _MOST:
+                self.full = True
+            else:
+                self._spread(2 * len(self._table))
+
+    def _spread(self, places: int) -> None:
+        """Move all keys to a larger table."""
+        keys = self.keys()
+        self._few, self._table = None, np.zeros(min(places, _MOST), np.int64)
+        self._count = self._insert(keys, np.empty(len(keys), np.bool_))
+
+    def _insert(self, hashes: Hashes, fresh: Flags) -> int:
+        from heptad.ingest.probing import insert
+
+        return int(insert(self._table, np.ascontiguousarray(hashes), fresh))
+
+
+def _taken(few: set[int], hashes: Hashes) -> Flags:
+    fresh = np.ones(len(hashes), np.bool_)
+    for row, key in enumerate(hashes.tolist()):
+        if key in few:
+            fresh[row] = False
+        else:
+            few.add(key)
+    return fresh
