@@ -253,7 +253,7 @@ history = st.lists(
 ).map(told_apart)
 
 
-@settings(max_examples=8, phases=PHASES)
+@settings(max_examples=6, phases=PHASES)
 @given(history, points, asked, st.randoms())
 def test_versions_with_mapped_times_read_as_the_oracle_says(empty, rows, points, asked, random):
     """In any split into loads, any order and with repeats, reads and features are the same."""
@@ -285,7 +285,7 @@ step = st.tuples(
 )
 
 
-@settings(max_examples=12, phases=PHASES)
+@settings(max_examples=9, phases=PHASES)
 @given(st.lists(step, min_size=3, max_size=9), points, asked)
 def test_loads_known_at_arrival_read_as_the_oracle_says(empty, steps, points, asked):
     """History first, then late rows, corrections, deletions and repeats, files and posts."""

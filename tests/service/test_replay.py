@@ -129,6 +129,7 @@ def corrected(platform: Platform, keys) -> list[dict]:
     ]
 
 
+@pytest.mark.slow
 def test_decisions_replay_after_whatever_comes_later(folder):
     """Loads, late rows, corrections, history, another model, another policy, upkeep."""
     with open_at(folder, END + 8 * hour) as platform:
@@ -420,6 +421,7 @@ def test_the_same_request_answers_the_first_decision_and_another_is_refused(plat
     identical(platform)
 
 
+@pytest.mark.slow
 def test_two_fresh_folders_give_the_same_bytes(exported, made, tmp_path):
     shutil.copytree(exported, tmp_path / "other")
     decided(tmp_path / "other")
@@ -434,12 +436,13 @@ def without_versions(entry) -> dict:
     return decision
 
 
+@pytest.mark.slow
 def test_the_size_of_micro_batches_changes_only_the_versions_named(folder, tmp_path):
     """Rows that arrive at one instant are decided alike, one by one or together."""
     shutil.copytree(folder, tmp_path / "one")
     rows = sorted(live()[1], key=lambda row: row["event_time"])
     found = []
-    for name, size in ((folder, len(rows)), (tmp_path / "one", 3)):
+    for name, size in ((folder, len(rows)), (tmp_path / "one", 5)):
         with open_at(name, END + 12 * hour) as platform:
             made = []
             for n in range(0, len(rows), size):
