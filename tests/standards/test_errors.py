@@ -70,7 +70,7 @@ def test_errors_cross_a_process_boundary(kind: type[HeptadError]) -> None:
     ("got", "shown"),
     [
         (None, None), ("", ""), ("x" * 200, "x" * 200), ("x" * 201, "x" * 200 + "…"), (0, "0"),
-        (False, "False"), ("a\nb\x00\x1b[31m", "a\\x0ab\\x00\\x1b[31m"), ("\ud800", "\\xd800"),
+        (False, "False"), ("a\nb\x00\x1b[31m", "a\\nb\\x00\\x1b[31m"), ("\ud800", "\\ud800"),
         (["id", "key"], "['id', 'key']"), (b"\xff", "b'\\xff'"), (-5, "-5"),
     ],
 )  # fmt: skip
@@ -119,8 +119,24 @@ def test_the_shown_value_is_bounded_and_printable(
     shown = error.shown or ""
     assert len(shown) <= 8 * 200 + 1
     assert shown.isprintable()
-    assert str(error).startswith(what)
+    assert str(error).replace("\n", "").isprintable()
+    if what.isprintable():
+        assert str(error).startswith(what)
     json.dumps(error.to_dict())
+
+
+@pytest.mark.parametrize(
+    "number", ["4012888888881881", "4012 8888 8888 1881", "4012-8888-88881881"]
+)
+def test_no_card_number_is_shown_whole(number: str) -> None:
+    error = InputError(
+        f"No column {number!r}.", got=["x", number], do=f"add {number}", place=f"{number}.csv"
+    )
+    told = str(error) + json.dumps(error.to_dict())
+    assert number not in told
+    assert told.count("401288•••1881") == 4
+    assert InputError("x", got="y" * 195 + number).shown == "y" * 195 + "40128…"
+    assert InputError("x", got="4012888888881882").shown == "4012888888881882"
 
 
 def test_suggestions_find_the_nearest_name() -> None:
