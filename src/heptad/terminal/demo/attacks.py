@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from heptad.service.decisions import changed
 from heptad.service.history import compute
 from heptad.standards.errors import Corrupt
-from heptad.standards.time import second
+from heptad.standards.time import day, second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from heptad.runtime import Platform
     from heptad.service.history import Spine
     from heptad.service.replaying import Replay
-
-PEEK = second
 
 
 @dataclass(frozen=True)
@@ -37,18 +35,26 @@ class Attack:
 
 
 class Peeking:
-    """The engine, made to look one second ahead: what a wrong join would do."""
+    """The engine, made to look ahead: what a wrong join would do.
 
-    def __init__(self, queries: Any) -> None:
-        self.queries = queries
+    Args:
+        queries: the engine.
+        ahead: how far, microseconds.
+    """
+
+    def __init__(self, queries: Any, ahead: int) -> None:
+        self.queries, self.ahead = queries, ahead
 
     def arrow(
         self, sql: str, params: Sequence[object] | None = None, **tables: pa.Table
     ) -> pa.Table:
         """Run a query with both edges of its windows moved into the future."""
-        moved = {"e._us <= s._t": f"e._us <= s._t + {PEEK}", "_us <= _t - 0": f"_us <= _t + {PEEK}",
-                 "e._from <= s._k": f"e._from <= s._k + {2 * PEEK}",
-                 "s._own IS NULL": "true"}  # fmt: skip
+        moved = {
+            "e._us <= s._t": f"e._us <= s._t + {self.ahead}",
+            "_us <= _t - 0": f"_us <= _t + {self.ahead}",
+            "e._from <= s._k": f"e._from <= s._k + {day}",
+            "s._own IS NULL": "true",
+        }
         for right, wrong in moved.items():
             sql = sql.replace(right, wrong)
         return self.queries.arrow(sql, params, **tables)
@@ -73,10 +79,10 @@ class Cut:
 
 
 def peek(platform: Platform) -> Attack:
-    """Make a feature look one second ahead; the check compares it with the future cut off."""
-    what = "a feature made to peek 1 s ahead"
+    """Make a feature look ahead; the check compares it with the future cut off."""
     feature = replace(platform.app("fraud").features["count_1h"], name="count_1h")
-    spine = _busiest(platform)
+    spine, ahead = _busiest(platform)
+    what = f"a feature made to peek {ahead // second} s ahead"
 
     def differing(queries: Any) -> int:
         seen = compute(queries, [feature], spine, platform.reads.stored)["count_1h"].to_pylist()
@@ -87,7 +93,7 @@ def peek(platform: Platform) -> Attack:
             ].to_pylist()
         return sum(a != b for a, b in zip(seen, blind, strict=True))
 
-    honest, caught = differing(platform.duck), differing(Peeking(platform.duck))
+    honest, caught = differing(platform.duck), differing(Peeking(platform.duck, ahead))
     if honest or not caught:
         return Attack(what, f"NOT NOTICED: {caught} of {len(spine)} values moved", held=False)
     return Attack(
@@ -97,17 +103,19 @@ def peek(platform: Platform) -> Attack:
     )
 
 
-def _busiest(platform: Platform) -> Spine:
-    """Return payments that another of the same customer follows within a second."""
+def _busiest(platform: Platform) -> tuple[Spine, int]:
+    """Return payments that another of the same customer soon follows, and within what time."""
     from heptad.standards.model import Payment
 
     stored = platform.reads.stored(Payment)
-    keys = platform.duck.arrow(
-        f"SELECT id FROM (SELECT id, customer, event_time AS us, lead(event_time) "
+    found = platform.duck.arrow(
+        f"SELECT id, next - us AS gap FROM (SELECT id, event_time AS us, lead(event_time) "
         f"OVER (PARTITION BY customer ORDER BY event_time, id) AS next FROM {stored.relation} "
-        f"WHERE NOT _deleted) WHERE next - us BETWEEN 1 AND {PEEK} ORDER BY id LIMIT 12"
+        f"WHERE NOT _deleted) WHERE next > us ORDER BY gap, id LIMIT 12"
     )
-    return platform.reads.spine(platform.app("fraud"), keys.column("id").to_pylist())
+    gaps = found.column("gap").to_pylist()
+    spine = platform.reads.spine(platform.app("fraud"), found.column("id").to_pylist())
+    return spine, -(-max(gaps, default=0) // second) * second
 
 
 def _row(spine: Spine, n: int) -> Spine:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from heptad.service.training import Trained
     from heptad.sources.bank import Arrival, Bank
 
-START, DAYS, CUSTOMERS = date(2025, 10, 1), 396, 5_000
+START, DAYS, CUSTOMERS = date(2025, 10, 1), 396, "HEPTAD_DEMO_CUSTOMERS"
 STEP = 60 * minute
 """Simulated time of one micro-batch."""
 STAMP = "bank.json"
@@ -47,14 +48,21 @@ def make(folder: Path, *, seed: int, size: int) -> Bank:
     from heptad.sources.bank import Bank
     from heptad.sources.bank.files import write_exports
 
-    bank = Bank(CUSTOMERS * size, seed, START, DAYS)
+    bank = Bank(customers(size), seed, START, DAYS)
     stamp = folder / STAMP
-    wanted = {"seed": seed, "customers": CUSTOMERS * size, "start": START.isoformat(), "days": DAYS}
+    wanted = {"seed": seed, "customers": customers(size), "start": START.isoformat(), "days": DAYS}
     if not (stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == wanted):
         folder.mkdir(parents=True, exist_ok=True)
+        # Stopped half-way, the folder is known as this bank's, and its files are written again.
+        stamp.write_text(json.dumps(wanted | {"unfinished": True}), encoding="utf-8")
         write_exports(bank, folder)
         stamp.write_text(json.dumps(wanted), encoding="utf-8")
     return bank
+
+
+def customers(size: int) -> int:
+    """Return how many customers the bank has; tests set fewer."""
+    return int(os.environ.get(CUSTOMERS, "5000")) * size
 
 
 def fits(folder: Path, *, seed: int, size: int) -> bool:
@@ -63,7 +71,7 @@ def fits(folder: Path, *, seed: int, size: int) -> bool:
     if not stamp.exists():
         return not folder.exists() or not any(folder.iterdir())
     found = json.loads(stamp.read_text(encoding="utf-8"))
-    return bool(found["seed"] == seed and found["customers"] == CUSTOMERS * size)
+    return bool(found["seed"] == seed and found["customers"] == customers(size))
 
 
 def load(platform: Platform, progress: Callable[[str, float], None] | None) -> list[LoadReport]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad import __version__
 from heptad.runtime import Platform
-from heptad.standards.errors import Conflict
+from heptad.standards.errors import Conflict, ContractError
 from heptad.terminal import show
 from heptad.terminal.commands.decisions import row
 from heptad.terminal.demo import attacks, bank, real
@@ -93,8 +93,12 @@ def _bank_day(
     begun = time.monotonic()
     reports = bank.load(platform, progress)
     _print_loads(platform, reports, time.monotonic() - begun)
-    trained = bank.train(platform, made)
-    _print_model(platform, trained)
+    try:
+        trained, why = bank.train(platform, made), ""
+    except ContractError as error:
+        # A bank of few customers has too few defaults; its applications are referred to people.
+        trained, why = None, error.what
+    _print_model(platform, trained, why)
     live = bank.live(platform, made, lambda s: progress("live day", s) if progress else None)
     decided = Counter[str]()
     for name in platform.apps:
@@ -154,10 +158,11 @@ def _given(platform: Platform) -> str:
     return f"{files} files, {held} tables of a database, 1 stream"
 
 
-def _print_model(platform: Platform, trained: Trained | None) -> None:
+def _print_model(platform: Platform, trained: Trained | None, why: str) -> None:
     """The line of layer 6."""
     model = platform.catalog.models.champion("credit")
     if model is None:
+        _layer(6, "analysis", f"no scorecard yet: {why}", "credit refers to people")
         return
     auc = model.metrics["ours"]["auc"]
     what = f"scorecard {model.title}: AUC {auc['value']:.3f} [{auc['low']:.3f} {auc['high']:.3f}] on later applications"
