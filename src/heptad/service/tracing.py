@@ -113,8 +113,7 @@ def _keys(feature: Feature) -> Iterator[tuple[Node, str]]:
     for table in dict.fromkeys(field.table for field in path):
         for name in ("event_time", "known_time"):
             yield Node("table", table.__name__, name), "window"
-        if table is not feature.table:
-            yield _column(table.key), "by"
+        yield _column(table.key), "row"
 
 
 def _money(feature: Feature) -> Iterator[tuple[Node, str]]:
