@@ -18,7 +18,8 @@ from heptad.standards.errors import Busy, InputError, Refused, suggest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BLOCK = 8 << 20
+BLOCK = 1 << 20
+"""Bytes read at once: what is made of a block fits the processor's cache."""
 MOST_FILES = 100_000
 LARGEST_RATIO = 400
 """A file that unpacks to more than this many times its size is a bomb; real ones stay below 50."""
