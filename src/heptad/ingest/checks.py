@@ -125,9 +125,7 @@ class _Check:
         ordered = [self.table.fields[name] for name in names]
         for position in sorted(range(len(ordered)), key=lambda n: isinstance(ordered[n], Money)):
             self._field(ordered[position])
-        deleted = self._input("deleted")
-        flagged = f"coalesce({typed.flag(deleted)}, false)" if deleted else "false"
-        self.stages[1].append(f"{flagged} AS __deleted")
+        self._deleted()
         self._known()
         inner = incoming = f'(SELECT *, CAST(__line AS VARCHAR) AS "_record" FROM {relation})'
         for stage in self.stages:
@@ -257,6 +255,15 @@ class _Check:
         given = self._input(field.currency)
         return given.sql if given else "NULL"
 
+    def _deleted(self) -> None:
+        """Add whether the row says that it is gone."""
+        given = self._input("deleted")
+        flagged = typed.flag(given) if given else "false"
+        self.stages[1].append(f"coalesce({flagged}, false) AS __deleted")
+        if given:
+            unread = f"{given.sql} IS NOT NULL AND {flagged} IS NULL"
+            self.rules.append(Rule("deleted", "parse", unread))
+
     def _known(self) -> None:
         """Add when the row counts as known."""
         given = self._input("known_time")
@@ -277,7 +284,7 @@ class _Check:
 
     def _reason(self, ordered: list[Field]) -> str:
         """Return the first test that a row fails, as `code|field`."""
-        rank = {f.name: n for n, f in enumerate(ordered)} | {"known_time": 1.5}
+        rank = {f.name: n for n, f in enumerate(ordered)} | {"known_time": 1.5, "deleted": 1.6}
         rules = sorted(self.rules, key=lambda rule: rank[rule.field])
         always = [t for t in rules if rank[t.field] < 2]
         others = [t for t in rules if rank[t.field] >= 2]

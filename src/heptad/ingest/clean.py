@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SPACES = "[\t\n\r\x0b\x0c]+"
-_CONTROLS = "[\x00-\x08\x0e-\x1f\x7f]"
+_CONTROLS = "[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]"
+"""Both sets of control characters, those that turn the direction of text, and a mark of byte
+order: nobody sees them, and what is seen with them is not what is stored."""
 _NAME = re.compile(r"[^\x20-\x7e|]")
 
 

@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from heptad.ingest.reasons import UNREADABLE, explain
 from heptad.standards.errors import Corrupt
+from heptad.standards.showing import without_cards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -317,19 +318,41 @@ def _opened(raw: bytes | None, cipher: AESGCM | None, path: Path) -> str | None:
 
 
 def _masked(row: Refusal, origin: Origin) -> Refusal:
-    """Hide what says who a person is; of a record that could not be read, everything."""
-    if not origin.sealed or row.raw is None:
+    """Hide what says who a person is; of a record that could not be read, everything.
+
+    A card number is hidden wherever it stands: a row may be refused for being in the wrong place.
+    """
+    if row.raw is None:
         return row
-    try:
-        values = json.loads(row.raw) if row.reason not in UNREADABLE else None
-    except ValueError:
-        values = None
-    shown = HIDDEN
-    if isinstance(values, dict):
-        hidden = {name: HIDDEN for name in origin.personal if values.get(name) is not None}
-        shown = json.dumps(values | hidden, ensure_ascii=False)
+    shown = row.raw
+    if origin.sealed:
+        values = _values(row)
+        shown = HIDDEN
+        if values is not None:
+            shown = json.dumps(_hidden(values, frozenset(origin.personal)), ensure_ascii=False)
     fields = {name: getattr(row, name) for name in Refusal.__slots__}
-    return Refusal(**fields | {"raw": shown})
+    return Refusal(**fields | {"raw": without_cards(shown)})
+
+
+def _values(row: Refusal) -> dict[str, Any] | None:
+    try:
+        values = json.loads(row.raw or "") if row.reason not in UNREADABLE else None
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _hidden(values: dict[str, Any], personal: frozenset[str], prefix: str = "") -> dict[str, Any]:
+    """Return an object without personal values; those of inner objects are named `outer.inner`."""
+    shown = {}
+    for name, value in values.items():
+        if prefix + name in personal:
+            shown[name] = None if value is None else HIDDEN
+        elif isinstance(value, dict):
+            shown[name] = _hidden(value, personal, f"{prefix}{name}.")
+        else:
+            shown[name] = value
+    return shown
 
 
 def _sync(path: Path) -> None:
