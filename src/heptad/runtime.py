@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heptad.standards.errors import Busy, ContractError, UnknownName, suggest
+from heptad.standards.errors import Busy, Conflict, ContractError, UnknownName, suggest
 from heptad.standards.model import MODEL
 from heptad.standards.time import FixedClock, SystemClock
 
@@ -169,6 +169,7 @@ class Platform:
             self.catalog.models,
             self.keys,
             self.project.policies,
+            self.clock,
         )
         for table in {*self.tables, *self.lake.names()}:
             durable = self.catalog.versions.durable(table)
@@ -307,10 +308,11 @@ class Platform:
 
         Returns:
             What became of the rows, and the decisions in the order of applications and rows; a
-            row that was stored before answers its first decision.
+            row that was stored before answers its first decision, and a correction or deletion of
+            a known row opens none.
         """
         report = self.store(table, rows)
-        keys = [*report.accepted, *report.duplicates]
+        keys = [*self.reads.opened(self.table(table), report), *report.duplicates]
         made: list[Opened] = []
         for app in self.apps.values() if keys else ():
             if app.on.__name__ == table:
@@ -350,6 +352,13 @@ class Platform:
                     refused = report.rejected[0]
                     raise ContractError(refused.says, do=refused.do)
                 key = (*report.accepted, *report.duplicates)[0]
+                if report.accepted and not self.reads.opened(self.app(app).on, report):
+                    raise Conflict(
+                        f"{table} {key} was stored before with other values.",
+                        got=key,
+                        do="it is kept as a correction, which opens no decision; "
+                        "ask for the first one by its key",
+                    )
             made = self.decide(app, keys=[str(key)], asked={str(key): asked} if asked else None)
         if not made:
             raise UnknownName(

@@ -115,6 +115,8 @@ class Model:
         link: the Ref of the same table that names the row it labels, for example Label.application.
         inputs: names of features, and of fields of the row that asks for the decision.
         estimator: the class that is trained.
+        cleared: inputs that may be strong enough to look like the outcome itself, because you
+            know that they were there before it; they are told, but do not stop a training.
         matures: how long after the event every outcome is known, microseconds. Younger rows are
             not learned from: at first only the bad outcomes of a loan are known.
     """
@@ -124,6 +126,7 @@ class Model:
     link: Field
     inputs: Sequence[str]
     estimator: type[Estimator]
+    cleared: Sequence[str] = ()
     matures: int = 0
 
 

@@ -60,6 +60,7 @@ class Circumstances:
         policy: named values, the application's own with the project's changes.
         tables: version of each table read.
         basis: lawful basis of the purpose.
+        now: when the decisions are made, microseconds.
         scorer: the champion model, if the application has one.
         asked: by row key, the requests whose callers gave them an id.
     """
@@ -67,6 +68,7 @@ class Circumstances:
     policy: Mapping[str, Plain]
     tables: Mapping[str, int]
     basis: str
+    now: int
     scorer: Scorer | None = None
     asked: Mapping[str, Asked] = field(default_factory=dict)
 
@@ -76,7 +78,7 @@ def decide(
     rows: pa.Table,
     compute: Callable[[Spine], Mapping[str, pa.Array]],
     circumstances: Circumstances,
-) -> list[Decision]:
+) -> tuple[list[Decision], dict[str, HeptadError]]:
     """Decide each row of `app.on`.
 
     Args:
@@ -86,7 +88,8 @@ def decide(
         circumstances: what else the decision rests on.
 
     Returns:
-        n decisions in the order of the rows; nothing is recorded yet.
+        The decisions in the order of the rows, and what failed of the others, by row key; nothing
+        is recorded yet.
     """
     features = compute(spine_of(app.on, rows))
     names = list(features)
@@ -100,16 +103,22 @@ def decide(
         "environment": environment(),
         "purpose": app.purpose,
         "basis": circumstances.basis,
+        "decided_at": circumstances.now,
         "tables": dict(circumstances.tables),
         "policy": dict(circumstances.policy),
         "model": circumstances.scorer.sha256 if circumstances.scorer else "",
     }
-    return [
-        _decide_one(
-            app, row, dict(zip(names, value, strict=True)), (t[n], k[n]), circumstances, shared
-        )
-        for n, (row, value) in enumerate(zip(plain, found, strict=True))
-    ]
+    made: list[Decision] = []
+    failed: dict[str, HeptadError] = {}
+    for n, (row, value) in enumerate(zip(plain, found, strict=True)):
+        given = dict(zip(names, value, strict=True))
+        try:
+            decision = _decide_one(app, row, given, (t[n], k[n]), circumstances, shared)
+            decision.to_bytes()
+            made.append(decision)
+        except HeptadError as error:
+            failed[str(row[app.on.key.name])] = error
+    return made, failed
 
 
 def _decide_one(
@@ -157,7 +166,7 @@ def answer(app: App, inputs: Inputs) -> Any:
     except Exception as error:
         raise HeptadError(
             f"The application {app.name} failed to decide {app.on.__name__} "
-            f"{inputs.row[app.on.key.name]}: {type(error).__name__}: {error}.",
+            f"{inputs.row[app.on.key.name]}: {type(error).__name__}.",
             do=f"see `decide` in {app.folder}; features may be None",
         ) from error
 

@@ -10,6 +10,7 @@ import platform as machine
 import sys
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ class Decision:
             feature definitions.
         tables: version of each table read.
         purpose, basis: under which the data were read.
+        decided_at: when it was made, microseconds; k tells what it could rest on.
         propensity: probability with which the outcome was chosen; 1 where nothing is drawn.
         environment: what the bit-for-bit promise of `replay` holds for.
         request: keyed hash of the request's body, where its caller gave the id; else "".
@@ -62,6 +64,7 @@ class Decision:
     tables: Mapping[str, int]
     purpose: str
     basis: str
+    decided_at: int
     propensity: float = 1.0
     environment: Mapping[str, str] = field(default_factory=dict)
     request: str = ""
@@ -111,7 +114,7 @@ class Decision:
     def public(self) -> dict[str, Any]:
         """Return what stays readable when the subject has been erased."""
         names = ("id", "app", "on", "row_key", "event_time", "known_time", "outcome", "model", "code",
-                 "definitions", "tables", "purpose", "basis", "request")  # fmt: skip
+                 "definitions", "tables", "purpose", "basis", "decided_at", "request")  # fmt: skip
         kept = {name: getattr(self, name) for name in names}
         return kept | {"reasons": [r.code for r in self.reasons]}
 
@@ -159,13 +162,21 @@ def _bits(value: Any) -> bytes:
 @cache
 def environment() -> dict[str, str]:
     """Return what bits may depend on: versions of the code that computes, and the CPU's class."""
-    found = {"python": sys.version.split()[0], "cpu": machine.machine(), "os": os.name}
-    for name in ("heptad", "numpy", "duckdb", "lightgbm"):
+    found = {"python": sys.version.split()[0], "cpu": _cpu_class(), "os": os.name}
+    for name in ("heptad", "numpy", "scipy", "numba", "pyarrow", "duckdb", "deltalake", "lightgbm"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "absent"
     return found
+
+
+def _cpu_class() -> str:
+    """Return the architecture and the widest vector instructions that numpy may use on it."""
+    known = import_module("numpy._core._multiarray_umath").__cpu_features__
+    levels = ("X86_V4", "AVX512F", "X86_V3", "AVX2", "ASIMD")
+    widest = next((name for name in levels if known.get(name)), "plain")
+    return f"{machine.machine()} {widest}"
 
 
 RECORDED = frozenset(f.name for f in fields(Decision))

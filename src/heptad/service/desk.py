@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from heptad.service.log import DecisionLog
     from heptad.service.reads import Reads
     from heptad.service.records import Opened
+    from heptad.standards.time import Clock
 
     Policies = Mapping[str, Mapping[str, bool | int | float | str]]
 
@@ -40,6 +41,7 @@ class Desk:
         models: the registered models.
         keys: hold the pepper that request bodies are hashed with.
         policies: application → the policy values that the project changes.
+        clock: tells when a decision is made.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Desk:
         models: Models,
         keys: KeyStore,
         policies: Policies,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._apps, self._reads, self._log = apps, reads, log
         self._models, self._keys, self._policies = models, keys, policies
         self._scorers: dict[tuple[str, str], Scorer] = {}
@@ -74,8 +78,12 @@ class Desk:
         )
         compute = self._reads.compute(list(app.features.values()), versions)
         for start in range(0, rows.num_rows, BATCH):
-            made = decide(app, rows.slice(start, BATCH), compute, circumstances)
+            made, failed = decide(app, rows.slice(start, BATCH), compute, circumstances)
             yield self._log.record(made)
+            for key, error in failed.items():
+                # The others of the batch are recorded; a retry meets only these again.
+                error.place = error.place or f"{app.on.__name__} {key}"
+                raise error
 
     def circumstances(self, app: App, asked: Mapping[str, Asked] | None) -> Circumstances:
         """Return what decisions of an application rest on now."""
@@ -83,6 +91,7 @@ class Desk:
             policy=self.policy(app),
             tables=self._reads.versions(app),
             basis=basis_of(app.purpose),
+            now=self._clock.now(),
             scorer=self._champion(app),
             asked=asked or {},
         )

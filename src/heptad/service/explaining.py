@@ -83,6 +83,7 @@ def _for_officer(decision: Decision, app: App) -> dict[str, Any]:
         "subject": decision.subject,
         "on": f"{decision.on} {decision.row_key}",
         "known": format_instant(decision.known_time),
+        "decided": format_instant(decision.decided_at),
         "known_after": format_duration(max(decision.known_time - decision.event_time, 0)),
         "features": [
             {"name": n, "value": v, "unit": _unit(app, n), "means": _means(app, n)}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from heptad.catalog import Catalog
     from heptad.engine.protocols import Tables
+    from heptad.ingest.report import RowsReport
     from heptad.service.app import App
     from heptad.service.features import Feature
     from heptad.service.history import Queries
@@ -88,6 +89,24 @@ class Reads:
     def spine(self, app: App, keys: Sequence[str] | None = None) -> Spine:
         """Return the spine of stored rows that an application decides on."""
         return spine_of(app.on, select_rows(self.queries, app.on, self.stored(app.on), keys=keys))
+
+    def opened(self, table: type[Table], report: RowsReport) -> list[str]:
+        """Return the keys that posted rows brought for the first time, and that are not deleted.
+
+        A correction or a deletion of a known row opens no decision.
+        """
+        if not report.accepted:
+            return []
+        key = quote(table.key.name)
+        wanted = pa.table({"wanted_key": pa.array(report.accepted, pa.string())})
+        found = self.queries.arrow(
+            f"SELECT {key} AS k FROM {self.stored(table).relation} r WHERE EXISTS "
+            f"(SELECT 1 FROM wanted WHERE wanted_key = r.{key}) GROUP BY {key} "
+            f"HAVING min(_load) = {int(report.load or 0)} AND NOT bool_or(_deleted)",
+            wanted=wanted,
+        )
+        fresh = set(found.column("k").to_pylist())
+        return [k for k in dict.fromkeys(report.accepted) if k in fresh]
 
     def history(self, spine: pa.Table, features: Sequence[Feature]) -> pa.Table:
         """Compute features for a spine that a user gives; see `Platform.history`."""

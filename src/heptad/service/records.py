@@ -91,6 +91,14 @@ def open_records(batch: Sequence[bytes], keys: KeyStore) -> list[Opened]:
             "An entry of the decision log is no decision.", do="run `heptad log verify`"
         ) from error
     found = keys.of([r.subject for r in records], create=False)
+    closed = [r.subject for r, key in zip(records, found, strict=True) if key is None]
+    lost = set(closed) - set(keys.erasures(closed)) if closed else set()
+    if lost:
+        raise Corrupt(
+            f"The key of {min(lost)} is missing, though nobody erased them.",
+            got=f"{len(lost)} keys",
+            do="restore the folder keys/ from a backup",
+        )
     return [_opened(record, key) for record, key in zip(records, found, strict=True)]
 
 

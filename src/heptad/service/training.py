@@ -103,8 +103,7 @@ def train(model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3) 
     estimator = model.estimator.train(fit.columns, fit.target, seed=seed)
     from heptad.analysis.leaks import check_leaks
 
-    # Features are read as known at the decision, so a strong one is evidence and no leak.
-    leaks = check_leaks(fit.columns, fit.target, decided_at=fit.t, cleared=list(fit.columns))
+    leaks = check_leaks(fit.columns, fit.target, decided_at=fit.t, cleared=model.cleared)
     if not leaks.quotable:
         raise ContractError(
             "The training rows leak: " + " ".join(f.sentence for f in leaks.findings),

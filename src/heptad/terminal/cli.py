@@ -57,7 +57,7 @@ def _options(
 ) -> None:
     session.project = project
     if version:
-        show.say(f"heptad {__version__}")
+        show.write(f"heptad {__version__}\n", None)
         raise typer.Exit
 
 

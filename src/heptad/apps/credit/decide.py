@@ -7,6 +7,9 @@ from typing import Any
 
 from heptad.service.app import Inputs, Outcome, Reason
 
+CURRENCY = "EUR"
+"""The one currency that amounts of applications are compared in; others go to a person."""
+
 POLICY = {
     "youngest": 18,
     "most_overdue": 1,
@@ -25,6 +28,8 @@ def decide(x: Inputs) -> Outcome:
     Knock-outs first, then the score, then affordability: an application that scores well but
     does not fit is answered with the amount that would.
     """
+    if x.row["currency"] not in (None, CURRENCY):
+        return Outcome("refer", [Reason("CURRENCY", {"currency": x.row["currency"]})])
     knocked = _knock_outs(x)
     if knocked:
         return Outcome("decline", knocked)

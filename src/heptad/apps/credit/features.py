@@ -6,14 +6,13 @@ from heptad.service.features import (
     count,
     largest,
     latest,
-    mean,
     ratio,
     share,
     spread,
     total,
 )
 from heptad.standards import day
-from heptad.standards.model import CreditRecord, LoanApplication, Payment, Repayment, Transfer
+from heptad.standards.model import CreditRecord, Payment, Repayment, Transfer
 
 _in, _out = Transfer.direction == "in", Transfer.direction == "out"
 _who = Transfer.customer
@@ -29,9 +28,6 @@ features = {
     "inflow_trend": ratio(_inflow(over=90 * day), _inflow(over=90 * day, delay=90 * day)),
     "inflow_spread_180d": spread(Transfer.amount, by=_who, where=_in, into="EUR", over=180 * day),
     "salaries_180d": count(Transfer.id, by=_who, where=Transfer.kind == "salary", over=180 * day),
-    "salary_mean_180d": mean(
-        Transfer.amount, by=_who, where=Transfer.kind == "salary", into="EUR", over=180 * day
-    ),
     "bills_to_inflow": ratio(
         total(Transfer.amount, by=_who, where=_out, into="EUR", over=90 * day),
         _inflow(over=90 * day),
@@ -50,7 +46,6 @@ features = {
         Payment.id, by=Payment.customer, where=Payment.status == "declined", over=90 * day
     ),
     "late_days_365d": largest(Repayment.days_late, by=Repayment.customer, over=365 * day),
-    "applications_180d": count(LoanApplication.id, by=LoanApplication.customer, over=180 * day),
     "bureau_overdue": latest(CreditRecord.overdue, by=CreditRecord.customer, over=400 * day),
     "bureau_enquiries": latest(CreditRecord.enquiries, by=CreditRecord.customer, over=400 * day),
     "bureau_worst_late": latest(CreditRecord.worst_late, by=CreditRecord.customer, over=400 * day),

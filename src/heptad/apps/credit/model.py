@@ -54,4 +54,5 @@ model = Model(
     estimator=CreditScorecard,
     matures=190 * day,
 )
-"""Age, home and other personal traits are left out on purpose: they are no ground for a refusal."""
+"""Age, home and other personal traits are no inputs: the score rests on money and on delays alone.
+That an applicant is of legal age is checked by policy."""

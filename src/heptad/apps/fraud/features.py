@@ -8,13 +8,13 @@ from heptad.service.features import (
     last,
     mean,
     rate,
-    since,
     total,
 )
 from heptad.standards import day, hour, minute
 from heptad.standards.model import Label, Payment
 
 _paid = Payment.status == "authorised"
+_there = Payment.channel != "online"
 
 features = {
     "count_10m": count(Payment.id, by=Payment.customer, over=10 * minute),
@@ -30,10 +30,9 @@ features = {
         Payment.amount, by=Payment.customer, over=90 * day, where=_paid, into="EUR", delay=minute
     ),
     "this_amount": largest(Payment.amount, by=Payment.customer, over=last(1), into="EUR"),
-    "previous_country": earliest(Payment.country, by=Payment.customer, over=last(2)),
-    "previous_time": earliest(Payment.event_time, by=Payment.customer, over=last(2)),
+    "previous_country": earliest(Payment.country, by=Payment.customer, over=last(2), where=_there),
+    "previous_time": earliest(Payment.event_time, by=Payment.customer, over=last(2), where=_there),
     "device_count_90d": count(Payment.id, by=Payment.device, over=90 * day),
-    "customer_since": since(Payment.id, by=Payment.customer, over=90 * day, delay=minute),
     "merchant_checked_28d": count(
         Label.fraud, by=Label.payment.merchant, over=28 * day, delay=7 * day
     ),

@@ -10,7 +10,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from heptad.standards.errors import InputError
 from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import full_id, row
-from heptad.terminal.http.access import Caller, Opened, require_decider, require_reader
+from heptad.terminal.http.access import (
+    Caller,
+    Opened,
+    require_decider,
+    require_reader,
+    require_writer,
+)
 from heptad.terminal.http.answers import AppInfo, AppList, Explanation, PageData, Proof, Replay
 from heptad.terminal.http.problems import RESPONSES, WrongMedia
 from heptad.terminal.http.schemas import Decided, DecidePlease, DecisionPage, Id
@@ -70,6 +76,8 @@ def decide(
     require_decider(who, platform, app)
     if (please.row is None) == (please.key is None):
         raise InputError("Give either a row or the key of one.", do='send {"key": "…"}')
+    if please.row is not None:
+        require_writer(who)
     entry = platform.decide_one(app, row=please.row, key=please.key, name=idempotency_key)
     return Decided(**row(platform, entry))
 

@@ -98,20 +98,23 @@ async def post_rows(name: str, request: Request, platform: Opened, who: Caller) 
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("application/x-ndjson", "application/json"):
         raise WrongMedia("Rows come as NDJSON or JSON.", got=kind, do="say application/x-ndjson")
-    found = await run_in_threadpool(_stored, platform, name, await request.body(), kind)
+    found = await run_in_threadpool(_stored, platform, who, name, (await request.body(), kind))
     return Loaded(table=name, **found)
 
 
-def _stored(platform: Any, name: str, body: bytes, kind: str) -> dict[str, Any]:
-    """Store and decide rows; return what became of them."""
-    report, made = platform.accept(name, parse(body, kind))
+def _stored(platform: Any, who: Any, name: str, sent: tuple[bytes, str]) -> dict[str, Any]:
+    """Store and decide rows; return what became of them, and the decisions the caller may see."""
+    report, made = platform.accept(name, parse(*sent))
+    seen = {a.name for a in platform.apps.values() if a.purpose in who.purposes}
     return {
         "accepted": len(report.accepted),
         "duplicates": len(report.duplicates),
         "quarantined": len(report.rejected),
         "rejected": [Rejected(**asdict(refused)) for refused in report.rejected],
         "version": report.version,
-        "decisions": [Decided(**row(platform, entry)) for entry in made],
+        "decisions": [
+            Decided(**row(platform, entry)) for entry in made if entry.public["app"] in seen
+        ],
     }
 
 

@@ -8,7 +8,7 @@ from heptad.apps.credit.decide import instalment
 from heptad.service.app import Inputs, Score
 from heptad.service.sentences import sentence
 
-ROW = {"id": "a", "event_time": 0, "amount": 600_000, "term": 24, "age": 40}
+ROW = {"id": "a", "event_time": 0, "amount": 600_000, "term": 24, "age": 40, "currency": "EUR"}
 KNOWN = dict.fromkeys(app.features) | {"inflow_90d": 900_000, "bureau_overdue": 0}
 
 
@@ -32,6 +32,7 @@ def test_the_instalment_is_that_of_an_annuity():
         (499, {}, {}, "decline", ["SCORE"]),
         (None, {}, {}, "refer", ["NO_MODEL"]),
         (600, {"age": 17}, {}, "decline", ["AGE"]),
+        (600, {"currency": "CZK"}, {}, "refer", ["CURRENCY"]),
         (600, {}, {"bureau_overdue": 2}, "decline", ["OVERDUE"]),
         (600, {}, {"bureau_overdue": None}, "approve", ["FITS"]),
         (600, {"amount": 6_000_000}, {}, "offer", ["TOO_MUCH"]),

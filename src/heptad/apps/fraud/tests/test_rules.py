@@ -19,7 +19,7 @@ QUIET = {
     "count_10m": 1, "count_1h": 1, "count_30d": 30, "declined_1h": 0, "spend_1d": 4_000,
     "spend_30d": 120_000, "mean_90d": 4_000, "largest_90d": 20_000, "this_amount": 4_000,
     "previous_country": "ES", "previous_time": 9_000 * minute, "device_count_90d": 0,
-    "customer_since": 86_400, "merchant_checked_28d": 0, "merchant_fraud_28d": None,
+    "merchant_checked_28d": 0, "merchant_fraud_28d": None,
 }  # fmt: skip
 
 
