@@ -200,7 +200,10 @@ class Records:
         if waits and not final and len(data) - at <= LONGEST_RECORD:
             return -1, ""
         line = self._line.match(data, at)
-        return (line.end() if line else len(data)), "quote"
+        end = line.end() if line else len(data)
+        if end == len(data) and not final and data[-1:] not in (b"\n", b"\r"):
+            return -1, ""  # where it ends is not known yet
+        return end, "quote"
 
 
 def _marks(text: str) -> NDArray[np.bool_]:
