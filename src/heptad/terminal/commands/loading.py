@@ -29,7 +29,9 @@ def load(
 
 def line(report: LoadReport) -> dict[str, Any]:
     """Return a load as a line of a list."""
-    status = "planned" if report.plan else "loaded" if report.load else "nothing new"
+    # A database is read from its last mark on, inclusive, so that some rows come again.
+    new = report.accepted or report.quarantined
+    status = "planned" if report.plan else "loaded" if report.load and new else "nothing new"
     notes = [finding.says for finding in report.findings]
     if report.known == "assumed":
         notes.append("known_time is assumed: event_time + known_after")
