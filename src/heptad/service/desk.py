@@ -44,7 +44,7 @@ class Desk:
         clock: tells when a decision is made.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts that a decision is made from
         self,
         apps: Mapping[str, App],
         reads: Reads,

@@ -11,8 +11,8 @@ from heptad.service.decisions import changed
 from heptad.service.explaining import READERS, explain
 from heptad.service.features import parts_of
 from heptad.service.sentences import messages
-from heptad.standards import Field, Path, Text
-from heptad.testing.scratch import instant, project
+from heptad.standards import Field, Money, Path, Text
+from heptad.testing.scratch import instant, project, store_later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -122,8 +122,9 @@ def _bytes(entry: Opened) -> bytes:
 def no_feature_sees_the_future(app: App) -> None:
     """Whatever happens or becomes known after t and k changes no feature at (t, k).
 
-    All rows after the middle of the demo are first left out, then changed; the features of the
-    rows before must stay, bit for bit.
+    The features of the rows up to the middle of the demo, each as known at its own instant, must
+    stay bit for bit when the rest is left out, is there, is other than it was, and when every row
+    up to the middle is corrected or deleted later.
     """
     assert app.demo is not None
     rows = app.demo(SEED)
@@ -133,38 +134,50 @@ def no_feature_sees_the_future(app: App) -> None:
     later = {t: [r for r in given if instant(r["event_time"]) > edge] for t, given in rows.items()}
     before = _features_until(app, early, edge)
     assert before, f"{app.name}: no rows before the middle of the demo"
-    for what, after in (("truncated", {}), ("left", later), ("changed", _perturbed(later))):
-        found = _features_until(app, _joined(early, after), edge)
+    gone = {t: [{**row, "_deleted": True} for row in given] for t, given in early.items()}
+    futures: tuple[tuple[str, _Rows], ...] = (
+        ("there", later),
+        ("changed", _perturbed(later)),
+        ("correcting the past", _perturbed(early)),
+        ("deleting the past", gone),
+    )
+    for what, after in futures:
+        found = _features_until(app, early, edge, after)
         for key, values in before.items():
             differs = changed(values, found[key])
             assert not differs, f"{app.name}.{differs} of {key} change when the future is {what}"
 
 
-def _joined(early: _Rows, later: _Rows) -> _Rows:
-    return {t: [*rows, *later.get(t, ())] for t, rows in early.items()}
-
-
 def _perturbed(rows: _Rows) -> _Rows:
-    """Make every amount of the future larger and every flag the other."""
+    """Make every amount larger, every number greater and every flag the other."""
     changed: dict[type[Table], list[dict[str, Any]]] = {}
     for table, given in rows.items():
         changed[table] = [
-            {
-                name: (not value)
-                if isinstance(value, bool)
-                else (value + 1 if isinstance(value, int) and name != "event_time" else value)
-                for name, value in row.items()
-            }
-            for row in given
+            {name: _other(table, name, value) for name, value in row.items()} for row in given
         ]
     return changed
 
 
-def _features_until(app: App, rows: _Rows, edge: int) -> dict[str, dict[str, Any]]:
-    """Return the features of each row of `on` up to an instant, as known at its own."""
+def _other(table: type[Table], name: str, value: Any) -> Any:
+    """Return another value that the field accepts."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(table.fields.get(name), Money):
+        return f"1{value}"
+    return value + 1 if isinstance(value, int) and name != "event_time" else value
+
+
+def _features_until(
+    app: App, rows: _Rows, edge: int, after: _Rows | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the features of each row of `on` up to an instant, as known at its own.
+
+    What comes `after` is stored much later, so that it is known only then.
+    """
     import pyarrow as pa
 
     with project(rows, apps=[app]) as platform:
+        store_later(platform, after or {})
         keys = [r[app.on.key.name] for r in rows[app.on] if instant(r["event_time"]) <= edge]
         spine = platform.reads.spine(app, keys)
         values = platform.reads.compute(list(app.features.values()))(spine)
