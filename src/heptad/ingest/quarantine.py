@@ -344,7 +344,7 @@ def _values(row: Refusal) -> dict[str, Any] | None:
 
 def _hidden(values: dict[str, Any], personal: frozenset[str], prefix: str = "") -> dict[str, Any]:
     """Return an object without personal values; those of inner objects are named `outer.inner`."""
-    shown = {}
+    shown: dict[str, Any] = {}
     for name, value in values.items():
         if prefix + name in personal:
             shown[name] = None if value is None else HIDDEN
