@@ -16,7 +16,7 @@ from heptad.sources.config import Source
 from heptad.sources.posted import Posted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -107,6 +107,13 @@ class _Remembered(Staging):
         self.named: dict[int, str | None] = {}
         self.hashes: dict[int, int] = {}
         self.refused: list[tuple[int, str]] = []
+
+    def checked(self, sql: str, incoming: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """Run the checks: a query that is handed out in batches is planned twice."""
+        self.duck.run(f"CREATE OR REPLACE TEMP TABLE checked AS {sql}", incoming=incoming)
+        found = list(self.duck.batches("SELECT * FROM checked"))
+        self.duck.run("DROP TABLE checked")
+        return iter(found)
 
     def look(self, batch: pa.RecordBatch) -> None:
         """Remember keys."""

@@ -88,7 +88,7 @@ class Staging:
         self.shapes: dict[str, str] = {}
         self.rounded = 0
         self.judgement = Judgement()
-        self._duck, self._told = duck, told
+        self.duck, self._told = duck, told
         self._judge = Judge(job, duck, index, expected)
         self._protection = Protection(self.table, keys)
         self._writer = StageWriter(job.stage, monthly=not self.table.state)
@@ -117,6 +117,10 @@ class Staging:
             deletions=self._deleted - judged.dropped_deletions,
         )
 
+    def checked(self, sql: str, incoming: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        """Run the checks over incoming rows."""
+        return self.duck.batches(sql, rows=_BATCH, incoming=incoming)
+
     def look(self, batch: pa.RecordBatch) -> None:
         """Look at checked rows, refused ones among them; a posted batch remembers its keys."""
 
@@ -136,7 +140,7 @@ class Staging:
         schema = schema_of(self.job.reading.columns)
         incoming = pa.RecordBatchReader.from_batches(schema, self._watched(self._incoming()))
         try:
-            for batch in self._duck.batches(sql, rows=_BATCH, incoming=incoming):
+            for batch in self.checked(sql, incoming):
                 self._take(batch)
         except Exception:
             if self._failure is not None:

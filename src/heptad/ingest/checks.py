@@ -303,7 +303,7 @@ class _Check:
                 if self.deletes and field.name not in kept:
                     value = f"CASE WHEN NOT __deleted THEN {value} END"
                 outputs.append(f"{value} AS {quote(column.name)}")
-                if not getattr(field, "pan", False):
+                if not (isinstance(field, Text) and field.pan):
                     hashed.append(value)
         known = self.values["known_time"]
         outputs += [f"{known} AS known_time", "__deleted AS _deleted", "__line AS _line"]

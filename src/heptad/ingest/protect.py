@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from heptad.security.sealing import content_hash, seal, subject_names
 from heptad.security.tokens import pan_tokens
-from heptad.standards.fields import Instant
+from heptad.standards.fields import Instant, Text
 
 if TYPE_CHECKING:
     from heptad.security.keys import KeyStore
@@ -30,7 +30,7 @@ class Protection:
     def __init__(self, table: type[Table], keys: KeyStore | None) -> None:
         self.table = table
         self.sealed = [f.name for f in table.sealed()]
-        self.pans = [f.name for f in table.fields.values() if getattr(f, "pan", False)]
+        self.pans = [f.name for f in table.fields.values() if isinstance(f, Text) and f.pan]
         self._keys = keys
 
     @property

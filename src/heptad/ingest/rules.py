@@ -50,7 +50,7 @@ def rules_of(field: Field, given: Given, value: str, context: dict[str, Any]) ->
         rules.append(Rule(name, "required", f"{given.sql} IS NULL"))
     rules += _readable(field, given, value, context)
     rules += _bounds(field, value, context)
-    if getattr(field, "pan", False):
+    if isinstance(field, Text) and field.pan:
         rules.append(Rule(name, "luhn", typed.no_card(value)))
     if field.kind == "text" and not isinstance(field, Code):
         rules += _lengths(field, value)
