@@ -91,7 +91,8 @@ async def post_rows(name: str, request: Request, platform: Opened, who: Caller) 
 
     Rows go through the same checks as files; those that fail are set aside with their reason and
     the others are stored. What is answered as accepted is durable. Posting the same rows again
-    stores nothing and answers the first decisions.
+    stores nothing and answers the first decisions; a row that differs from what is stored is a
+    correction, which opens none.
     """
     require_writer(who)
     platform.table(name)
