@@ -39,7 +39,8 @@ MARKS = (
     Mark(codecs.BOM_UTF16_BE, "UTF-16", 'say encoding = "utf-16"'),
 )  # fmt: skip
 
-_LOOK = 400
+_LOOK = 64
+"""Bytes in which zeros are looked for: fewer than the first line of most files has."""
 
 
 def check_text(head: bytes, name: str, encoding: str = "utf-8") -> None:
