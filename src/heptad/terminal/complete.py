@@ -68,7 +68,8 @@ def _apps() -> list[App]:
 
 
 def _starting(incomplete: str, names: Iterable[str]) -> list[str]:
-    return sorted(name for name in names if name.startswith(incomplete))
+    start = incomplete.lower()
+    return sorted(name for name in names if name.lower().startswith(start))
 
 
 Table = Annotated[str, typer.Argument(help="Table.", autocompletion=complete_table)]
