@@ -25,7 +25,7 @@ from heptad.security.keys import Keys
 from heptad.security.sealing import open_sealed, subject_names
 from heptad.sources.config import parse_project
 from heptad.standards import Code, Flag, Instant, Money, Ref, Table, Text
-from heptad.standards.errors import HeptadError, InputError, UnknownName
+from heptad.standards.errors import Busy, HeptadError, InputError, UnknownName
 from heptad.standards.model import MODEL
 from heptad.standards.time import FixedClock, day, hour, parse_instant
 
@@ -549,7 +549,38 @@ def test_progress_is_told(world):
     assert [share for _, share in told] == sorted(share for _, share in told)
 
 
-POINTS = ("begun", "written", "refused", "staged", "landed", "committed")
+def test_an_error_after_the_commit_undoes_nothing(world, monkeypatch):
+    world.write("a.csv", HEAD + payment(1) + payment(2, amount="x"))
+    real, calls = world.catalog.loads.committed, []
+
+    def fails_once(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            raise Busy("The catalog is busy.")
+        return real(*args)
+
+    monkeypatch.setattr(world.catalog.loads, "committed", fails_once)
+    with pytest.raises(Busy):
+        world.load()
+    assert [x.status for x in world.catalog.loads.recent()] == ["committed"]
+    assert [r["id"] for r in world.rows()] == ["p1"]
+    assert [r.line for r in world.quarantine.show("Payment")] == [3]
+    assert world.load().skipped == ("in/a.csv",)
+
+
+def test_a_quarantine_file_that_the_catalog_does_not_know_is_left_alone(world):
+    world.write("a.csv", HEAD + payment(2, amount="x"))
+    world.load()
+    path = world.quarantine.path("Payment", 1)
+    path.rename(path.with_name("00000077.parquet"))
+    world.loading.recover()
+    assert len(world.quarantine.paths("Payment")) == 1
+
+
+POINTS = [
+    pytest.param(point, marks=[] if point in ("staged", "landed") else pytest.mark.slow)
+    for point in ("begun", "written", "refused", "staged", "landed", "committed")
+]
 
 
 @pytest.mark.parametrize("point", POINTS)

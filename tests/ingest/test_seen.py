@@ -39,3 +39,10 @@ def test_a_table_grows_and_then_is_full(monkeypatch):
     kept = set(seen.keys().tolist())
     assert 2000 < len(kept) < 2600
     assert kept <= set(hashes.tolist())
+
+
+def test_hashes_that_may_not_be_written_to_are_taken(monkeypatch):
+    monkeypatch.setattr(module, "_FEW", 0)
+    hashes = np.arange(1, 9)
+    hashes.flags.writeable = False
+    assert Seen(10).fresh(hashes).all()

@@ -6,8 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heptad.engine.local.disk import digest, remove_durably
+from heptad.standards.errors import UnknownName
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heptad.catalog.catalog import Catalog
     from heptad.catalog.loads import Load
     from heptad.engine.local.lake import Lake
@@ -22,13 +25,20 @@ def recover(catalog: Catalog, lake: Lake, quarantine: Quarantine) -> list[Load]:
     ended = [settle(catalog, lake, load) for load in catalog.loads.unfinished()]
     for table in quarantine.tables():
         for path in quarantine.paths(table):
-            load = catalog.loads.get(int(path.stem))
-            retried = catalog.loads.seen(digest(path), table)
-            if load.status != "committed" or retried is not None:
+            if not _holds(catalog, path, table):
                 remove_durably(path)
     for draft in quarantine.folder.glob("*/*.draft"):
         draft.unlink()
     return ended
+
+
+def _holds(catalog: Catalog, path: Path, table: str) -> bool:
+    """Whether a quarantine file belongs to a load that counts, and was not tried again since."""
+    try:
+        load = catalog.loads.get(int(path.stem))
+    except (UnknownName, ValueError):
+        return True  # not ours to judge: the catalog may be older than the file
+    return load.status == "committed" and catalog.loads.seen(digest(path), table) is None
 
 
 def settle(catalog: Catalog, lake: Lake, load: Load) -> Load:

@@ -108,9 +108,9 @@ class Run:
         try:
             return self._loaded(load, binding)
         except BaseException as error:
-            if self.staging is not None:
+            # Were the outcome unknown, nothing would be removed before the next start finds it out.
+            if self._end(load, error).status != "committed" and self.staging is not None:
                 self.staging.abandon()
-            self._end(load, error)
             raise
 
     def binding(self) -> Binding:
@@ -247,15 +247,16 @@ class Run:
         order = self.order
         self._loading.traces.load(order.source, order.table, order.reading.columns, load)
 
-    def _end(self, load: Load, error: BaseException) -> None:
+    def _end(self, load: Load, error: BaseException) -> Load:
         """Record how a load broke off; one that has landed all the same is committed."""
         catalog = self._loading.catalog
-        if catalog.loads.get(load.id).status == "staged":
-            ended = settle(catalog, self._loading.lake, catalog.loads.get(load.id))
-            if ended.status == "committed":
-                return
-        elif catalog.loads.get(load.id).status == "started":
-            catalog.loads.failed(load.id, error if isinstance(error, Exception) else "Stopped.")
+        found = catalog.loads.get(load.id)
+        if found.status == "staged":
+            return settle(catalog, self._loading.lake, found)
+        if found.status == "started":
+            said = error if isinstance(error, Exception) else "The load was stopped."
+            return catalog.loads.failed(load.id, said)
+        return found
 
     def _report(
         self, counts: Counts, findings: tuple[Finding, ...], load: int | None, version: int | None

@@ -268,11 +268,14 @@ class Quarantine:
 
     def _rows(self, path: Path, origin: Origin) -> Iterator[Refusal]:
         cipher = _cipher(origin, self._keys) if origin.sealed and self._keys is not None else None
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for batch in file.iter_batches(10_000):
-                for row in batch.to_pylist():
-                    row["raw"] = _opened(row["raw"], cipher, path)
-                    yield Refusal(load=origin.load, **row)
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for batch in file.iter_batches(10_000):
+                    for row in batch.to_pylist():
+                        row["raw"] = _opened(row["raw"], cipher, path)
+                        yield Refusal(load=origin.load, **row)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise _damaged(path) from error
 
 
 def about(path: Path) -> Origin:
@@ -285,13 +288,17 @@ def about(path: Path) -> Origin:
         kept = pq.read_schema(path).metadata or {}
         values = json.loads(kept[_ABOUT])
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise Corrupt(
-            "A quarantine file is damaged.",
-            got=path.name,
-            do="restore it from a backup, or remove it and load its source again",
-            place=str(path),
-        ) from error
+        raise _damaged(path) from error
     return Origin(**values | {n: tuple(values[n]) for n in ("columns", "personal")})
+
+
+def _damaged(path: Path) -> Corrupt:
+    return Corrupt(
+        "A quarantine file is damaged.",
+        got=path.name,
+        do="restore it from a backup, or remove it and load its source again",
+        place=str(path),
+    )
 
 
 def _described(origin: Origin) -> bytes:

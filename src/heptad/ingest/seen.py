@@ -78,7 +78,8 @@ class Seen:
     def _insert(self, hashes: Hashes, fresh: Flags) -> int:
         from heptad.ingest.probing import insert
 
-        return int(insert(self._table, np.ascontiguousarray(hashes), fresh))
+        # Hashes that come from the engine may not be written to, which the loop insists on.
+        return int(insert(self._table, np.require(hashes, np.int64, ["C", "W"]), fresh))
 
 
 def _taken(few: set[int], hashes: Hashes) -> Flags:

@@ -8,11 +8,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from heptad.standards.errors import InputError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -89,32 +84,6 @@ def parse_json(text: str) -> Any:
         RecursionError: if it is nested too deeply.
     """
     return _DECODER.decode(text)
-
-
-def text_column(column: pa.Array, title: str) -> pa.StringArray:
-    """Write a column of Parquet as text.
-
-    Raises:
-        InputError: if its type has no text.
-    """
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return text_column(column.cast(kind.value_type), title)
-    if pa.types.is_timestamp(kind):
-        plain = column.cast(pa.timestamp("us", "UTC" if kind.tz else None), safe=False)
-        return plain.cast(pa.string())
-    if pa.types.is_nested(kind):
-        return pa.array([as_text(value) for value in column.to_pylist()], pa.string())
-    if pa.types.is_boolean(kind):
-        return pc.if_else(column, "true", "false").cast(pa.string())
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowException as error:
-        raise InputError(
-            f"A column of type {kind} cannot be read.",
-            got=title,
-            do="leave it out, or write it as text at the source",
-        ) from error
 
 
 def _no_number(text: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,11 +32,27 @@ if TYPE_CHECKING:
 
     from heptad.sources.config import Format
     from heptad.sources.reading import InputFile
+    from heptad.sources.records import Fault
 
 _BLANKS = re.compile(rb"[ \t]+")
 _LINE_ENDS = re.compile(rb"[ \t]*[\r\n][ \t\r\n]*")
 _MANY = 20
-"""From this many records on, a file of which most do not fit its header is refused whole."""
+"""From this many records on, a file of which most cannot be read is refused whole."""
+_WRONG = {
+    "columns": (
+        "Most records do not have the {} columns of the file's header.",
+        "check separator and quote of the source",
+    ),
+    "quote": (
+        "Most records have a quote that does not close, or text behind one that does.",
+        'check quote of the source; say quote = "" if nothing is quoted',
+    ),
+    "encoding": (
+        "Most records are not text in the encoding of the source.",
+        'say encoding = "…" in the source, for example "cp1252"',
+    ),
+}
+"""What is said of such a file, and what to do about it, by the most frequent reason."""
 
 
 class Csv:
@@ -144,7 +161,7 @@ class _Rows:
         bad = [(int(numbers[number - 1]), "columns", text) for number, text in misfits]
         bad = sorted([*bad, *chunk.faults()])
         if self._first:
-            self._refuse_wrong_dialect(table.num_rows, misfits)
+            self._refuse_wrong_dialect(table.num_rows, bad)
             self._first = False
         found = {
             name: column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
@@ -191,14 +208,21 @@ class _Rows:
         )
         return table, misfits
 
-    def _refuse_wrong_dialect(self, good: int, misfits: Sequence[tuple[int, str]]) -> None:
-        if len(misfits) > max(good, _MANY):
-            raise InputError(
-                f"Most records do not have the {len(self._names)} columns of the file's header.",
-                got=misfits[0][1][:200],
-                do="check separator and quote of the source",
-                place=self._file.name,
-            )
+    def _refuse_wrong_dialect(self, good: int, bad: Sequence[Fault]) -> None:
+        """Refuse a file most of whose first records cannot be read: the source says it wrongly."""
+        if len(bad) <= max(good, _MANY):
+            return
+        reasons = Counter(reason for _, reason, _ in bad)
+        reason, many = reasons.most_common(1)[0]
+        what, do = _WRONG.get(reason, _WRONG["columns"])
+        raise InputError(
+            what.format(len(self._names)),
+            # The records themselves may say who a person is.
+            got=f"{many:,} of the first {good + len(bad):,} records, beginning with number"
+            f" {next(line for line, met, _ in bad if met == reason)}",
+            do=do,
+            place=self._file.name,
+        )
 
 
 def _chunks(

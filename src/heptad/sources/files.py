@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 """Bytes read at once: what is made of a block fits the processor's cache."""
 MOST_FILES = 100_000
-LARGEST_RATIO = 400
+LARGEST_RATIO = 200
 """A file that unpacks to more than this many times its size is a bomb; real ones stay below 50."""
 FREE_BYTES = 64 << 20
 """Below this many unpacked bytes the ratio does not matter."""
@@ -139,18 +139,37 @@ def blocks(
         ) from error
 
 
+class Growth:
+    """Watches how much a file unpacks to.
+
+    Args:
+        file: the file.
+    """
+
+    def __init__(self, file: InputFile) -> None:
+        self._file, self._total = file, 0
+
+    def add(self, size: int) -> None:
+        """Count unpacked bytes.
+
+        Raises:
+            InputError: if they are far more than the file is.
+        """
+        self._total += size
+        if self._total > FREE_BYTES and self._total > LARGEST_RATIO * self._file.size:
+            raise InputError(
+                f"The file unpacks to more than {LARGEST_RATIO} times its size.",
+                got=f"{self._file.size:,} bytes packed, more than {self._total:,} unpacked",
+                do="if it is what it should be, unpack it yourself and load the result",
+                place=self._file.name,
+            )
+
+
 def _unpacked(plain: pa.OSFile, compression: str, file: InputFile, size: int) -> Iterator[bytes]:
-    total = 0
+    growth = Growth(file)
     with pa.CompressedInputStream(plain, compression) as stream:
         while block := stream.read(size):
-            total += len(block)
-            if total > FREE_BYTES and total > LARGEST_RATIO * file.size:
-                raise InputError(
-                    f"The file unpacks to more than {LARGEST_RATIO} times its size.",
-                    got=f"{file.size:,} bytes packed, more than {total:,} unpacked",
-                    do="if it is what it should be, unpack it yourself and load the result",
-                    place=file.name,
-                )
+            growth.add(len(block))
             yield block
 
 

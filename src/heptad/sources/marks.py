@@ -39,7 +39,8 @@ MARKS = (
     Mark(codecs.BOM_UTF16_BE, "UTF-16", 'say encoding = "utf-16"'),
 )  # fmt: skip
 
-_LOOK = 400
+_LOOK = 64
+"""Bytes in which zeros are looked for: fewer than the first line of most files has."""
 
 
 def check_text(head: bytes, name: str, encoding: str = "utf-8") -> None:
@@ -70,12 +71,15 @@ def check_text(head: bytes, name: str, encoding: str = "utf-8") -> None:
 def _wide(head: bytes) -> Mark | None:
     """Tell UTF-16 and UTF-32 without a mark by where their zero bytes are; None for other text."""
     zeros = [head[n::4].count(0) for n in range(4)]
-    quarter = len(head) // 4
-    if sum(zeros) < quarter or not quarter:
+    most = 0.6 * (len(head) // 4)
+    if not most:
         return None
-    if min(zeros) == quarter:
+    if min(zeros) > most:
         return Mark(b"", "nothing but zeros", "copy the file again")
-    if sorted(zeros)[1] > quarter // 2:
+    if sorted(zeros)[1] > most:
         return Mark(b"", "UTF-32", _UTF32)
-    first = "be" if zeros[0] + zeros[2] > zeros[1] + zeros[3] else "le"
-    return Mark(b"", "UTF-16", f'say encoding = "utf-16-{first}"')
+    if zeros[1] + zeros[3] > 2 * most:
+        return Mark(b"", "UTF-16", 'say encoding = "utf-16-le"')
+    if zeros[0] + zeros[2] > 2 * most:
+        return Mark(b"", "UTF-16", 'say encoding = "utf-16-be"')
+    return None

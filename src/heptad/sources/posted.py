@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from heptad.sources.cells import flat
-from heptad.sources.reading import Meter, check_columns, good_rows
+from heptad.sources.reading import LONGEST_RECORD, Meter, check_columns, good_rows
 from heptad.standards.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def _cells(row: Mapping[str, Any], number: int) -> dict[str, str | None]:
         )
     try:
         cells = flat(row)
-        for text in cells.values():
-            _ = text and text.encode()
+        size = sum(len(text.encode()) for text in cells.values() if text)
     except UnicodeError as error:
         raise InputError(
             "A row has a value that is no text.",
@@ -85,4 +84,11 @@ def _cells(row: Mapping[str, Any], number: int) -> dict[str, str | None]:
             do="send an object of plain values by field name",
             place=f"row {number}",
         ) from error
+    if size > LONGEST_RECORD:
+        raise InputError(
+            "A row is longer than a record may be.",
+            got=f"{size:,} bytes",
+            do=f"send at most {LONGEST_RECORD:,}",
+            place=f"row {number}",
+        )
     return cells

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 from heptad.sources.cells import as_text
 from heptad.sources.config import revealed
 from heptad.sources.files import listed
-from heptad.sources.reading import Meter, bad_rows, check_columns, good_rows
+from heptad.sources.reading import LONGEST_RECORD, Meter, bad_rows, check_columns, good_rows
 from heptad.standards.errors import Busy, InputError
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 
 SCHEMES = ("sqlite:", "postgresql:", "postgres:")
 _BATCH = 50_000
+_BYTES = 8 << 20
+"""Most bytes of values in a batch, about."""
+LOCKED_WAIT_S = 10.0
+"""How long a lock is waited for."""
+_STEP = 64
+"""Rows fetched at once; they are counted before more are."""
+LONGEST_WAIT_S = 600.0
+"""A query that gives no row for so long is given up."""
 _TABLE = re.compile(r"[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)?")
 
 
@@ -110,9 +119,17 @@ class Query:
         return self._database.run(text, params, stream=not limit)
 
     def _fetched(self, cursor: Any) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = []
+        size = 0
         with self._database.failures():
-            rows: list[tuple[Any, ...]] = cursor.fetchmany(_BATCH)
-            return rows
+            while len(rows) < _BATCH and size < _BYTES:
+                self._database.waits()
+                more = cursor.fetchmany(_STEP)
+                rows += more
+                size += sum(len(v) for row in more for v in row if isinstance(v, bytes | str))
+                if len(more) < _STEP:
+                    break
+        return rows
 
     def _turned(self, rows: list[tuple[Any, ...]], number: int) -> Iterator[pa.RecordBatch]:
         """Write rows as text; one whose bytes are no text is set aside."""
@@ -153,18 +170,32 @@ class _Sqlite:
         place = place.removeprefix("///")
         (file,) = listed(place, folder, allow)[:1]
         self._place = file.name
+        self.waits()
         with self.failures():
             self._connection = sqlite3.connect(
-                f"{file.path.as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=10
+                f"{file.path.as_uri()}?mode=ro",
+                uri=True,
+                check_same_thread=False,
+                timeout=LOCKED_WAIT_S,
             )
             self._connection.isolation_level = None
             self._connection.set_authorizer(_reads_only)
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_RECORD)
+            self._connection.set_progress_handler(self._is_late, 100_000)
             self._connection.text_factory = bytes
             self._connection.execute("BEGIN")
 
     def run(self, text: str, params: Sequence[Any], *, stream: bool) -> Any:  # noqa: ARG002
         with self.failures():
+            self.waits()
             return self._connection.execute(text, params)
+
+    def waits(self) -> None:
+        """Begin to wait for rows."""
+        self._until = time.monotonic() + LONGEST_WAIT_S
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._until
 
     def failures(self) -> _Failures:
         return _Failures(sqlite3.Error, self._place)
@@ -203,6 +234,9 @@ class _Postgres:
             cursor.execute(asked, params or None)
             return cursor
 
+    def waits(self) -> None:
+        """Begin to wait for rows; the server has limits of its own."""
+
     def failures(self) -> _Failures:
         return _Failures(self._error, self._place)
 
@@ -211,6 +245,14 @@ class _Postgres:
             for cursor in self._cursors:
                 cursor.close()
         self._connection.close()
+
+
+_CURES = {
+    "too big": f"leave out of the query what is longer than {LONGEST_RECORD:,} bytes",
+    "interrupted": f"narrow the query: it gave no row for {LONGEST_WAIT_S:.0f} s",
+    "malformed": "restore the file from a backup; check it by `sqlite3 FILE 'PRAGMA quick_check'`",
+    "": "check the URL, the query and the rights of its user",
+}
 
 
 class _Failures:
@@ -231,7 +273,7 @@ class _Failures:
         raise InputError(
             "The database or its query cannot be read.",
             got=said[0],
-            do="check the URL, the query and the rights of its user",
+            do=next((do for sign, do in _CURES.items() if sign in said[0]), _CURES[""]),
             place=self._place,
         ) from error
 

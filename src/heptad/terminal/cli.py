@@ -122,10 +122,11 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (typer.Abort, KeyboardInterrupt):
-        show.say("stopped; what was acknowledged is kept", error=True)
-        return STOPPED
+        code = STOPPED
     except Exception as error:  # noqa: BLE001 - a fault is told as one, not as a stack of calls
         return _failed(_understood(error))
+    if code == STOPPED:
+        show.say("stopped; what was acknowledged is kept", error=True)
     return code if isinstance(code, int) else 0
 
 

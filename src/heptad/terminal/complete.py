@@ -68,8 +68,7 @@ def _apps() -> list[App]:
 
 
 def _starting(incomplete: str, names: Iterable[str]) -> list[str]:
-    start = incomplete.lower()
-    return sorted(name for name in names if name.lower().startswith(start))
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 Table = Annotated[str, typer.Argument(help="Table.", autocompletion=complete_table)]

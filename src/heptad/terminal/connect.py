@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,11 @@ def call(
     """
     from heptad.engine.local.owner import socket_path
 
-    socket = socket_path(project)
+    path = socket_path(project)
     until = time.monotonic() + PATIENCE_S
     while True:
-        answer = _remote(socket, name, arguments, progress) if socket.exists() else None
-        if answer is not None:
-            return answer
+        if _answers(path):
+            return _remote(path, name, arguments, progress)
         platform = _opened(project, until)
         if platform is not None:
             return _local(platform, name, arguments, progress)
@@ -93,20 +93,28 @@ def _local(
         return run(platform, name, arguments | more)
 
 
+def _answers(path: Path) -> bool:
+    """Whether somebody listens at a socket; a dead server leaves one where nobody does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
 def _remote(
-    socket: Path, name: str, arguments: dict[str, Any], progress: Told | None
-) -> dict[str, Any] | None:
-    """Send the command to the owner; None if nobody answers there any more."""
+    path: Path, name: str, arguments: dict[str, Any], progress: Told | None
+) -> dict[str, Any]:
+    """Send the command to the owner."""
     import httpx
 
-    transport = httpx.HTTPTransport(uds=str(socket))
+    transport = httpx.HTTPTransport(uds=str(path))
     # A command may run for hours; Ctrl-C ends the waiting.
     with httpx.Client(transport=transport, base_url="http://owner", timeout=None) as client:  # noqa: S113
         try:
             with client.stream("POST", f"/owner/{name}", json=arguments) as response:
                 return _result(response, progress)
-        except httpx.ConnectError:
-            return None
         except httpx.TransportError as error:
             raise _gone() from error
 

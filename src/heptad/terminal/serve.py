@@ -82,7 +82,7 @@ async def _serve(apps: list[tuple[FastAPI, socket.socket]], ready: str) -> None:
     servers = [Server(_config(app)) for app, _ in apps]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, servers)
+        loop.add_signal_handler(number, _told, servers)
     running = [
         asyncio.create_task(server.serve(sockets=[at]))
         for server, (_, at) in zip(servers, apps, strict=True)
@@ -91,7 +91,8 @@ async def _serve(apps: list[tuple[FastAPI, socket.socket]], ready: str) -> None:
         await asyncio.sleep(0.01)
     show.say(ready)
     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    _stop(servers)
+    for server in servers:
+        server.should_exit = True
     await asyncio.gather(*running)
 
 
@@ -106,7 +107,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def _stop(servers: list[Server]) -> None:
+def _told(servers: list[Server]) -> None:
     """Let what runs come to its end; told twice, end it."""
     for server in servers:
         server.force_exit = server.should_exit

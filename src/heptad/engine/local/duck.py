@@ -87,6 +87,8 @@ class Duck:
             # spills, and takes 1.6 times the CPU.
             "partitioned_write_flush_threshold": 122_880,
             "preserve_insertion_order": keep_order,
+            # Who takes batches one by one works on each while the next ones are made.
+            "streaming_buffer_size": "32MB",
             "TimeZone": "UTC",
             "python_enable_replacements": False,
             "autoinstall_known_extensions": False,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from heptad.service.decisions import changed
 from heptad.service.history import compute
 from heptad.standards.errors import ContractError, Corrupt
-from heptad.standards.time import hour, second
+from heptad.standards.time import format_instant, hour, second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,14 +125,18 @@ def late(platform: Platform, keys: Sequence[str]) -> Attack:
     """Rows that arrived late: decisions made before stay, though what is known now differs.
 
     Looked at are the decisions about the same customers that lie after a late row happened and
-    were made before it was known: just those whose windows it would have changed.
+    were made before it was known: just those whose windows it would have changed. If the day
+    brought no such row, one is sent.
     """
     import pyarrow as pa
 
     rows = _late_rows(platform, keys)
-    delay = max((known - t for _, t, known in rows), default=0)
-    what = f"{len(rows)} rows that arrived up to {delay // hour} hours late"
     touched = _touched(platform, rows)
+    if not touched:
+        rows = _late_rows(platform, [*keys, *_send_late(platform)])
+        touched = _touched(platform, rows)
+    delay = max((known - t for _, t, known in rows), default=0)
+    what = f"{len(rows)} row{'s' * (len(rows) > 1)} that arrived up to {delay // hour} hours late"
     if not touched:
         return Attack(what, "NOT SHOWN: no decision lies between a row and its arrival", held=False)
     app = platform.app("fraud")
@@ -155,6 +159,29 @@ def late(platform: Platform, keys: Sequence[str]) -> Attack:
         f"{len(touched)} decisions before them unchanged; {changed_now} values differ as known now",
         held=True,
     )
+
+
+def _send_late(platform: Platform) -> list[str]:
+    """Send a payment that lies just before one that was decided earlier; return its key."""
+    now = platform.clock.now()
+    decided = [
+        e.decision
+        for e in platform.log.entries()
+        if e.decision is not None and e.decision.app == "fraud" and e.decision.known_time < now
+    ]
+    if not decided:
+        return []
+    first, key = decided[0], f"late-{decided[0].row_key}"
+    row = {
+        "id": key,
+        "event_time": format_instant(first.event_time - second),
+        "customer": first.row["customer"],
+        "amount": "1.00",
+        "currency": "EUR",
+        "status": "authorised",
+    }
+    platform.store("Payment", [row])
+    return [key]
 
 
 def _late_rows(platform: Platform, keys: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quarantine: nothing without its reason, nothing readable without its key, nothing half written."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from heptad.ingest.quarantine import HIDDEN, Origin, Quarantine, Refusals, about
+from heptad.ingest.reasons import REASONS, UNREADABLE, explain
+from heptad.security.keys import Keys
+from heptad.standards.errors import Corrupt
+
+
+@pytest.fixture
+def keys(tmp_path):
+    with Keys(tmp_path / "keys") as opened:
+        yield opened
+
+
+def written(folder, keys, *, sealed=True, load=1):
+    """Write a file with two rows and one record that could not be read."""
+    origin = Origin("Payment", "core", load, "arrival", ("a", "card"), ("card",), sealed)
+    quarantine = Quarantine(folder / "quarantine", keys)
+    refusals = Refusals(quarantine.path("Payment", load), origin, keys)
+    refusals.add(
+        pa.array(["parse|amount", "columns|"]), pa.array(["b.csv", "a.csv"]), pa.array([9, 4]),
+        pa.array(['{"a":"x","card":"4111"}', "half;a;row"]),
+    )  # fmt: skip
+    refusals.add(
+        pa.array(["erased|"]), pa.array(["a.csv"]), pa.array([7]), pa.array([None], pa.string())
+    )
+    refusals.close()
+    return quarantine
+
+
+def test_rows_are_shown_masked_or_clear(tmp_path, keys):
+    quarantine = written(tmp_path, keys)
+    shown = quarantine.show("Payment")
+    assert [(r.file, r.line, r.reason, r.field, r.raw) for r in shown] == [
+        ("a.csv", 4, "columns", "", HIDDEN), ("a.csv", 7, "erased", "", None),
+        ("b.csv", 9, "parse", "amount", f'{{"a": "x", "card": "{HIDDEN}"}}'),
+    ]  # fmt: skip
+    assert shown[2].sentence == "Payment.amount cannot be read as what it should be."
+    clear = quarantine.show("Payment", clear=True)
+    assert [r.raw for r in clear] == ["half;a;row", None, '{"a":"x","card":"4111"}']
+    assert [r.line for r in quarantine.show("Payment", reason="parse")] == [9]
+    assert len(quarantine.show("Payment", limit=1)) == 1
+    assert b"4111" not in quarantine.path("Payment", 1).read_bytes()
+
+
+def test_a_table_without_personal_fields_is_shown_as_it_is(tmp_path, keys):
+    quarantine = written(tmp_path, keys, sealed=False)
+    assert quarantine.show("Payment")[0].raw == "half;a;row"
+
+
+def test_nothing_is_written_for_nothing(tmp_path, keys):
+    quarantine = Quarantine(tmp_path / "quarantine", keys)
+    origin = Origin("Payment", "core", 1, "arrival", ("a",))
+    refusals = Refusals(quarantine.path("Payment", 1), origin, keys)
+    refusals.close()
+    assert quarantine.tables() == []
+    assert quarantine.show("Payment") == []
+    assert not (tmp_path / "quarantine").exists()
+
+
+def test_another_key_does_not_open_it(tmp_path, keys):
+    written(tmp_path, keys)
+    with Keys(tmp_path / "others") as others, pytest.raises(Corrupt, match="key"):
+        Quarantine(tmp_path / "quarantine", others).show("Payment")
+
+
+def test_damage_is_found(tmp_path, keys):
+    quarantine = written(tmp_path, keys)
+    path = quarantine.path("Payment", 1)
+    path.write_bytes(path.read_bytes()[:50])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:50])
+    with pytest.raises(Corrupt, match="damaged"):
+        about(path)
+    pages = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for place in range(4, pages, 61):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(Corrupt):
+            quarantine.show("Payment")
+
+
+def test_an_abandoned_file_leaves_nothing(tmp_path, keys):
+    origin = Origin("Payment", "core", 1, "arrival", ("a",))
+    path = tmp_path / "quarantine" / "Payment" / "00000001.parquet"
+    refusals = Refusals(path, origin, keys)
+    refusals.add(pa.array(["json|"]), pa.array([""]), pa.array([1]), pa.array(["x"]))
+    refusals.close()
+    refusals.abandon()
+    assert not list(path.parent.iterdir())
+
+
+def test_every_reason_has_a_sentence_and_a_cure():
+    for code, reason in REASONS.items():
+        assert reason.id == f"ingest.{code}"
+        assert explain(code, "Payment.amount").endswith(".")
+        assert reason.do
+    assert set(REASONS) > UNREADABLE
