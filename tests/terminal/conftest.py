@@ -59,12 +59,12 @@ def heptad(*arguments: str, project: Path | None = None) -> Said:
 
 @pytest.fixture(scope="session")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Exports of sixty customers, loaded; some payments decided."""
+    """Exports of thirty customers, loaded; some payments decided."""
     folder = tmp_path_factory.mktemp("bank")
-    write_exports(Bank(60, 7, date(2026, 1, 1), 40), folder)
+    write_exports(Bank(30, 7, date(2026, 1, 1), 30), folder)
     with Platform.open(folder) as platform:
         platform.load()
-        platform.decide("fraud", latest=200)
+        platform.decide("fraud", latest=100)
     return folder
 
 

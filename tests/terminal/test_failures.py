@@ -20,7 +20,7 @@ from tests.terminal.conftest import heptad
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.terminal.conftest import Said
+    from tests.terminal.conftest import Said, Served
 
 FAILURES = {
     "wrong verb": (["tabels"], 2, "Did you mean 'tables'"),
@@ -52,9 +52,9 @@ FAILURES = {
 
 @pytest.mark.parametrize(("command", "code", "cure"), FAILURES.values(), ids=FAILURES)
 def test_a_failure_names_its_cure_and_ends_with_its_code(
-    bank: Path, command: list[str], code: int, cure: str
+    served: Served, command: list[str], code: int, cure: str
 ) -> None:
-    said = heptad(*command, project=bank)
+    said = heptad(*command, project=served.project)
     assert (said.code, said.out) == (code, "")
     assert cure in said.err
     assert "Traceback" not in said.err
@@ -62,9 +62,9 @@ def test_a_failure_names_its_cure_and_ends_with_its_code(
 
 
 @pytest.mark.parametrize("name", ["wrong option", "unknown table", "bad instant", "wrong verb"])
-def test_asked_for_json_a_failure_is_a_problem_document(bank: Path, name: str) -> None:
+def test_asked_for_json_a_failure_is_a_problem_document(served: Served, name: str) -> None:
     command, code, _ = FAILURES[name]
-    said = heptad(*command, "--json", project=bank)
+    said = heptad(*command, "--json", project=served.project)
     problem = json.loads(said.err)
     assert (said.code, said.out) == (code, "")
     assert problem.keys() >= {"type", "title", "status", "code", "detail", "do"}
@@ -93,7 +93,7 @@ def test_a_mistake_in_the_project_file_is_told_by_line(tmp_path: Path) -> None:
 
 def test_a_project_is_found_from_a_folder_below(bank: Path) -> None:
     below = bank / "tables" / "Rate"
-    assert heptad("log", "--json", project=below).data["entries"] == 200
+    assert heptad("log", "--json", project=below).data["entries"] == 100
 
 
 def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch, *more: str) -> Said:

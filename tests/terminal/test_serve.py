@@ -42,7 +42,9 @@ def refused(project: Path, *options: str) -> tuple[int, str]:
     return said.code, said.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_told_to_stop_it_keeps_what_it_acknowledged_and_leaves_nothing(
     project: Path, serving: Callable[[Path], Served], number: int
 ) -> None:
@@ -58,6 +60,7 @@ def test_told_to_stop_it_keeps_what_it_acknowledged_and_leaves_nothing(
     assert shown["on"] == "Payment p1"
 
 
+@pytest.mark.slow
 def test_a_request_under_way_is_answered_before_the_end(
     project: Path, serving: Callable[[Path], Served]
 ) -> None:
@@ -79,6 +82,7 @@ def test_a_request_under_way_is_answered_before_the_end(
     assert heptad("log", "--json", project=project).data["entries"] == 1
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_socket_it_left_is_in_nobodys_way(
     project: Path, serving: Callable[[Path], Served]
 ) -> None:
@@ -127,6 +131,7 @@ def test_without_keys_others_are_not_served(project: Path) -> None:
     assert "heptad keys issue" in said
 
 
+@pytest.mark.slow
 def test_with_a_key_others_are_served(project: Path) -> None:
     key = heptad(
         "keys", "issue", "--role", "admin", "--purpose", "audit", "--json", project=project
@@ -168,6 +173,7 @@ def test_a_port_of_another_address_family_can_be_taken() -> None:
         pytest.skip("this machine has no IPv6")
 
 
+@pytest.mark.slow
 def test_starting_fails_without_a_trace_where_there_is_no_project(tmp_path: Path) -> None:
     process = run_server(tmp_path)
     try:

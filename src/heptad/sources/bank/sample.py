@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from heptad.sources.bank import MISSING, Bank
-from heptad.standards import Day, Instant, Money, Number
+from heptad.standards import Day, Instant, Money, Number, Place
 from heptad.standards.money import exponent
 from heptad.standards.tables import named
 from heptad.standards.time import format_instant
@@ -47,13 +47,20 @@ def sample(
 def plain(table: type[Table], batch: Columns) -> list[dict[str, Any]]:
     """Return a batch of the simulated bank as plain rows of a table."""
     columns = {name: values.tolist() for name, values in batch.items()}
-    fields = {c.name: f for f in table.fields.values() for c in f.columns()} | table.fields
+    fields = {name: f for f in table.fields.values() for name in _columns(f)}
     rows = []
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))
         shown = {n: _plain(fields.get(n), v, row) for n, v in row.items()}
         rows.append({n: v for n, v in shown.items() if v not in (None, "")})
     return rows
+
+
+def _columns(field: Field) -> tuple[str, ...]:
+    """Return the columns in which a source gives a field; a place has two."""
+    if isinstance(field, Place):
+        return (f"{field.name}_lat", f"{field.name}_lon")
+    return (field.name,)
 
 
 def _plain(  # noqa: PLR0911 - one line per kind
@@ -73,6 +80,6 @@ def _plain(  # noqa: PLR0911 - one line per kind
         return str(Decimal(value).scaleb(-exponent(currency)))
     if isinstance(field, Number):
         return str(Decimal(value).scaleb(-field.scale))
-    if field.kind == "integer" and len(field.columns()) == 2:
+    if isinstance(field, Place):
         return str(Decimal(value).scaleb(-7))
     return bool(value) if field.kind == "flag" else value
