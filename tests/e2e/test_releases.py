@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def expected(folder: Path) -> dict:
 def stored(platform: Platform) -> dict:
     counts = {n: sum(f.rows for f in platform.lake.files(n)) for n in platform.lake.names()}
     return {name: n for name, n in counts.items() if n}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git: apt-get install git")
+def test_a_clone_holds_every_file_of_a_release():
+    """No rule of what Git leaves out may swallow keys, databases or Parquet files."""
+    assert KEPT, "make the project of this release: python -m tests.fixtures.make_project"
+    files = [path.as_posix() for kept in KEPT for path in kept.rglob("*") if path.is_file()]
+    git = ["git", "-C", str(PROJECTS), "check-ignore", "--no-index", "--stdin"]
+    done = subprocess.run(
+        git, input="\n".join(files), text=True, capture_output=True, check=False, timeout=60
+    )
+    if "not a git repository" in done.stderr:
+        pytest.skip("these are the files of an archive, not a clone")
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
 
 
 def test_what_was_written_is_there(folder):
