@@ -110,7 +110,7 @@ def text(name: str, value: Any) -> str:
         return ""
     if name in ("event_time", "known"):
         return format_instant(value)
-    if name == "amount":
+    if name in ("amount", "due", "paid"):
         return money(value)
     if name == "rate":
         return f"{value // 10**9}.{value % 10**9:09d}"

@@ -102,9 +102,9 @@ def versions(rows) -> dict:
     return found | {Payment: [], Repayment: []}
 
 
-def wanted(rows, until: int, known: int) -> dict:
-    """Key → (t, target, inputs) by the definition."""
-    tables, model = versions(rows), credit.model
+def wanted(tables, until: int, known: int) -> dict:
+    """Key → (t, target, inputs) by the definition, of all row versions by table."""
+    model = credit.model
     labels = sorted(current(tables[Label], "id", known), key=lambda r: (r["event_time"], r["id"]))
     target = {r["application"]: r["default"] for r in labels}
     there = {r["id"] for r in current(tables[LoanApplication], "id", known)}
@@ -137,8 +137,13 @@ def plain(value):
 def test_a_training_set_of_the_past_holds_what_was_known_then(platform, rows, days):
     until, known = (START + n * day for n in days)
     data = platform.training_set("credit", until=until, known=known)
-    want = wanted(rows, until, known)
+    want = wanted(versions(rows), until, known)
     assert len(want) > 5
+    agrees(data, want)
+
+
+def agrees(data, want) -> None:
+    """Hold a training set to what is wanted: its rows, their order, instants, labels and inputs."""
     assert sorted(data.keys) == sorted(want)
     assert list(data.t) == sorted(data.t)
     for n, key in enumerate(data.keys):
@@ -150,7 +155,8 @@ def test_a_training_set_of_the_past_holds_what_was_known_then(platform, rows, da
 
 def test_the_instants_chosen_tell_different_sets(rows):
     """The comparison would notice labels or rows that were not known yet."""
-    sizes = [len(wanted(rows, START + u * day, START + k * day))
+    tables = versions(rows)
+    sizes = [len(wanted(tables, START + u * day, START + k * day))
              for u, k in ((420, 420), (500, 600), (900, 600), (900, 900))]  # fmt: skip
     assert len(set(sizes)) > 2
 
