@@ -7,8 +7,8 @@ associated data to its table, its column and its subject: moved elsewhere, it do
 
 from __future__ import annotations
 
-import hashlib
 import os
+from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -185,13 +185,14 @@ def content_hash(
     digests: list[bytes] = []
     for start in range(0, len(people), _SLICE):
         names, codes = _by_subject(people.slice(start, _SLICE))
-        # One pre-keyed state per subject; the last is for code -1, rows without a subject.
-        states = [_hash_state(key) for key in keys.of(names) if key is not None]
-        states.append(_hash_state(keys.pepper("content")))
-        for row, code in zip(rows.slice(start, _SLICE).to_pylist(), codes, strict=True):
-            state = states[code].copy()
-            state.update(row)
-            digests.append(state.digest())
+        # The last key is for code -1, rows without a subject.
+        derived = [_hash_key(key) for key in keys.of(names) if key is not None]
+        derived.append(_hash_key(keys.pepper("content")))
+        here = rows.slice(start, _SLICE).to_pylist()
+        digests += [
+            blake2b(row, digest_size=8, key=derived[code]).digest()
+            for row, code in zip(here, codes, strict=True)
+        ]
     return pa.array(np.frombuffer(b"".join(digests), dtype="<i8"), pa.int64())
 
 
@@ -204,14 +205,13 @@ def _seal_slice(
     cells: list[bytes | None] = [None] * len(values)
     present = -1
     for row, code in _subject_after_subject(codes):
-        text = values[row]
-        if text is None:
+        if (text := values[row]) is None:
             continue
         if code != present:
-            present, cipher = code, AESGCM(cast("bytes", found[code]))
+            present, seal_one = code, AESGCM(cast("bytes", found[code])).encrypt
             label = stem + names[code].encode()
-        nonce = nonces[NONCE_BYTES * row : NONCE_BYTES * (row + 1)]
-        cells[row] = VERSION + nonce + cipher.encrypt(nonce, text, label)
+        nonce = nonces[NONCE_BYTES * row : NONCE_BYTES * row + NONCE_BYTES]
+        cells[row] = VERSION + nonce + seal_one(nonce, text, label)
     return pa.array(cells, pa.binary())
 
 
@@ -273,10 +273,9 @@ def _broken(place: str, *, keyless: bool) -> Corrupt:
     )
 
 
-def _hash_state(key: bytes) -> hashlib.blake2b:
-    """A state keyed by a key derived for hashing, so that one key serves one purpose."""
-    derived = hashlib.blake2b(key=key, person=b"heptad content", digest_size=32).digest()
-    return hashlib.blake2b(key=derived, digest_size=8)
+def _hash_key(key: bytes) -> bytes:
+    """Derive a key for hashing, so that one key serves one purpose."""
+    return blake2b(key=key, person=b"heptad content", digest_size=32).digest()
 
 
 def _framed(columns: list[pa.StringArray]) -> pa.BinaryArray:
