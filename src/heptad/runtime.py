@@ -131,20 +131,32 @@ class Platform:
         """Open the stores, lowest layer first, and recover what a kill left unfinished."""
         from heptad.catalog import Catalog
         from heptad.catalog.loading import Loading
+        from heptad.engine.local.disk import refusals
         from heptad.engine.local.duck import Duck
         from heptad.engine.local.lake import Lake
+        from heptad.engine.local.seals import Seals
         from heptad.engine.local.segments import Segments
-        from heptad.security.keys import Keys
         from heptad.security.ledger import Ledger
+        from heptad.security.places import open_keys
         from heptad.service.desk import Desk
         from heptad.service.log import DecisionLog
         from heptad.service.reads import Reads
         from heptad.sources.config import revealed
 
         engine = self.project.engine
+        self._seals = Seals(self.path)
+        with refusals("The project was not opened"):
+            self._seals.begin()
         self.catalog: Catalog = Catalog(self.path / "catalog.sqlite", clock=self.clock)
-        secret = revealed(self.project.security.passphrase, self.path)
-        self.keys = Keys(self.path / "keys", passphrase=secret or None, clock=self.clock)
+        kept = self.project.security
+        self.keys = open_keys(
+            self.path / "keys",
+            kept.keys,
+            passphrase=revealed(kept.passphrase, self.path),
+            token=revealed(kept.token, self.path),
+            ca=kept.ca and str(self.path / kept.ca),
+            clock=self.clock,
+        )
         self.lake = Lake(self.path / "tables", clock=self.clock)
         self._engine = Duck(self.path, memory_limit=engine.memory, threads=engine.threads)
         self._sessions = threading.local()
@@ -225,6 +237,7 @@ class Platform:
         self._segments.close()
         self.keys.close()
         self.catalog.close()
+        self._seals.end()
         self._owner.release()
 
     def __enter__(self) -> Platform:

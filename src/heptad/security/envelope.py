@@ -29,7 +29,7 @@ NONCE_BYTES = 12
 PASSPHRASE = "HEPTAD_PASSPHRASE"  # noqa: S105 - the variable's name, not a secret
 """The environment variable whose value locks the KEK file."""
 
-_FORMAT = 1
+FORMAT = 1
 _LONGEST_FILE = 4096
 # RFC 9106, second recommended choice: 3 passes over 64 MiB in 4 lanes.
 _ARGON2ID = {"time_cost": 3, "memory_cost": 65536, "parallelism": 4}
@@ -90,30 +90,30 @@ def load_kek(path: Path, passphrase: str | None) -> Kek:
         Corrupt: if the file does not hold what was written.
         Refused: if it is locked and the passphrase is absent or wrong.
     """
-    document = _document(path)
+    document = document_of(path)
     try:
         epoch, lock = int(document["epoch"]), document.get("argon2id")
         payload = base64.b64decode(document["kek"], validate=True)
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
+        raise damaged(path) from error
     if lock is not None:
         return Kek(epoch, _unlock(path, payload, lock, epoch, passphrase))
     if len(payload) != KEY_BYTES or document.get("check") != _check(epoch, payload):
-        raise _damaged(path)
+        raise damaged(path)
     return Kek(epoch, payload)
 
 
 def epoch_of(path: Path) -> int | None:
     """Return the epoch that a KEK file says it is of; None if it is damaged or absent."""
     try:
-        return int(_document(path)["epoch"])
+        return int(document_of(path)["epoch"])
     except (Corrupt, FileNotFoundError, KeyError, TypeError, ValueError):
         return None
 
 
 def save_kek(path: Path, kek: Kek, passphrase: str | None) -> None:
     """Write a KEK file durably, mode 0600; locked by argon2id if there is a passphrase."""
-    document: dict[str, Any] = {"format": _FORMAT, "epoch": kek.epoch}
+    document: dict[str, Any] = {"format": FORMAT, "epoch": kek.epoch}
     if passphrase:
         lock = {"salt": base64.b64encode(os.urandom(16)).decode(), **_ARGON2ID}
         nonce = os.urandom(NONCE_BYTES)
@@ -187,7 +187,13 @@ def _write(handle: int, data: bytes) -> None:
     os.fsync(handle)
 
 
-def _document(path: Path) -> dict[str, Any]:
+def document_of(path: Path) -> dict[str, Any]:
+    """Read a key file as it is written.
+
+    Raises:
+        Corrupt: if it is no key file.
+        FileNotFoundError: if it is absent.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         text = os.read(handle, _LONGEST_FILE)
@@ -196,9 +202,9 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise _damaged(path) from error
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        raise _damaged(path)
+        raise damaged(path) from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise damaged(path)
     return document
 
 
@@ -213,7 +219,7 @@ def _unlock(
     try:
         stretched = _stretch(passphrase, lock)
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise _damaged(path) from error
+        raise damaged(path) from error
     try:
         return AESGCM(stretched).decrypt(
             payload[:NONCE_BYTES], payload[NONCE_BYTES:], b"%d" % epoch
@@ -244,7 +250,8 @@ def _check(epoch: int, key: bytes) -> str:
     return hmac.new(key, b"heptad kek|%d" % epoch, hashlib.sha256).hexdigest()[:16]
 
 
-def _damaged(path: Path) -> Corrupt:
+def damaged(path: Path) -> Corrupt:
+    """Return the error of a key file that holds no key."""
     return Corrupt(
         f"The key file {path.name} does not hold a key.",
         do="restore the folder keys/ from its backup; without it no sealed value can be opened",

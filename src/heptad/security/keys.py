@@ -9,8 +9,8 @@ key-encryption key (`new_epoch`), after which an old copy of this store opens no
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from heptad.security.envelope import KEY_BYTES, PASSPHRASE
+from heptad.security.locks import FileLock
 from heptad.security.vault import Vault
 from heptad.standards.errors import ContractError, Refused
 from heptad.standards.time import SystemClock
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    from heptad.security.locks import Lock
     from heptad.standards.time import Clock
+
+DISPOSABLE = "disposable|"
+"""Before the names of keys that can be destroyed by themselves, among the project's secrets."""
 
 
 class KeyStore(Protocol):
@@ -56,6 +61,18 @@ class KeyStore(Protocol):
         """Move the survivors to a new key-encryption key."""
         ...
 
+    def disposable(self, name: str, create: bool = True) -> bytes | None:
+        """Return the 32-byte key of a thing that is dropped as a whole one day."""
+        ...
+
+    def dispose(self, names: Iterable[str]) -> int:
+        """Destroy keys of things that were dropped."""
+        ...
+
+    def disposables(self, stem: str = "") -> list[str]:
+        """Return the names of such keys."""
+        ...
+
     def signing_key(self) -> Ed25519PrivateKey:
         """Return the project's signing key."""
         ...
@@ -78,6 +95,8 @@ class Keys:
         folder: made if absent.
         passphrase: locks the KEK file, by argon2id, from its making or its next epoch on; by
             default the value of HEPTAD_PASSPHRASE.
+        lock: closes the KEK file in another way; see `heptad.security.places`.
+        home: folder of the KEK file, if it is not `folder`; made if absent.
         clock: dates the erasures.
         cache: most subject keys kept in memory.
 
@@ -92,13 +111,16 @@ class Keys:
         folder: Path | str,
         *,
         passphrase: str | None = None,
+        lock: Lock | None = None,
+        home: Path | None = None,
         clock: Clock | None = None,
-        cache: int = 131_072,
+        cache: int = 524_288,
     ) -> None:
         self.folder = Path(folder)
-        self._vault = Vault(self.folder, passphrase or os.environ.get(PASSPHRASE))
+        closed = lock or FileLock(passphrase or os.environ.get(PASSPHRASE))
+        self._vault = Vault(self.folder, closed, home)
         self._clock = clock or SystemClock()
-        self._cache: OrderedDict[str, bytes] = OrderedDict()
+        self._cache: dict[str, bytes] = {}
         self._cache_size = cache
 
     def of(
@@ -117,19 +139,12 @@ class Keys:
             ContractError: if an id is empty or not text.
         """
         with self._current():
-            cache = self._cache
-            found: dict[str, bytes] = {}
-            absent: list[str] = []
-            for subject in dict.fromkeys(subjects):
-                if subject in cache:
-                    cache.move_to_end(subject)
-                    found[subject] = cache[subject]
-                else:
-                    absent.append(subject)
-            if absent:
-                fetched = self._fetch(absent, create, revive)
-                found = found | fetched if found else fetched
-            return [found.get(subject) for subject in subjects]
+            found = list(map(self._cache.get, subjects))
+            absent = [s for s, key in zip(subjects, found, strict=True) if key is None]
+            if not absent:
+                return found
+            fetched = self._fetch(list(dict.fromkeys(absent)), create, revive)
+            return [key or fetched.get(s) for s, key in zip(subjects, found, strict=True)]
 
     def destroy(self, subject: str) -> bool:
         """Destroy a subject's key: all that was sealed for the subject is unreadable from now on.
@@ -178,6 +193,55 @@ class Keys:
         """
         with self._current():
             return self._vault.renew()
+
+    def purge(self) -> None:
+        """Leave no byte of removed keys in the store's files, wrapped as they may be.
+
+        Raises:
+            Busy: if another process reads the store meanwhile.
+        """
+        with self._current():
+            self._vault.purge()
+
+    def disposable(self, name: str, create: bool = True) -> bytes | None:
+        """Return the key of a thing that is dropped as a whole one day, such as a quarantine file.
+
+        Args:
+            name: of the thing.
+            create: make the key, durably, if there is none; else None stands for it.
+        """
+        full = DISPOSABLE + name
+        with self._current():
+            found = self._vault.read("secret", [full])
+            if not found and create:
+                found = self._vault.make("secret", [full])
+            return found.get(full)
+
+    def dispose(self, names: Iterable[str]) -> int:
+        """Destroy keys of things that were dropped: no copy of them opens, once the epoch ends.
+
+        Returns:
+            How many there were.
+        """
+        gone = 0
+        with self._current():
+            vault = self._vault
+            with vault.transaction():
+                for name in names:
+                    wanted = (DISPOSABLE + name,)
+                    gone += vault.db.execute("DELETE FROM secret WHERE name = ?", wanted).rowcount
+            vault.forget_log()
+        return gone
+
+    def disposables(self, stem: str = "") -> list[str]:
+        """Return the names, sorted, of the keys made by `disposable` that begin with `stem`."""
+        start = DISPOSABLE + stem
+        with self._vault.guarded():
+            rows = self._vault.db.execute(
+                "SELECT name FROM secret WHERE substr(name, 1, ?) = ? ORDER BY name",
+                (len(start), start),
+            )
+            return [row[0].removeprefix(DISPOSABLE) for row in rows]
 
     @property
     def epoch(self) -> int:
@@ -236,8 +300,9 @@ class Keys:
         for subject in subjects[-self._cache_size :]:
             if subject in found:
                 self._cache[subject] = found[subject]
-        while len(self._cache) > self._cache_size:
-            self._cache.popitem(last=False)
+        surplus = len(self._cache) - self._cache_size
+        for subject in list(islice(self._cache, max(surplus, 0))):
+            del self._cache[subject]
         return found
 
     def _refuse_erased(self, subjects: list[str]) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from heptad.security.locks import Lock
+
 _SCHEMA = """
 CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER, epoch INTEGER);
 CREATE TABLE secret (name TEXT PRIMARY KEY, epoch INTEGER NOT NULL, wrapped BLOB NOT NULL)
@@ -50,14 +52,19 @@ class Vault:
     Opening makes the folder (0700; files 0600) if it is new, and finishes or undoes an
     interrupted change of epoch. All methods but `guarded` are called inside `guarded()`.
 
+    Args:
+        folder: of the database of wrapped keys.
+        lock: closes the KEK for storage.
+        home: folder of the KEK file, where it is another.
+
     Raises:
         Corrupt: if the files do not belong together, or one is damaged or missing.
         Refused: if the KEK file is locked and the passphrase is absent or wrong.
         Busy: if the disk does not keep what SQLite writes.
     """
 
-    def __init__(self, folder: Path, passphrase: str | None) -> None:
-        self.folder, self._passphrase = folder, passphrase
+    def __init__(self, folder: Path, lock: Lock, home: Path | None = None) -> None:
+        self.folder, self.home, self._kept = folder, home or folder, lock
         self._lock = threading.RLock()
         with self.guarded():
             self._make_folder()
@@ -66,7 +73,7 @@ class Vault:
                 try:
                     self.kek = self._recover()
                 except BaseException:
-                    self.db.close()
+                    self.close()
                     raise
             self._seen = self.scalar("PRAGMA data_version")
 
@@ -156,9 +163,27 @@ class Vault:
             return made
         return self.read(table, wanted)  # another process made some of them first
 
-    def forget_log(self) -> None:
-        """Empty the write-ahead log, which still has pages as they were."""
-        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    def forget_log(self) -> bool:
+        """Empty the write-ahead log, which still has pages as they were.
+
+        Returns:
+            Whether it is empty now; it is not while another process reads.
+        """
+        ((busy, _, _),) = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not busy
+
+    def purge(self) -> None:
+        """Write the database anew, without the free space in which removed rows may still lie.
+
+        Raises:
+            Busy: if another process reads and so keeps the write-ahead log.
+        """
+        self.db.execute("VACUUM")
+        if not self.forget_log():
+            raise Busy(
+                "Another process reads the key store, so its log cannot be emptied.",
+                do="end it, and run the command again",
+            )
 
     def renew(self) -> int:
         """Move every key to a new KEK and destroy the old one; return the new epoch.
@@ -169,7 +194,7 @@ class Vault:
         with self._exclusive():
             self.kek = self._recover()
             fresh = Kek.fresh(self.kek.epoch + 1)
-            envelope.save_kek(self.folder / "kek.next", fresh, self._passphrase)
+            self._kept.save(self.home / "kek.next", fresh)
             try:
                 with self.transaction():
                     for table in ("secret", "subject"):
@@ -181,8 +206,9 @@ class Vault:
             return self.kek.epoch
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and let go of what the lock holds."""
         self.db.close()
+        self._kept.close()
 
     def _rewrap(self, table: str, fresh: Kek) -> None:
         after = ""
@@ -198,8 +224,13 @@ class Vault:
             after = rows[-1][0]
 
     def _make_folder(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path, mode in ((self.folder, 0o700), (self.folder / "kek", 0o600)):
+        for folder in (self.folder, self.home):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, mode in (
+            (self.folder, 0o700),
+            (self.home, 0o700),
+            (self.home / "kek", 0o600),
+        ):
             # A copy or a checkout may have opened them to others.
             if path.exists() and path.stat().st_mode & 0o077:
                 path.chmod(mode)
@@ -230,9 +261,9 @@ class Vault:
 
     def _recover(self) -> Kek:
         """Bring `kek`, `kek.next` and the database to one epoch, and return its key."""
-        kek, following = self.folder / "kek", self.folder / "kek.next"
+        kek, following = self.home / "kek", self.home / "kek.next"
         for name in ("kek.tmp", "kek.next.tmp"):
-            envelope.discard(self.folder / name)
+            envelope.discard(self.home / name)
         epoch = self._stored_epoch()
         if following.exists():
             if envelope.epoch_of(following) == epoch:
@@ -243,8 +274,8 @@ class Vault:
             if epoch != 1 or not self._empty():
                 raise _lost("The key file kek is missing.")
             # The database comes first, so that a KEK without one is known to be a loss.
-            envelope.save_kek(kek, Kek.fresh(1), self._passphrase)
-        found = envelope.load_kek(kek, self._passphrase)
+            self._kept.save(kek, Kek.fresh(1))
+        found = self._kept.load(kek)
         if found.epoch != epoch:
             raise _lost(
                 f"The key file is of epoch {found.epoch}, the key store of epoch {epoch}: "
@@ -255,7 +286,7 @@ class Vault:
     def _stored_epoch(self) -> int:
         """Return the database's epoch; make the tables if the folder is new."""
         if not self.scalar("SELECT count(*) FROM sqlite_schema"):
-            if (self.folder / "kek").exists() or (self.folder / "kek.next").exists():
+            if (self.home / "kek").exists() or (self.home / "kek.next").exists():
                 raise _unreadable()
             self.db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
             envelope.sync_folder(self.folder)
@@ -270,9 +301,10 @@ class Vault:
 
     def _promote(self) -> None:
         """Let `kek.next` take the place of `kek`, whose bytes are destroyed first."""
-        envelope.overwrite(self.folder / "kek")
-        os.replace(self.folder / "kek.next", self.folder / "kek")  # noqa: PTH105 - see envelope
-        envelope.sync_folder(self.folder)
+        self._kept.retire(self.home / "kek.next")
+        envelope.overwrite(self.home / "kek")
+        os.replace(self.home / "kek.next", self.home / "kek")  # noqa: PTH105 - see envelope
+        envelope.sync_folder(self.home)
 
 
 def _moved() -> Busy:

@@ -38,6 +38,7 @@ _SOURCE_KEYS = (
     "separator", "quote", "encoding", "decimal", "thousands", "header", "columns", "null",
     "compression",
 )  # fmt: skip
+_SECURITY = ("passphrase", "origin", "keys", "token", "ca")
 _SECRET = re.compile(r"\$\{(env|file):([^}]+)\}")
 _PASSWORD = re.compile(r"^[a-z+]+://[^/@:]*:([^@/]+)@")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,62}")
@@ -123,10 +124,21 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """How keys are kept; `passphrase` is `${env:…}` or `${file:…}`, never the secret itself."""
+    """How keys are kept; a secret is `${env:…}` or `${file:…}`, never the secret itself.
+
+    Attributes:
+        passphrase: locks the file of the key-encryption key.
+        origin: name of the decision log, which its signatures cover.
+        keys: where the key-encryption key lies; see `heptad.security.places.open_keys`.
+        token: for the key service.
+        ca: file of the certificates to trust the key service by.
+    """
 
     passphrase: str = ""
     origin: str = "heptad"
+    keys: str = ""
+    token: str = ""
+    ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +251,7 @@ def parse_project(
         sources=_sources(root, tables),
         engine=_engine(_section(root, "engine", ("memory", "threads"))),
         serve=_serve(_section(root, "serve", ("host", "port"))),
-        security=_security(_section(root, "security", ("passphrase", "origin"))),
+        security=_security(_section(root, "security", _SECURITY)),
         retention=_retention(_section(root, "retention", ("decisions", "quarantine"))),
         policies=_policies(root),
     )
@@ -307,15 +319,15 @@ def _serve(section: Section) -> Serve:
 
 
 def _security(section: Section) -> Security:
-    passphrase = section.text("passphrase")
-    if passphrase and not _SECRET.fullmatch(passphrase):
-        raise section.error(
-            "[security]: a secret does not stand in the project file.",
-            "passphrase",
-            None,
-            'write passphrase = "${env:NAME}" or "${file:path}"',
-        )
-    return Security(passphrase, section.text("origin", Security().origin))
+    for name in ("passphrase", "token"):
+        if (value := section.text(name)) and not _SECRET.fullmatch(value):
+            raise section.error(
+                "[security]: a secret does not stand in the project file.",
+                name,
+                None,
+                f'write {name} = "${{env:NAME}}" or "${{file:path}}"',
+            )
+    return Security(**{name: section.text(name, getattr(Security(), name)) for name in _SECURITY})
 
 
 def _retention(section: Section) -> Retention:
