@@ -68,6 +68,7 @@ class Identities:
         if sum(file.rows for file in files) > MOST_ROWS:
             self._tables.pop(name, None)
             return None
+        self._lake.check(name)
         index = self._tables.setdefault(name, Index(table))
         self._tables.move_to_end(name)
         index.follow({file.path: self._lake.folder / name / file.path for file in files}, duck)

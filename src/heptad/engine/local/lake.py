@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from heptad.engine.local import compaction, recovery, retention
 from heptad.engine.local.commits import DeltaLog
 from heptad.engine.local.disk import digest, refusals, sync
+from heptad.engine.local.intact import Intact
 from heptad.engine.local.relations import relation_of
 from heptad.engine.local.staging import place
 from heptad.standards.errors import ContractError, Corrupt, UnknownName, suggest
@@ -57,6 +58,8 @@ class Lake:
         self._writing: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._opening = threading.Lock()
         self._stages = itertools.count(1)
+        self._unborn: set[str] = set()
+        self._intact = Intact()
 
     def names(self) -> list[str]:
         """Return the names of the tables, sorted."""
@@ -67,7 +70,7 @@ class Lake:
 
     def exists(self, name: str) -> bool:
         """Whether the table has been created."""
-        return recovery.entry(self._place(name), 0).is_file()
+        return name not in self._unborn and recovery.entry(self._place(name), 0).is_file()
 
     def version(self, name: str) -> int:
         """Return the last acknowledged version."""
@@ -101,15 +104,19 @@ class Lake:
         with self._writing[name]:
             folder = self._place(name)
             with refusals(f"{name} was not created"):
-                if recovery.is_stillborn(folder):
+                # After a refusal what was written is written again: it may not be on the disk.
+                if name in self._unborn or recovery.is_stillborn(folder):
                     recovery.recover(folder, -1)
+                    self._unborn.discard(name)
             if self.exists(name):
                 self._same_columns(name, columns)
                 return self.version(name)
+            self._unborn.add(name)
             with refusals(f"{name} was not created"):
                 self.folder.mkdir(parents=True, exist_ok=True)
                 sync(self.folder.parent)
             self._logs[name] = DeltaLog.create(folder, columns, self._properties, self._clock)
+            self._unborn.discard(name)
             return 0
 
     def evolve(self, table: type[Table]) -> int:
@@ -177,6 +184,7 @@ class Lake:
                     return landed
                 with refusals(f"{name} was not written"):
                     files = place(log.folder, staged, f"load-{load:08d}", table.columns())
+                    self._intact.note(log.folder, files)
                 return log.commit(files, load=load)
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
@@ -207,6 +215,8 @@ class Lake:
 
         Raises:
             UnknownName: if there is no such version, or `retain` has given it up.
+            Corrupt: if one of its files is not what was stored: a flipped bit of Parquet may be
+                read as another value without any error.
         """
         first, last = months
         files = [
@@ -215,8 +225,17 @@ class Lake:
             if (first is None or (f.partition or first) >= first)
             and (last is None or (f.partition or last) <= last)
         ]
+        self._compare(name, files)
         folder = self._place(name)
         return relation_of((f"{folder}/{f.path}" for f in files), table.columns())
+
+    def check(self, name: str, version: int | None = None) -> None:
+        """Compare a version's files with their digests, each once in a process.
+
+        Raises:
+            Corrupt: if one is gone or not what was stored.
+        """
+        self._compare(name, self.files(name, version))
 
     def compact(
         self, name: str, *, small_bytes: int = 32 << 20, most_bytes: int = 256 << 20
@@ -251,6 +270,7 @@ class Lake:
                     compaction.merge(log.folder, stage, groups, log.columns())
                     origin = f"merge-{log.version + 1:08d}"
                     new = place(log.folder, stage, origin, log.columns())
+                    self._intact.note(log.folder, new)
                 return log.commit(new, old)
             finally:
                 shutil.rmtree(stage, ignore_errors=True)
@@ -348,6 +368,10 @@ class Lake:
                 got=", ".join(f"{column} ({kind})" for column, kind in other),
                 do="run `heptad load`, which says what has changed and what to do",
             )
+
+    def _compare(self, name: str, files: Sequence[LakeFile]) -> None:
+        if bad := self._intact.damaged(self._place(name), files):
+            raise _damaged(name, bad)
 
     def _refuse_damaged(self, log: DeltaLog, files: Sequence[LakeFile]) -> None:
         bad = [f.path for f in files if not _is_intact(log.folder, f)]

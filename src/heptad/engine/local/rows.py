@@ -18,6 +18,7 @@ from rocksdict import (
     WriteOptions,
 )
 
+from heptad.engine.local.mark import make_folder
 from heptad.engine.local.rowkeys import (
     END,
     STAMP,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _FAMILY = re.compile(r"[A-Za-z0-9_]{1,62}")
 _TABLE = b"T"
+_BEYOND = b"\xff" * 16
+"""A key after all that are kept."""
 
 _Stored = tuple[bytes, bytes, bytes]
 """A cell on disk: its key, the part that names its column, its value."""
@@ -78,7 +81,8 @@ class Rows:
         self._synced.sync = True
         access = AccessType.read_only() if read_only else AccessType.read_write()
         with _refusals():
-            folder.mkdir(parents=True, exist_ok=True)
+            if not read_only:
+                make_folder(folder)
             self._store = Rdict(str(folder), _options(), access_type=access)
             self._open = True
             try:
@@ -308,6 +312,14 @@ class Rows:
             swept = len(batch)
             self._write(batch)
             return swept
+
+    def check(self) -> int:
+        """Read every cell on disk, checksums and all; return how many there are.
+
+        Raises:
+            Corrupt: if a block is damaged.
+        """
+        return sum(1 for _ in self._pairs(b"", _BEYOND))
 
     def close(self) -> None:
         """Close the store; it cannot be used afterwards."""

@@ -50,7 +50,7 @@ COMMANDS: dict[str, str] = {
     "log.checkpoint": "log:checkpoint",
     "retention": "upkeep:retention",
     "compact": "upkeep:compact",
-    "doctor": "upkeep:doctor",
+    "doctor": "doctor:doctor",
     "apps.list": "apps:list_apps",
     "apps.show": "apps:show_app",
     "apps.page": "pages:show_page",
@@ -115,5 +115,5 @@ def _fault(name: str, error: Exception) -> dict[str, Any]:
     return found.to_dict() | {"exit": found.exit}
 
 
-WITH_PROGRESS = frozenset({"load"})
+WITH_PROGRESS = frozenset({"load", "doctor"})
 """Commands that take `progress`."""

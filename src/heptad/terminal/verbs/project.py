@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from heptad.standards.errors import Corrupt
 from heptad.terminal import show
 from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, session
 from heptad.terminal.complete import complete_app, complete_table
@@ -41,13 +42,30 @@ def new(
 
 @app.command()
 def doctor(
-    scrub: Annotated[bool, typer.Option("--scrub", help="Read every byte of the tables.")] = False,
+    scrub: Annotated[bool, typer.Option("--scrub", help="Read every byte of every store.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check this machine and the project, and name the cure of each thing missing."""
-    data = answer("doctor", as_json, _doctor, scrub=scrub)
+    try:
+        data = answer("doctor", as_json, _doctor, scrub=scrub)
+    except Corrupt as error:
+        data = _unopened(error, as_json)
     if any(not c["ok"] for c in data["checks"]):
         raise typer.Exit(CHECK_FAILED)
+
+
+def _unopened(error: Corrupt, as_json: bool) -> dict[str, Any]:
+    """Check a project that is too damaged to be opened."""
+    from heptad.terminal.commands.doctor import offline
+    from heptad.terminal.connect import find_project
+
+    with show.progress_bar(quiet=as_json) as progress:
+        data = offline(find_project(session.project), error, progress)
+    if as_json:
+        show.show_json(data)
+    else:
+        _doctor(data)
+    return data
 
 
 def _doctor(data: dict[str, Any]) -> None:

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doctor: checks of the machine, the disk and the project, each with its cure."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from heptad.standards.errors import HeptadError
+from heptad.standards.time import FixedClock, SystemClock, format_duration, format_instant, minute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from heptad.runtime import Platform
+
+    Told = Callable[[str, float], None]
+    Check = dict[str, Any]
+
+LOW_WATER = 1 << 30
+"""Free bytes below which `doctor` warns."""
+NEEDED = ("duckdb", "deltalake", "pyarrow", "rocksdict", "sqlalchemy", "cryptography", "lightgbm")
+EXTRAS = {"psycopg": "postgres", "lifetimes": "demo"}
+RELEASED = 1_792_368_000_000_000
+"""The day on which this release was made, 2026-10-19: no clock that is right stands before it."""
+_NAMED = 5
+
+
+def doctor(platform: Platform, scrub: bool = False, progress: Told | None = None) -> dict[str, Any]:
+    """Check the machine and the project; each thing missing comes with its cure.
+
+    Args:
+        platform: the open project.
+        scrub: read every byte of every store too.
+        progress: told (what, share done).
+    """
+    checks = [*_machine(), *_disk(platform.path), *_clock(platform), *_project(platform)]
+    checks += _tables(platform)
+    if scrub:
+        checks += [*_sealed_keys(platform), *_scrubbed(platform.path, progress)]
+    return {"checks": checks}
+
+
+def offline(folder: Path, error: HeptadError, progress: Told | None = None) -> dict[str, Any]:
+    """Check a project that cannot be opened, down to every byte.
+
+    Args:
+        folder: the project folder.
+        error: why it was not opened.
+        progress: told (what, share done).
+    """
+    refused = _check("project", False, str(error.what), error.do)
+    return {"checks": [*_machine(), *_disk(folder), refused, *_scrubbed(folder, progress)]}
+
+
+def _check(what: str, ok: bool, found: object, do: str = "") -> Check:
+    return {"what": what, "ok": ok, "found": str(found), "do": do}
+
+
+def _machine() -> Iterator[Check]:
+    """Versions of what Heptad stands on."""
+    yield _check("python", sys.version_info >= (3, 11), sys.version.split()[0], "install 3.11")
+    for name in NEEDED:
+        try:
+            yield _check(name, True, version(name))
+        except PackageNotFoundError:
+            yield _check(name, False, "absent", f"pip install {name}")
+    for name, extra in EXTRAS.items():
+        try:
+            yield _check(f"{name} (optional)", True, version(name))
+        except PackageNotFoundError:
+            yield _check(f"{name} (optional)", True, f"absent: pip install 'heptad[{extra}]'")
+
+
+def _disk(folder: Path) -> Iterator[Check]:
+    """What the disk under the project can be trusted with, and how much room it has."""
+    from heptad.engine.local.probe import trials
+    from heptad.engine.local.room import Room
+
+    try:
+        for found in trials(folder):
+            yield _check(found.what, found.ok, found.found, found.do)
+    except OSError as error:
+        yield _check("disk", False, error.strerror, "make the project folder writable")
+    free = Room(folder, 0).free
+    yield _check("free disk", free > LOW_WATER, f"{free >> 20:,} MiB", "free at least 1 GiB")
+
+
+def _clock(platform: Platform) -> Iterator[Check]:
+    """Compare the clock with what was stored under it."""
+    now, do = platform.clock.now(), "set the clock (chrony or ntpd), before anything is stored"
+    if isinstance(platform.clock, FixedClock):
+        yield _check("clock", True, f"simulated, {format_instant(now)}")
+        return
+    real = SystemClock().now()
+    last = max((v.instant for v in platform.catalog.versions.current().values()), default=0)
+    if real < RELEASED:
+        yield _check("clock", False, f"{format_instant(real)}, before this release was made", do)
+    elif last > real + minute:
+        behind = format_duration((last - real) // minute * minute)
+        yield _check("clock", False, f"{behind} behind what was stored last", do)
+    else:
+        yield _check("clock", True, format_instant(real))
+
+
+def _project(platform: Platform) -> Iterator[Check]:
+    """The project's stores."""
+    stores: dict[str, Callable[[Platform], str]] = {
+        "catalog": _whole,
+        "decision log": lambda p: f"{p.log.ledger.verify().entries:,} entries verified",
+        "keys": lambda p: f"{len(p.keys):,} subjects, epoch {p.keys.epoch}",
+    }
+    for what, look in stores.items():
+        try:
+            yield _check(what, True, look(platform))
+        except HeptadError as error:
+            yield _check(what, False, error.what, error.do)
+
+
+def _whole(platform: Platform) -> str:
+    platform.catalog.check()
+    return "whole"
+
+
+def _tables(platform: Platform) -> Iterator[Check]:
+    """The stored tables; that no file is missing was checked when the project was opened."""
+    for name in platform.lake.names():
+        rows = sum(f.rows for f in platform.lake.files(name))
+        lost = _unlisted(platform, name)
+        found = f"{len(lost)} versions differ from the catalog's" if lost else f"{rows:,} rows"
+        yield _check(f"table {name}", not lost, found, "restore the project from a backup")
+
+
+def _unlisted(platform: Platform, name: str) -> list[int]:
+    """Return the versions, of those that are needed, whose files are not the catalog's."""
+    versions = platform.catalog.versions
+    wanted = {v.version for v in versions.history(name, limit=1)} | {
+        v for v in versions.pinned(name) if versions.find(name, v) is not None
+    }
+    wrong = []
+    for number in sorted(wanted):
+        listed = {(f.path, f.sha256) for f in versions.files(name, number)}
+        if listed != {(f.path, f.sha256) for f in platform.lake.files(name, number)}:
+            wrong.append(number)
+    return wrong
+
+
+def _sealed_keys(platform: Platform) -> Iterator[Check]:
+    """Open every key, and every decision of the log with it."""
+    try:
+        opened = sum(1 for _ in platform.log.entries())
+        yield _check("sealed decisions", True, f"{opened:,} opened")
+    except HeptadError as error:
+        yield _check("sealed decisions", False, error.what, error.do)
+
+
+def _scrubbed(folder: Path, progress: Told | None) -> Iterator[Check]:
+    """Every byte of every store."""
+    from heptad.catalog.scrub import scrub
+
+    found = scrub(folder, progress)
+    yield _check("scrub", not found.findings, f"{found.files:,} files, {found.size:,} bytes read",
+                 "see what follows")  # fmt: skip
+    for finding in found.findings:
+        where = f"{finding.store}: {finding.place}" if finding.place else finding.store
+        yield _check(where, False, finding.what, finding.do)
