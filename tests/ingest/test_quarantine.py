@@ -101,3 +101,73 @@ def test_every_reason_has_a_sentence_and_a_cure():
         assert explain(code, "Payment.amount").endswith(".")
         assert reason.do
     assert set(REASONS) > UNREADABLE
+
+
+# Keys of loads
+
+
+def test_every_file_has_a_key_of_its_own_that_goes_with_it(tmp_path, keys):
+    quarantine = written(tmp_path, keys, sealed=False)
+    written(tmp_path, keys, load=2)
+    first, second = (about(path).key for path in quarantine.paths("Payment"))
+    assert keys.disposables() == [first, second]
+    assert b"half;a;row" not in quarantine.path("Payment", 1).read_bytes()
+    old = quarantine.path("Payment", 1).read_bytes()
+    assert quarantine.drop("Payment", load=1) == 3
+    assert keys.disposables() == [second]
+    quarantine.path("Payment", 1).write_bytes(old)
+    with pytest.raises(Corrupt, match="key of a load"):
+        quarantine.show("Payment", load=1)
+
+
+def test_rows_taken_out_leave_the_others_as_they_were_and_the_old_file_closed(tmp_path, keys):
+    quarantine = written(tmp_path, keys)
+    path = quarantine.path("Payment", 1)
+    before, old = quarantine.show("Payment", clear=True), path.read_bytes()
+    assert quarantine.without(path, lambda row: row.line == 99) == 0
+    assert path.read_bytes() == old
+    assert quarantine.without(path, lambda row: row.line == 4) == 1
+    assert quarantine.show("Payment", clear=True) == before[1:]
+    assert quarantine.without(path, lambda row: row.line == 7) == 1
+    assert quarantine.show("Payment", clear=True) == before[2:]
+    assert len(keys.disposables()) == 1
+    path.write_bytes(old)
+    with pytest.raises(Corrupt, match="key of a load"):
+        quarantine.show("Payment", clear=True)
+
+
+def test_keys_that_no_file_names_are_swept(tmp_path, keys):
+    quarantine = written(tmp_path, keys)
+    keys.disposable("quarantine|Payment|7|1")
+    keys.disposable("quarantine|Gone|7|1")
+    keys.disposable("another")
+    assert quarantine.sweep() == 2
+    assert len(quarantine.show("Payment", clear=True)) == 3
+    quarantine.path("Payment", 1).write_bytes(b"damaged")
+    assert quarantine.sweep() == 0
+    assert len(keys.disposables()) == 2
+
+
+def test_a_plan_leaves_no_key(tmp_path, keys):
+    origin = Origin("Payment", "core", 0, "arrival", ("a",), ("a",), True)
+    refusals = Refusals(tmp_path / "refused", origin, keys)
+    refusals.add(
+        pa.array(["columns|"]), pa.array(["a.csv"]), pa.array([1]), pa.array(["a secret row"])
+    )
+    refusals.close()
+    assert b"a secret row" not in (tmp_path / "refused").read_bytes()
+    refusals.abandon()
+    assert keys.disposables() == []
+
+
+def test_files_of_the_first_release_open(tmp_path, keys, monkeypatch):
+    from heptad.ingest import quarantine as module
+
+    pepper = module.AESGCM(keys.pepper("quarantine|Payment|1"))
+    monkeypatch.setattr(Refusals, "_made", lambda self: pepper)
+    quarantine = written(tmp_path, keys)
+    assert about(quarantine.path("Payment", 1)).key == ""
+    assert quarantine.show("Payment", clear=True)[0].raw == "half;a;row"
+    assert quarantine.drop("Payment", reason="columns") == 1
+    assert about(quarantine.path("Payment", 1)).key == "quarantine|Payment|1|1"
+    assert quarantine.show("Payment", clear=True)[1].raw == '{"a":"x","card":"4111"}'

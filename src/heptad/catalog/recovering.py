@@ -29,6 +29,7 @@ def recover(catalog: Catalog, lake: Lake, quarantine: Quarantine) -> list[Load]:
                 remove_durably(path)
     for draft in quarantine.folder.glob("*/*.draft"):
         draft.unlink()
+    quarantine.sweep()
     return ended
 
 

@@ -43,6 +43,7 @@ def retry(loading: Loading, path: Path) -> LoadReport:
     order = Order(source, loading.table(origin.table), reading, known, [kept])  # type: ignore[arg-type]
     report = _Again(loading, order).run()
     remove_durably(path)
+    loading.quarantine.sweep()
     return report
 
 

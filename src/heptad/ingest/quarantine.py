@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from heptad.standards.errors import Corrupt
 from heptad.standards.showing import without_cards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from heptad.security.keys import KeyStore
@@ -39,6 +40,7 @@ _SCHEMA = pa.schema(
 )
 _ABOUT = b"heptad"
 _NONCE = 12
+_STEM = "quarantine|"
 _ROW_GROUP = 50_000
 
 
@@ -53,7 +55,9 @@ class Origin:
         known: how that load set known_time.
         columns: the source's columns.
         personal: those of them whose values say who a person is.
-        sealed: whether the raw text is sealed.
+        sealed: whether the raw text says who a person is, so that it is masked when it is shown.
+        key: name of the load's key, which the raw text is sealed under and which is destroyed
+            with the file; "" in files of release 0.1.0, which were sealed under a pepper.
     """
 
     table: str
@@ -63,6 +67,7 @@ class Origin:
     columns: tuple[str, ...]
     personal: tuple[str, ...] = ()
     sealed: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +100,15 @@ class Refusals:
 
     Args:
         path: of the file.
-        origin: where the rows come from.
-        keys: seals the raw text if `origin.sealed`.
+        origin: where the rows come from; load 0 is a plan, whose file is thrown away.
+        keys: makes the load's key when there is something to seal.
     """
 
-    def __init__(self, path: Path, origin: Origin, keys: KeyStore | None) -> None:
+    def __init__(self, path: Path, origin: Origin, keys: KeyStore) -> None:
         self.path, self.origin = path, origin
         self.counts: Counter[str] = Counter()
-        self._cipher = _cipher(origin, keys) if origin.sealed and keys is not None else None
+        self._keys = keys
+        self._cipher: AESGCM | None = None
         self._waiting: list[pa.RecordBatch] = []
         self._writer: pq.ParquetWriter | None = None
         self._draft = path.with_suffix(".draft")
@@ -150,6 +156,8 @@ class Refusals:
             self._writer.close()
         self._draft.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+        if self.origin.key:
+            self._keys.dispose([self.origin.key])
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -165,15 +173,16 @@ class Refusals:
         self._waiting.clear()
 
     def _sealed(self, raws: pa.Array) -> pa.BinaryArray:
-        texts = raws.cast(pa.binary())
         if self._cipher is None:
-            return texts
-        cells = []
-        for text in texts.to_pylist():
-            nonce = os.urandom(_NONCE)
-            sealed = None if text is None else nonce + self._cipher.encrypt(nonce, text, _ABOUT)
-            cells.append(sealed)
-        return pa.array(cells, pa.binary())
+            self._cipher = self._made()
+        return _sealed(raws.cast(pa.binary()).to_pylist(), self._cipher)
+
+    def _made(self) -> AESGCM:
+        """Make the key of this load's refused rows, before anything is sealed under it."""
+        if not self.origin.load:
+            return AESGCM(os.urandom(32))
+        self.origin = replace(self.origin, key=_named(self.origin, 1))
+        return _cipher(self.origin, self._keys, create=True)
 
 
 class Quarantine:
@@ -184,7 +193,7 @@ class Quarantine:
         keys: opens raw text that is sealed.
     """
 
-    def __init__(self, folder: Path, keys: KeyStore | None = None) -> None:
+    def __init__(self, folder: Path, keys: KeyStore) -> None:
         self.folder, self._keys = folder, keys
 
     def path(self, table: str, load: int) -> Path:
@@ -245,21 +254,76 @@ class Quarantine:
         return shown
 
     def drop(self, table: str, *, load: int | None = None, reason: str | None = None) -> int:
-        """Remove refused rows for good; return how many."""
+        """Remove refused rows for good, and the keys that they were sealed under.
+
+        Returns:
+            How many rows.
+        """
         gone = 0
         for path in self.paths(table, load):
-            rows = pq.read_table(path)
-            kept = rows.filter(pc.field("reason") != reason) if reason else rows.slice(0, 0)
-            gone += rows.num_rows - kept.num_rows
-            if not kept.num_rows:
-                path.unlink()
-            elif kept.num_rows < rows.num_rows:
-                draft = path.with_suffix(".draft")
-                pq.write_table(kept, draft, compression="zstd", write_page_checksum=True)
-                _sync(draft)
-                draft.replace(path)
-            _sync(path.parent)
+            gone += self.without(path, lambda row: reason in (None, row.reason))
         return gone
+
+    def without(self, path: Path, gone: Callable[[Refusal], bool]) -> int:
+        """Write a file anew without some of its rows, sealed under another key.
+
+        The old key is destroyed last: until then the old file or the new one is there, whole. A
+        copy of the old file does not open once the epoch of the keys has ended.
+
+        Args:
+            path: of the file.
+            gone: tells which rows, in clear, are to go.
+
+        Returns:
+            How many rows went; if none, nothing was written.
+        """
+        origin, rows = self.raws(path)
+        total = removed = 0
+        for row in rows:
+            total, removed = total + 1, removed + bool(gone(row))
+        if not removed:
+            return 0
+        if removed < total:
+            self._write(path, origin, (row for row in self.raws(path)[1] if not gone(row)))
+        else:
+            path.unlink()
+        _sync(path.parent)
+        if origin.key:
+            self._keys.dispose([origin.key])
+        return removed
+
+    def sweep(self) -> int:
+        """Destroy the keys of loads whose refused rows are no longer there; return how many.
+
+        To be called while no load runs: a load makes its key before its file.
+        """
+        names = set(self._keys.disposables(_STEM))
+        for table in self.tables() if names else ():
+            for path in self.paths(table):
+                try:
+                    names.discard(about(path).key)
+                except Corrupt:
+                    stem = _named(Origin(table, "", int(path.stem), "", ()), 0)
+                    names = {name for name in names if not name.startswith(stem)}
+        return self._keys.dispose(sorted(names)) if names else 0
+
+    def _write(self, path: Path, origin: Origin, rows: Iterator[Refusal]) -> None:
+        """Put a file with these rows, under a key of its own, in the place of the one before."""
+        turn = int(origin.key.rpartition("|")[2]) if origin.key else 0
+        origin = replace(origin, key=_named(origin, turn + 1))
+        cipher = _cipher(origin, self._keys, create=True)
+        schema = _SCHEMA.with_metadata({_ABOUT: _described(origin)})
+        draft = path.with_suffix(".draft")
+        with pq.ParquetWriter(
+            draft, schema, compression="zstd", write_page_checksum=True
+        ) as writer:
+            while part := list(islice(rows, _ROW_GROUP)):
+                columns = {name: [getattr(row, name) for row in part] for name in _SCHEMA.names}
+                raws = [None if raw is None else raw.encode() for raw in columns.pop("raw")]
+                table = columns | {"raw": _sealed(raws, cipher)}
+                writer.write_table(pa.table(table, schema=schema))
+        _sync(draft)
+        draft.replace(path)
 
     def raws(self, path: Path) -> tuple[Origin, Iterator[Refusal]]:
         """Return where the rows of a file come from, and the rows in clear, to try them again."""
@@ -267,7 +331,7 @@ class Quarantine:
         return origin, self._rows(path, origin)
 
     def _rows(self, path: Path, origin: Origin) -> Iterator[Refusal]:
-        cipher = _cipher(origin, self._keys) if origin.sealed and self._keys is not None else None
+        cipher = _cipher(origin, self._keys) if origin.sealed or origin.key else None
         try:
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 for batch in file.iter_batches(10_000):
@@ -306,9 +370,38 @@ def _described(origin: Origin) -> bytes:
     return json.dumps(values, ensure_ascii=False).encode()
 
 
-def _cipher(origin: Origin, keys: KeyStore) -> AESGCM:
-    """Return the cipher of a load's refused rows."""
-    return AESGCM(keys.pepper(f"quarantine|{origin.table}|{origin.load}"))
+def _cipher(origin: Origin, keys: KeyStore, *, create: bool = False) -> AESGCM:
+    """Return the cipher of a load's refused rows.
+
+    Raises:
+        Corrupt: if the key was lost.
+    """
+    if not origin.key:
+        return AESGCM(keys.pepper(f"quarantine|{origin.table}|{origin.load}"))
+    key = keys.disposable(origin.key, create)
+    if key is None:
+        raise Corrupt(
+            "The key of a load's quarantined rows is missing.",
+            got=origin.key,
+            do=f"restore quarantine/ and keys/ from the same backup, or remove the rows of load "
+            f"{origin.load} of {origin.table} and load their source again",
+        )
+    return AESGCM(key)
+
+
+def _named(origin: Origin, turn: int) -> str:
+    """Return the name of a file's key; each writing has one of its own, turn 0 is what all share."""
+    stem = f"{_STEM}{origin.table}|{origin.load}|"
+    return f"{stem}{turn}" if turn else stem
+
+
+def _sealed(texts: list[bytes | None], cipher: AESGCM) -> pa.BinaryArray:
+    """Seal raw texts."""
+    cells: list[bytes | None] = []
+    for text in texts:
+        nonce = os.urandom(_NONCE)
+        cells.append(None if text is None else nonce + cipher.encrypt(nonce, text, _ABOUT))
+    return pa.array(cells, pa.binary())
 
 
 def _opened(raw: bytes | None, cipher: AESGCM | None, path: Path) -> str | None:
