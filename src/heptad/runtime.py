@@ -5,14 +5,21 @@ from __future__ import annotations
 
 import pkgutil
 import threading
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heptad.standards.errors import Busy, Conflict, ContractError, UnknownName, suggest
+from heptad.standards.errors import (
+    Busy,
+    Conflict,
+    ContractError,
+    Refused,
+    UnknownName,
+    suggest,
+)
 from heptad.standards.model import MODEL
 from heptad.standards.time import FixedClock, SystemClock
 
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from heptad.service.app import App
     from heptad.service.deciding import Asked
     from heptad.service.features import Feature
+    from heptad.service.guard import Access
     from heptad.service.log import DecisionLog
     from heptad.service.records import Opened
     from heptad.service.replaying import Replay
@@ -101,13 +109,14 @@ class Platform:
         *,
         role: str,
         purpose: str,
+        who: str,
         clock: Clock | None,
         apps: Iterable[App],
     ) -> None:
         from heptad.engine.local.owner import Owner
         from heptad.sources.config import read_project
 
-        self.path, self.role, self.purpose = path, role, purpose
+        self.path, self.role, self.purpose, self.who = path, role, purpose, who
         self._lock = threading.Lock()
         self._turns = [threading.Lock() for _ in range(TURNS)]
         self.apps = discover() | {app.name: app for app in apps}
@@ -174,6 +183,7 @@ class Platform:
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
         self.reads = Reads(self.lake, self.catalog, lambda: self.duck)
+        self._guard_reads()
         self.desk = Desk(
             self.apps,
             self.reads,
@@ -182,12 +192,24 @@ class Platform:
             self.keys,
             self.project.policies,
             self.clock,
+            self.guard,
         )
         for table in {*self.tables, *self.lake.names()}:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
         self.trace()
+
+    def _guard_reads(self) -> None:
+        """Open the access log, and let nobody read but through it."""
+        from heptad.service.guard import Guard
+        from heptad.service.recording import open_access_log
+        from heptad.service.standing import Standings
+
+        folder, origin = self.path / "log" / "access", self.project.security.origin
+        self.access = open_access_log(folder, self.keys, origin, self.catalog.settings, self.clock)
+        standings = Standings(self.lake, lambda: self.duck)
+        self.guard = Guard(self.access, standings, self.catalog.loads.arrival)
 
     def trace(self) -> None:
         """Record what features, models and applications are made from, where it has changed."""
@@ -211,6 +233,7 @@ class Platform:
         role: str = "admin",
         purpose: str = "service",
         *,
+        who: str = "local",
         clock: Clock | None = None,
         apps: Iterable[App] = (),
     ) -> Platform:
@@ -220,6 +243,7 @@ class Platform:
             path: the folder that holds heptad.toml.
             role: who reads.
             purpose: why.
+            who: the account that reads, as the access log names it.
             clock: tells the present; the machine's by default.
             apps: applications beside those discovered, such as one that is not installed yet.
 
@@ -228,12 +252,13 @@ class Platform:
             InputError: if heptad.toml is missing or wrong.
         """
         folder = Path(path).resolve()
-        return cls(folder, role=role, purpose=purpose, clock=clock, apps=apps)
+        return cls(folder, role=role, purpose=purpose, who=who, clock=clock, apps=apps)
 
     def close(self) -> None:
         """Let the stores go."""
         self.loading.close()
         self._engine.close()
+        self.access.close()
         self._segments.close()
         self.keys.close()
         self.catalog.close()
@@ -401,6 +426,7 @@ class Platform:
         after: str = "",
         purpose: str | None = None,
         role: str = "",
+        who: str = "",
     ) -> pa.Table:
         """Read a table as of an instant in both times, or all row versions of a stored version.
 
@@ -412,17 +438,41 @@ class Platform:
             limit: most rows.
             after: only keys beyond this one.
             purpose: why; the platform's own by default, "" to see personal values masked.
-            role: who reads; the platform's own by default.
+            role: in which role; the platform's own by default.
+            who: the account that reads; the platform's own by default.
 
         Returns:
-            Arrow table in key order; sealed cells answer as role and purpose permit.
+            Arrow table in key order; sealed cells answer as role and purpose permit. Rows of
+            persons without a basis for the purpose, as known now, are not among them.
+
+        Raises:
+            Refused: if the role may not act for the purpose, or it does not cover the table.
+            Busy: if the read cannot be recorded in the access log.
         """
         from heptad.service.reading import shown
 
         declared = self.table(table)
-        rows = self.reads.rows(declared, t, k, version=version, limit=limit, after=after)
+        asked: dict[str, Any] = {"table": table, "t": t, "k": k, "version": version, "after": after}
+        with self.guard.reading("read", **self._reader(role, purpose, who), **asked) as access:
+            rows = self.reads.under(access).rows(
+                declared, t, k, version=version, limit=limit, after=after
+            )
+            return shown(declared, rows, access, self.keys)
+
+    def _reader(self, role: str, purpose: str | None, who: str) -> dict[str, str]:
+        """Return who reads, in which role and why; the platform's own where it is not said."""
         why = self.purpose if purpose is None else purpose
-        return shown(declared, rows, role=role or self.role, purpose=why, keys=self.keys)
+        return {"role": role or self.role, "purpose": why, "who": who or self.who}
+
+    def _reviewer(self, wanted: str, role: str, purpose: str | None, who: str) -> dict[str, str]:
+        """Return who reads decisions and why: for their own purpose or a review, if not said."""
+        from heptad.security.purposes import find_role, reviewing
+
+        reader = self._reader(role, purpose, who)
+        if purpose is None and self.purpose != wanted:
+            open_to = find_role(reader["role"]).purposes
+            reader["purpose"] = reviewing(reader["role"], open_to, wanted) or self.purpose
+        return reader
 
     def features(self, names: Iterable[str]) -> list[Feature]:
         """Find features by `app.name`.
@@ -438,27 +488,72 @@ class Platform:
                 )
         return [known[name] for name in names]
 
-    def history(self, spine: pa.Table, features: Sequence[Feature]) -> pa.Table:
+    def history(
+        self,
+        spine: pa.Table,
+        features: Sequence[Feature],
+        *,
+        purpose: str | None = None,
+        role: str = "",
+        who: str = "",
+    ) -> pa.Table:
         """Compute features for a spine, for training or analysis.
 
         Args:
             spine: columns named after entities (`Customer`) or key columns (`customer`), the
                 instants `event_time` and, optionally, `known_time` (event_time by default).
             features: what to compute; by name through `features()`.
+            purpose: why; the platform's own by default.
+            role: in which role; the platform's own by default.
+            who: the account that reads; the platform's own by default.
 
         Returns:
-            The spine with one column per feature, in spine order.
-        """
-        return self.reads.history(spine, features)
+            The spine with one column per feature, in spine order; of persons without a basis for
+            the purpose nothing is counted.
 
-    def online(self, keys: Mapping[str, str], features: Sequence[Feature]) -> dict[str, Any]:
+        Raises:
+            Refused: if the role may not act for the purpose, or it does not cover a table.
+        """
+        with self._computing("history", features, self._reader(role, purpose, who)) as access:
+            access.asks(spine)
+            return self.reads.under(access).history(spine, features)
+
+    def online(
+        self,
+        keys: Mapping[str, str],
+        features: Sequence[Feature],
+        *,
+        purpose: str | None = None,
+        role: str = "",
+        who: str = "",
+    ) -> dict[str, Any]:
         """Read features of one key as of now.
 
         Args:
             keys: entity → key, for example {"Customer": "42"}.
             features: what to read.
+            purpose: why; the platform's own by default.
+            role: in which role; the platform's own by default.
+            who: the account that reads; the platform's own by default.
+
+        Raises:
+            Refused: if the role may not act for the purpose, or it does not cover a table.
         """
-        return self.reads.at(self.clock.now(), keys, features)
+        with self._computing("online", features, self._reader(role, purpose, who)) as access:
+            access.about(f"{entity}:{key}" for entity, key in keys.items())
+            access.read.rows = 1
+            return self.reads.under(access).at(self.clock.now(), keys, features)
+
+    @contextmanager
+    def _computing(
+        self, action: str, features: Sequence[Feature], reader: Mapping[str, str]
+    ) -> Iterator[Access]:
+        """Let features be read under a purpose."""
+        with self.guard.reading(action, **reader) as access:
+            if not reader["purpose"]:
+                raise Refused("Features are read for a purpose.", do="state one")
+            access.read.columns["features"] = [feature.name for feature in features]
+            yield access
 
     def decide(
         self,
@@ -499,19 +594,70 @@ class Platform:
         """
         return self.desk.each(self.app(app), keys=keys, between=between, latest=latest, asked=asked)
 
-    def explain(self, name: str, to: str = "officer", *, language: str = "en") -> dict[str, Any]:
-        """Explain a decision; see `heptad.service.explaining`."""
+    def explain(
+        self,
+        name: str,
+        to: str = "officer",
+        *,
+        language: str = "en",
+        purpose: str | None = None,
+        role: str = "",
+        who: str = "",
+    ) -> dict[str, Any]:
+        """Explain a decision; see `heptad.service.explaining`.
+
+        Args:
+            name: the decision's id.
+            to: engineer, officer or customer.
+            language: of the sentences.
+            purpose: why; if not said, the application's own or a review, as the role may.
+            role: in which role; the platform's own by default.
+            who: the account that reads; the platform's own by default.
+
+        Raises:
+            Refused: if the purpose is another, or the person has no basis for it left.
+            UnknownName: if there is no such decision.
+        """
         from heptad.service.explaining import explain
 
         entry = self.log.get(name)
-        return explain(entry, self.app(str(entry.public["app"])), to=to, language=language)
+        app = self.app(str(entry.public["app"]))
+        reader = self._reviewer(app.purpose, role, purpose, who)
+        with self.guard.reading("explain", **reader, decision=name, to=to) as access:
+            access.about([entry.subject])
+            if not access.decisions(app, [entry]):
+                raise Refused(
+                    f"The person has not, or no longer, agreed to {app.purpose}.",
+                    do="read it for a review, under the purpose audit or legal",
+                )
+            return explain(entry, app, to=to, language=language)
 
-    def replay(self, ids: Iterable[str] | None = None) -> Replay:
-        """Replay decisions, all by default; see `heptad.service.replaying`."""
-        entries: Iterator[Opened] = (
-            self.log.entries() if ids is None else iter([self.log.get(i) for i in ids])
-        )
-        return self.desk.replay(entries)
+    def replay(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        purpose: str | None = None,
+        role: str = "",
+        who: str = "",
+    ) -> Replay:
+        """Replay decisions, all by default; see `heptad.service.replaying`.
+
+        Args:
+            ids: of the decisions.
+            purpose: why; if not said, the application's own or a review, as the role may.
+            role: in which role; the platform's own by default.
+            who: the account that reads; the platform's own by default.
+
+        Raises:
+            Refused: if the purpose is another than that of an application or of a review.
+        """
+        chosen = None if ids is None else [self.log.get(i) for i in ids]
+        wanted = {str(e.public["app"]) for e in chosen or ()} & self.apps.keys()
+        own = {self.apps[name].purpose for name in wanted}
+        reader = self._reviewer(own.pop() if len(own) == 1 else "", role, purpose, who)
+        with self.guard.reading("replay", **reader, decisions=list(ids or ())) as access:
+            entries: Iterable[Opened] = self.log.entries() if chosen is None else chosen
+            return self.desk.replay(access.each_reviewed(self.apps, entries))
 
     def run(self, job: str, date: str) -> Mapping[str, Any]:
         """Run `app.job` for a date, once; a finished run answers again what it answered.
@@ -530,23 +676,45 @@ class Platform:
             self.catalog.runs.finish(run.id, result)
         return result
 
-    def training_set(self, app: str, *, until: int, known: int) -> TrainingSet:
+    def training_set(
+        self,
+        app: str,
+        *,
+        until: int,
+        known: int,
+        purpose: str | None = None,
+        role: str = "",
+        who: str = "",
+    ) -> TrainingSet:
         """Gather the rows of an application that have a label, with their inputs as known then.
 
         Args:
             app: name of the application.
             until: rows before this instant, microseconds.
             known: labels known by then.
+            purpose: why; the application's own by default.
+            role: in which role; by default that of an application, which learns to decide.
+            who: the account that trains; the platform's own by default.
 
         Raises:
             ContractError: if the application has no model.
+            Refused: if the role may not act for the purpose, or it does not cover a table.
         """
+        from heptad.service.guard import APPLICATION
         from heptad.service.training import gather
 
         chosen = self.app(app)
-        return gather(chosen, self.reads, until=until, known=known)
+        why = chosen.purpose if purpose is None else purpose
+        reader = {"role": role or APPLICATION, "purpose": why, "who": who or self.who}
+        names = list(chosen.model.inputs) if chosen.model else []
+        with self.guard.reading("train", **reader, app=app, until=until, known=known) as access:
+            found = gather(chosen, self.reads.under(access), until=until, known=known)
+            access.read.columns["inputs"] = names
+            access.read.rows = len(found)
+            access.about(found.people)
+            return found
 
-    def train(
+    def train(  # noqa: PLR0913 - what a training is, by name
         self,
         app: str,
         *,
@@ -554,6 +722,8 @@ class Platform:
         known: int | None = None,
         seed: int = 0,
         trainer: str = "trainer",
+        purpose: str | None = None,
+        role: str = "",
     ) -> Trained:
         """Train the model of an application on what is known, and register it as a candidate.
 
@@ -563,13 +733,17 @@ class Platform:
             known: labels known by then; now by default.
             seed: of everything drawn.
             trainer: who trains; somebody else must approve.
+            purpose: why; the application's own by default.
+            role: in which role; by default that of an application, which learns to decide.
         """
         from heptad.service.training import train
 
         chosen = self.app(app)
         now = self.clock.now()
         until, known = until if until is not None else now, known if known is not None else now
-        data = self.training_set(app, until=until, known=known)
+        data = self.training_set(
+            app, until=until, known=known, purpose=purpose, role=role, who=trainer
+        )
         if chosen.model is None:
             raise ContractError(f"{app} has no model to train.")
         trained = train(chosen.model, data, seed=seed)

@@ -19,3 +19,10 @@ def customer(number: int) -> dict[str, Any]:
     """Return a customer."""
     return {"id": f"c{number}", "event_time": "2026-01-01T00:00:00Z", "name": f"Ana {number}",
             "email": f"ana{number}@example.com"}  # fmt: skip
+
+
+def consent(number: int, **more: Any) -> dict[str, Any]:
+    """Return a customer's consent to marketing with whatever is known of them."""
+    return {"id": f"n{number}", "event_time": "2026-01-02T00:00:00Z", "customer": f"c{number}",
+            "purpose": "marketing", "scope": "all", "mode": "direct",
+            "status": "active"} | more  # fmt: skip

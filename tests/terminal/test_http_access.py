@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heptad.standards.model import Customer, Payment
+from heptad.standards.model import Consent, Customer, Payment
 from heptad.standards.time import FixedClock, day
 from heptad.terminal.commands import run
 from heptad.terminal.http.access import is_loopback
 from heptad.terminal.http.api import public
 from heptad.testing.scratch import project
 from tests.terminal.calling import ELSEWHERE, Client
-from tests.terminal.rows import customer, payment
+from tests.terminal.rows import consent, customer, payment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,8 @@ def platform() -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def keyed() -> Iterator[Platform]:
     """A customer and two payments, decided, for tests that only issue keys."""
-    with project({Customer: [customer(1)], Payment: [payment(1), payment(2)]}) as opened:
+    rows = {Customer: [customer(1)], Payment: [payment(1), payment(2)], Consent: [consent(1)]}
+    with project(rows) as opened:
         opened.decide("fraud")
         yield opened
 

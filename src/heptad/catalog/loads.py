@@ -240,6 +240,11 @@ class Loads:
         with self._store.read() as connection:
             return [_load(row._mapping) for row in connection.execute(wanted)]
 
+    def arrival(self) -> int:
+        """Return the instant at which rows last became known, of any table; 0 if none came."""
+        with self._store.read() as connection:
+            return connection.execute(select(func.max(LoadRow.arrival))).scalar() or 0
+
     def corrected(self, table: str) -> bool:
         """Tell whether any key of a table may have several versions."""
         changes = LoadRow.corrections + LoadRow.deletions > 0

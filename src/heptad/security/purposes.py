@@ -1,18 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Purposes, lawful bases and roles as declared data, and the one rule that decides a read."""
+"""Purposes, lawful bases, groups of tables and roles as declared data, and the rule over them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from heptad.standards.errors import Refused, UnknownName, suggest
 
 if TYPE_CHECKING:
-    from heptad.standards.fields import Field
+    from collections.abc import Mapping
 
-Basis = Literal["consent", "contract", "legal obligation", "legitimate interests"]
-"""The lawful bases of GDPR, article 6, that a financial institution rests on."""
+    from heptad.standards.fields import Field
+    from heptad.standards.tables import Table
+
+Basis = Literal[
+    "consent",
+    "contract",
+    "legal obligation",
+    "vital interests",
+    "public task",
+    "legitimate interests",
+]
+"""The lawful bases of GDPR, article 6, in its order."""
+
+WITHDRAWABLE = frozenset({"consent", "legitimate interests"})
+"""Bases that a person can end: consent by withdrawing it, legitimate interests by objecting."""
+
+GROUPS: dict[str, frozenset[str]] = {
+    "identity": frozenset({"Customer", "Ownership"}),
+    "accounts": frozenset({"Account", "Card", "Device", "Holding"}),
+    "behaviour": frozenset({"Payment", "Transfer", "Order", "Interaction"}),
+    "lending": frozenset(
+        {"LoanApplication", "Loan", "Repayment", "Collateral", "CreditRecord", "CreditOffer"}
+    ),
+    "contact": frozenset({"Contact", "Promotion"}),
+    "consent": frozenset({"Consent"}),
+    "cases": frozenset({"Label", "Case"}),
+    "insurance": frozenset({"Policy", "Claim"}),
+    "assets": frozenset({"Equipment", "Lease", "Fix"}),
+}
+"""Groups of the shared tables, by which purposes and consents name what they cover."""
+
+OWN, PUBLIC = "own", "public"
+"""The group of an application's own tables about persons, and of tables about nobody."""
+
+EVERYWHERE = "all"
+"""The scope of a consent that covers every group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +55,23 @@ class Purpose:
 
     Attributes:
         name: the word a read states.
-        basis: what makes it lawful.
+        basis: what makes it lawful; the main one, which decisions record.
         withdrawable: whether the person can end it, by withdrawing or by objecting.
         sentence: what a customer is told.
+        groups: the groups of tables that may be read for it on its main basis.
+        besides: group → another basis on which that group may be read for it.
     """
 
     name: str
     basis: Basis
     withdrawable: bool
     sentence: str
+    groups: frozenset[str]
+    besides: Mapping[str, Basis]
+
+    def on(self, group: str) -> Basis | None:
+        """Return the basis on which a group may be read for this purpose, None if on none."""
+        return self.besides.get(group, self.basis if group in self.groups else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,89 +89,133 @@ class Role:
     sentence: str
 
 
-PURPOSES: dict[str, Purpose] = {
-    purpose.name: purpose
-    for purpose in (
-        Purpose(
+class Ground(NamedTuple):
+    """What makes a read of a table lawful.
+
+    Attributes:
+        group: the group of the table.
+        basis: the basis; "" where the table is about nobody, or nothing personal is opened.
+    """
+
+    group: str
+    basis: Basis | Literal[""]
+
+    @property
+    def withdrawable(self) -> bool:
+        """Whether rows of persons who ended it are left out."""
+        return self.basis in WITHDRAWABLE
+
+
+def _purpose(
+    name: str, basis: Basis, groups: str, sentence: str, **besides: Basis
+) -> tuple[str, Purpose]:
+    """Declare a purpose; an application's own tables are read on its main basis."""
+    covered = frozenset({*groups.split(), OWN})
+    return name, Purpose(name, basis, basis in WITHDRAWABLE, sentence, covered, besides)
+
+
+_BUSINESS = "identity accounts behaviour lending cases insurance assets"
+
+PURPOSES: dict[str, Purpose] = dict(
+    (
+        _purpose(
             "service",
             "contract",
-            False,
+            f"{_BUSINESS} contact",
             "We use your data to run the accounts and contracts you have with us.",
+            consent="legal obligation",
         ),
-        Purpose(
+        _purpose(
             "fraud",
             "legal obligation",
-            False,
+            _BUSINESS,
             "We watch payments to stop those that you did not make.",
         ),
-        Purpose(
+        _purpose(
             "compliance",
             "legal obligation",
-            False,
+            _BUSINESS,
             "We check customers and transfers as the laws against money laundering demand.",
         ),
-        Purpose(
+        _purpose(
             "credit",
             "contract",
-            False,
+            "identity accounts behaviour lending cases assets",
             "We assess whether and how much to lend when you ask for credit.",
         ),
-        Purpose(
+        _purpose(
             "collections",
             "contract",
-            False,
+            "identity accounts lending contact cases assets",
             "We use your data to agree with you how overdue amounts are paid.",
         ),
-        Purpose(
+        _purpose(
             "insurance",
             "contract",
-            False,
+            "identity insurance cases assets",
             "We price the policies you ask for and settle your claims.",
+            behaviour="consent",
         ),
-        Purpose(
+        _purpose(
             "leasing",
             "contract",
-            False,
+            "identity accounts lending assets",
             "We look after the equipment you lease and its payments.",
         ),
-        Purpose(
+        _purpose(
             "advice",
             "contract",
-            False,
+            "identity accounts",
             "We suggest investments that suit you when you ask for advice.",
+            behaviour="consent",
         ),
-        Purpose(
+        _purpose(
+            "protection",
+            "vital interests",
+            "identity accounts behaviour",
+            "We warn you, or who can help you, when your safety is in danger.",
+        ),
+        _purpose(
+            "reporting",
+            "public task",
+            "identity accounts lending insurance assets",
+            "We report to the central bank and the statistics office as they demand.",
+        ),
+        _purpose(
             "marketing",
             "consent",
-            True,
+            "identity accounts behaviour contact",
             "We suggest products and offers that may interest you, if you agree.",
         ),
-        Purpose(
+        _purpose(
             "sharing",
             "consent",
-            True,
+            "identity accounts behaviour lending insurance",
             "We pass your data on to another institution that you name, if you agree.",
         ),
-        Purpose(
+        _purpose(
             "analytics",
             "legitimate interests",
-            True,
+            f"{_BUSINESS} contact",
             "We study how our services are used to improve them; you may object.",
         ),
-        Purpose(
+        _purpose(
             "audit",
             "legal obligation",
-            False,
+            f"{_BUSINESS} contact consent",
             "Auditors and supervisors check how we decide.",
         ),
-        Purpose(
+        _purpose(
             "legal",
             "legal obligation",
-            False,
+            f"{_BUSINESS} contact consent",
             "We answer courts, authorities and your own requests about your data.",
         ),
     )
-}
+)
+
+REVIEWS = ("audit", "legal")
+"""Purposes for which the decisions of every application, and the access log, may be read."""
 
 _DECIDING = frozenset(
     {"service", "fraud", "compliance", "credit", "collections", "insurance", "leasing", "advice"}
@@ -143,15 +229,29 @@ ROLES: dict[str, Role] = {
         Role("analyst", frozenset({"analytics"}), "Studies data and trains models."),
         Role(
             "risk",
-            frozenset({"fraud", "compliance", "credit", "collections", "insurance", "analytics"}),
+            frozenset(
+                {
+                    "fraud",
+                    "compliance",
+                    "credit",
+                    "collections",
+                    "insurance",
+                    "reporting",
+                    "analytics",
+                }
+            ),
             "Judges risk: fraud, laundering, credit, claims.",
         ),
-        Role("officer", _DECIDING - {"fraud", "compliance"}, "Serves customers case by case."),
+        Role(
+            "officer",
+            _DECIDING - {"fraud", "compliance"} | {"protection"},
+            "Serves customers case by case.",
+        ),
         Role("marketer", frozenset({"marketing", "analytics"}), "Plans campaigns and offers."),
         Role("auditor", frozenset({"audit"}), "Checks decisions, reads and the log."),
         Role(
             "app",
-            _DECIDING | {"marketing", "sharing", "analytics"},
+            _DECIDING | {"protection", "reporting", "marketing", "sharing", "analytics"},
             "An application that decides by itself.",
         ),
     )
@@ -197,6 +297,66 @@ def require(role: str, purpose: str) -> None:
             f"The role {role!r} may not act for the purpose {purpose!r}.",
             do=f"state one of its purposes: {allowed}",
         )
+
+
+def group_of(table: type[Table]) -> str:
+    """Return the group of a table; `own` for an application's about persons, else `public`."""
+    for group, names in GROUPS.items():
+        if table.__name__ in names:
+            return group
+    return PUBLIC if table.subject is None else OWN
+
+
+def ground_of(
+    role: str, purpose: str, table: type[Table], purposes: Mapping[str, Purpose] = PURPOSES
+) -> Ground:
+    """Decide on which ground a role may read a table for a purpose, once for a whole query.
+
+    A table about nobody needs no basis. Without a purpose rows may be seen, masked.
+
+    Args:
+        role: who reads.
+        purpose: why; "" for none.
+        table: the table read.
+        purposes: the purposes as declared.
+
+    Raises:
+        Refused: if the role may not act for the purpose, or the purpose does not cover the table.
+        UnknownName: if there is no such role or purpose.
+    """
+    group = group_of(table)
+    if not purpose:
+        find_role(role)
+        return Ground(group, "")
+    require(role, purpose)
+    if group == PUBLIC:
+        return Ground(group, "")
+    basis = purposes[purpose].on(group)
+    if basis is None:
+        raise Refused(
+            f"{table.__name__} may not be read for the purpose {purpose!r}.",
+            got=f"it belongs to {group}",
+            do=f"{purpose} covers {', '.join(sorted(purposes[purpose].groups - {OWN}))}; "
+            "state another purpose",
+        )
+    return Ground(group, basis)
+
+
+def reviewing(role: str, purposes: frozenset[str] | set[str], wanted: str) -> str:
+    """Return the purpose under which somebody reads the decisions of an application.
+
+    Args:
+        role: who reads.
+        purposes: what they may read for.
+        wanted: the application's purpose.
+
+    Returns:
+        The application's own, else one of a review; "" if they have none of them.
+    """
+    for purpose in (wanted, *REVIEWS):
+        if purpose and purpose in purposes and may_act(role, purpose):
+            return purpose
+    return ""
 
 
 def basis_of(purpose: str) -> Basis:

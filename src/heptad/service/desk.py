@@ -12,6 +12,7 @@ from heptad.security.purposes import basis_of
 from heptad.service.deciding import BATCH, Asked, Circumstances, Scorer, decide, select_rows
 from heptad.service.replaying import Archive, Replay, replay
 from heptad.standards.errors import UnknownName, suggest
+from heptad.standards.model import Consent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from heptad.security.keys import KeyStore
     from heptad.service.app import App
     from heptad.service.decisions import Decision
+    from heptad.service.guard import Access, Guard
     from heptad.service.history import Spine
     from heptad.service.log import DecisionLog
     from heptad.service.reads import Reads
@@ -42,6 +44,7 @@ class Desk:
         keys: hold the pepper that request bodies are hashed with.
         policies: application → the policy values that the project changes.
         clock: tells when a decision is made.
+        guard: leaves out the rows of those without a basis.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts that a decision is made from
@@ -53,8 +56,9 @@ class Desk:
         keys: KeyStore,
         policies: Policies,
         clock: Clock,
+        guard: Guard,
     ) -> None:
-        self._clock = clock
+        self._clock, self._guard = clock, guard
         self._apps, self._reads, self._log = apps, reads, log
         self._models, self._keys, self._policies = models, keys, policies
         self._scorers: dict[tuple[str, str], Scorer] = {}
@@ -72,11 +76,10 @@ class Desk:
         # The versions are fixed before anything is read, so that a load beside it changes nothing.
         circumstances = self.circumstances(app, asked)
         versions = circumstances.tables
-        stored = self._reads.stored(app.on, versions[app.on.__name__])
-        rows = select_rows(
-            self._reads.queries, app.on, stored, keys=keys, between=between, latest=latest
-        )
-        compute = self._reads.compute(list(app.features.values()), versions)
+        reads = self._reads.under(self._then(app, circumstances.now, versions))
+        stored = reads.stored(app.on, versions[app.on.__name__])
+        rows = select_rows(reads.queries, app.on, stored, keys=keys, between=between, latest=latest)
+        compute = reads.compute(list(app.features.values()), versions)
         for start in range(0, rows.num_rows, BATCH):
             made, failed = decide(app, rows.slice(start, BATCH), compute, circumstances)
             yield self._log.record(made)
@@ -87,11 +90,13 @@ class Desk:
 
     def circumstances(self, app: App, asked: Mapping[str, Asked] | None) -> Circumstances:
         """Return what decisions of an application rest on now."""
+        consents = self._guard.consents(app)
         return Circumstances(
             policy=self.policy(app),
-            tables=self._reads.versions(app),
+            tables=self._reads.versions(app) | consents,
             basis=basis_of(app.purpose),
-            now=self._clock.now(),
+            # What rests on consents is decided at an instant that does not step back.
+            now=self._guard.now() if consents else self._clock.now(),
             scorer=self._champion(app),
             asked=asked or {},
         )
@@ -153,8 +158,11 @@ class Desk:
             known=[d.known_time for d in group],
         )
 
-    def _features_then(
-        self, app: App, spine: Spine, versions: Mapping[str, int]
-    ) -> Mapping[str, pa.Array]:
-        """Compute the features of an application at table versions."""
-        return self._reads.compute(list(app.features.values()), versions)(spine)
+    def _features_then(self, app: App, spine: Spine, then: Decision) -> Mapping[str, pa.Array]:
+        """Compute the features of an application as it read them for a decision."""
+        reads = self._reads.under(self._then(app, then.decided_at, then.tables))
+        return reads.compute(list(app.features.values()), then.tables)(spine)
+
+    def _then(self, app: App, at: int, versions: Mapping[str, int]) -> Access:
+        """Return the access with which an application decides, or decided, at an instant."""
+        return self._guard.deciding(app, at, versions.get(Consent.__name__))

@@ -9,29 +9,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heptad.security.masks import mask_array
-from heptad.security.purposes import permitted, require
 from heptad.security.sealing import open_sealed, subject_names
 
 if TYPE_CHECKING:
     from heptad.security.keys import KeyStore
+    from heptad.service.guard import Access
     from heptad.standards import Field, Table
 
 ERASED = "(erased)"
 
 
-def shown(
-    table: type[Table], rows: pa.Table, *, role: str, purpose: str, keys: KeyStore
-) -> pa.Table:
-    """Return rows as role and purpose permit to see them.
+def shown(table: type[Table], rows: pa.Table, access: Access, keys: KeyStore) -> pa.Table:
+    """Return rows as an access permits to see them, and note in it what is answered.
 
     Sealed cells are opened where permitted and masked elsewhere, everywhere without a purpose;
-    cells of erased persons say so.
+    cells of erased persons say so. Rows without a basis are not among them: the query left
+    them out.
 
     Raises:
-        Refused: if the role may not act for the purpose at all.
+        Refused: if the purpose does not cover the table.
     """
-    if purpose:
-        require(role, purpose)
+    access.ground(table)
+    access.answered(table, rows)
     who = table.subject
     named = who is not None and who.name in rows.column_names
     subjects = subject_names(table, rows.column(who.name)) if who is not None and named else None
@@ -40,7 +39,7 @@ def shown(
             continue
         at = rows.column_names.index(field.columns()[0].name)
         name = rows.column_names[at]
-        allowed = bool(purpose) and permitted(role, purpose, field)
+        allowed = access.opens(field)
         if field.sealed and subjects is not None:
             seen = _opened(field, rows.column(at), subjects, keys, allowed=allowed)
         else:

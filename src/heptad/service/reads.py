@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from heptad.ingest.report import RowsReport
     from heptad.service.app import App
     from heptad.service.features import Feature
+    from heptad.service.guard import Access
     from heptad.service.history import Queries
     from heptad.standards import Table
 
 
 class Reads:
     """Rows and features of one project; nothing here writes, and nothing is masked.
+
+    Of itself it reads every row; `under` an access only those that may be read.
 
     Args:
         lake: where the tables are.
@@ -36,6 +40,13 @@ class Reads:
 
     def __init__(self, lake: Tables, catalog: Catalog, session: Callable[[], Queries]) -> None:
         self._lake, self._catalog, self._session = lake, catalog, session
+        self._access: Access | None = None
+
+    def under(self, access: Access) -> Reads:
+        """Return the same reads, narrowed to the rows that an access may read."""
+        other = copy.copy(self)
+        other._access = access
+        return other
 
     @property
     def queries(self) -> Queries:
@@ -46,7 +57,8 @@ class Reads:
         """Say where the row versions of a table are, now or at a stored version."""
         self._lake.create(table)
         relation = self._lake.relation(table.__name__, version, table=table)
-        return Stored(relation, self._catalog.loads.corrected(table.__name__))
+        found = Stored(relation, self._catalog.loads.corrected(table.__name__))
+        return found if self._access is None else self._access.narrowed(table, found)
 
     def versions(self, app: App) -> dict[str, int]:
         """Return the present version of each table that an application reads."""

@@ -17,6 +17,7 @@ from heptad.service.decisions import (
 )
 from heptad.service.history import Spine, instants, spine_of
 from heptad.standards.errors import HeptadError
+from heptad.standards.model import Consent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,12 +76,12 @@ class Replay:
 
 @dataclass(frozen=True)
 class Archive:
-    """What a replay reads: applications, models by hash, stored rows and features at versions."""
+    """What a replay reads: applications, models by hash, stored rows and features as then."""
 
     apps: Mapping[str, App]
     scorer: Callable[[str, str], Scorer]
     rows: Callable[[App, Sequence[Decision]], pa.Table]
-    features: Callable[[App, Spine, Mapping[str, int]], Mapping[str, pa.Array]]
+    features: Callable[[App, Spine, Decision], Mapping[str, pa.Array]]
 
 
 def replay(entries: Iterable[Opened], archive: Archive) -> Replay:
@@ -90,7 +91,7 @@ def replay(entries: Iterable[Opened], archive: Archive) -> Replay:
     and computes the features again from the table versions named in the record.
     """
     report = Replay()
-    groups: dict[tuple[str, tuple[tuple[str, int], ...]], list[Decision]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[Decision]] = defaultdict(list)
     for entry in entries:
         decision = entry.decision
         if decision is None:
@@ -98,7 +99,9 @@ def replay(entries: Iterable[Opened], archive: Archive) -> Replay:
             report.derived["erased"] += 1
             continue
         _decide_again(decision, archive, report)
-        key = (decision.app, tuple(sorted(decision.tables.items())))
+        # Whose rows could be read is a matter of the instant where it rested on consents.
+        at = decision.decided_at if Consent.__name__ in decision.tables else 0
+        key = (decision.app, at, *sorted(decision.tables.items()))
         groups[key].append(decision)
         if len(groups[key]) >= BATCH:
             _derive_again(groups.pop(key), archive, report)
@@ -165,7 +168,7 @@ def _compare_definitions(app: App, group: Sequence[Decision], report: Replay) ->
 def _derived(app: App, group: Sequence[Decision], archive: Archive) -> dict[tuple[str, int], Seen]:
     """Read rows and features again: (key, known_time) → the row and its features."""
     rows = archive.rows(app, group)
-    features = archive.features(app, spine_of(app.on, rows), group[0].tables)
+    features = archive.features(app, spine_of(app.on, rows), group[0])
     columns = [column.to_pylist() for column in features.values()]
     values = zip(*columns, strict=True) if columns else [()] * rows.num_rows
     found: dict[tuple[str, int], Seen] = {}

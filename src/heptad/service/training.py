@@ -31,12 +31,14 @@ class TrainingSet:
         target: (n,) 0 or 1.
         t: (n,) int64 microseconds, the instants decided at, ascending.
         keys: (n,) keys of the rows.
+        people: whom they are about, as the key store names them; each once.
     """
 
     columns: Mapping[str, Any]
     target: Any
     t: Any
     keys: Sequence[str]
+    people: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.target)
@@ -154,7 +156,7 @@ def gather(
         ContractError: if the application has no model, or no row has a label.
     """
     from heptad.service.asof import read_sql
-    from heptad.service.deciding import plain_rows, select_rows
+    from heptad.service.deciding import plain_rows, select_rows, subject_of
     from heptad.service.history import spine_of
 
     model = app.model
@@ -185,6 +187,7 @@ def gather(
         np.array([int(found[k]) for k in keys], dtype=np.int64),
         np.array([int(row["event_time"] or 0) for row in plain], dtype=np.int64),
         keys,
+        frozenset(subject_of(app.on, row) for row in plain),
     )
 
 
