@@ -65,6 +65,17 @@ FEATURES = list(named({
         total(Payment.amount, by=BY, over=10 * second, where=EUR),
         total(Payment.amount, by=BY, over=minute, where=EUR),
     ),
+    "every": count(Payment.id, by=BY, every=7 * second),
+    "every_total": total(Payment.amount, by=BY, over=15 * second, every=4 * second, delay=3 * second,
+                         where=EUR),
+    "every_last": earliest(Payment.country, by=BY, over=last(2), every=3 * second),
+    "every_all": share(Payment.id, by=BY, every=5 * second, over=None,
+                       where=Payment.status == "declined"),
+    "default": latest(Payment.country, by=BY, over=3 * second, default="none"),
+    "default_mean": mean(Payment.amount, by=BY, over=3 * second, where=EUR, default=-1),
+    "pair": count(Payment.id, by=(BY, Payment.merchant), over=30 * second),
+    "pair_last": largest(Payment.amount, by=(BY, Payment.merchant), over=last(2), where=EUR),
+    "walked_pair": count(Label.id, by=(Label.payment.merchant, Label.payment.customer), over=minute),
     "merchant_rate": rate(Label.fraud, by=Label.payment.merchant, over=minute, delay=2 * second),
 }).values())  # fmt: skip
 
@@ -165,7 +176,8 @@ def run(duck, payments, labels, points, own_table=None):
 
 
 def expected(feature, payments, labels, point, own):
-    key = point[1] if feature.entity == "Merchant" else point[0]
+    parts = {"Customer": point[0], "Merchant": point[1]}
+    key = tuple(parts[entity] for entity in feature.entities)
     tables = {Payment: payments, Label: labels}
     mine = point[4] if own and feature.table is Payment else None
     return value(feature, tables, Ask(key, point[2], point[2] + point[3], mine))
@@ -248,6 +260,10 @@ def test_money_of_several_currencies_is_refused():
         (lambda: rate(Payment.amount, by=BY, over=minute), "needs a number|of a Flag"),
         (lambda: latest(Payment.place, by=BY), "no single value"),
         (lambda: last(0), "at least one event"),
+        (lambda: count(Payment.id, by=BY, every=-1), "length of time"),
+        (lambda: count(Payment.id, by=BY, over=minute, default="x"), "no integer"),
+        (lambda: count(Payment.id, by=BY, over=minute, default=True), "no integer"),
+        (lambda: count(Payment.id, by=(BY, Label.payment), over=minute), "must start at Payment"),
     ],
 )
 def test_a_feature_without_exact_meaning_is_refused(make, says):

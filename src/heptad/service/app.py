@@ -15,7 +15,7 @@ from heptad.standards.errors import ContractError, suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from heptad.standards import Field, Path, Table
+    from heptad.standards import Field, Table
 
 OUTCOMES = ("approve", "decline", "refer", "hold", "challenge", "offer", "skip")
 """What a decision may come to."""
@@ -212,22 +212,16 @@ class App:
 
     def used_tables(self) -> Iterator[type[Table]]:
         """Yield every table that a decision reads, the one decided on first."""
-        from heptad.service.features import parts_of
+        from heptad.service.features import parts_of, steps_of
 
         seen: dict[type[Table], None] = {self.on: None}
         for feature in parts_of(self.features.values()):
             seen[feature.table] = None
-            for step in _tables_of(feature.by):
-                seen[step] = None
+            for by in feature.keys:
+                for step in steps_of(by):
+                    seen[step.table] = None
             if feature.into:
                 from heptad.standards.model import Rate
 
                 seen[Rate] = None
         yield from seen
-
-
-def _tables_of(by: Field | Path) -> list[type[Table]]:
-    """Tables that a key's path walks through."""
-    from heptad.standards import Path
-
-    return [f.table for f in by.fields] if isinstance(by, Path) else [by.table]

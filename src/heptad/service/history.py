@@ -129,7 +129,7 @@ def compute(
     if not features or not len(spine):
         return {f.name: pa.nulls(len(spine)) for f in features}
     state: dict[str, list[pa.Array]] = {}
-    relation = spine.arrow(sorted({f.entity for f in parts_of(features)}))
+    relation = spine.arrow(sorted({e for f in parts_of(features) for e in f.entities}))
     edges = pc.min_max(spine.t)
     span = edges["min"].as_py(), edges["max"].as_py()
     for query in plan(features, tables, spine.own_table, span):
@@ -145,7 +145,14 @@ def compute(
             ) from error
         for name, columns in query.columns.items():
             state[name] = [answer.column(c).combine_chunks() for c in columns]
-    return {f.name: _finished(f, state) for f in features}
+    return {f.name: _filled(f, _finished(f, state)) for f in features}
+
+
+def _filled(feature: Feature, values: pa.Array) -> pa.Array:
+    """Put the default where there is no value."""
+    if feature.default is None:
+        return values
+    return pc.fill_null(values, pa.scalar(feature.default, values.type))
 
 
 def _finished(feature: Feature, state: Mapping[str, list[pa.Array]]) -> pa.Array:
@@ -200,13 +207,14 @@ def spine_from(table: pa.Table, features: Sequence[Feature]) -> Spine:
         raise ContractError("A spine has no missing instants.", got=t.null_count + k.null_count)
     keys: dict[str, pa.Array] = {}
     for feature in parts_of(features):
-        names = (feature.entity, feature.by_end.name, feature.entity.lower())
-        found = next((n for n in names if n in table.column_names), None)
-        if found is None:
-            raise UnknownName(
-                f"The spine has no column that names a {feature.entity}.",
-                got=", ".join(table.column_names),
-                do=f"add the column {feature.by_end.name!r}",
-            )
-        keys[feature.entity] = table.column(found).cast(pa.string())
+        for entity, end in zip(feature.entities, feature.ends, strict=True):
+            names = (entity, end.name, entity.lower())
+            found = next((n for n in names if n in table.column_names), None)
+            if found is None:
+                raise UnknownName(
+                    f"The spine has no column that names a {entity}.",
+                    got=", ".join(table.column_names),
+                    do=f"add the column {end.name!r}",
+                )
+            keys[entity] = table.column(found).cast(pa.string())
     return Spine(keys, t, k)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from heptad import __version__
 from heptad.catalog.lineage import Edge, Node
 from heptad.service.decisions import definitions_version
-from heptad.service.features import parts_of
-from heptad.standards import Money, Path, Text
+from heptad.service.features import parts_of, steps_of
+from heptad.standards import Money, Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -107,7 +107,7 @@ def _reads(feature: Feature) -> Iterator[tuple[Node, str]]:
 
 def _keys(feature: Feature) -> Iterator[tuple[Node, str]]:
     """Yield what decides which rows are in the window of which key."""
-    path = feature.by.fields if isinstance(feature.by, Path) else (feature.by,)
+    path = tuple(dict.fromkeys(field for by in feature.keys for field in steps_of(by)))
     for field in path:
         yield _column(field), "by"
     for table in dict.fromkeys(field.table for field in path):

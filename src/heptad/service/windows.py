@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from heptad.engine.sql.expressions import to_sql
 from heptad.engine.sql.identifiers import literal, quote
 from heptad.service.asof import versions_sql
-from heptad.service.features import Feature, Last, parts_of
-from heptad.standards import Money, Path
+from heptad.service.features import Feature, Last, parts_of, steps_of
+from heptad.standards import Money
 from heptad.standards.errors import ContractError
 from heptad.standards.money import CURRENCIES, exponent
 from heptad.standards.time import second
@@ -63,7 +63,7 @@ def plan(
     groups: dict[tuple[str, str, bool], list[Feature]] = defaultdict(list)
     for feature in parts_of(features):
         counted = isinstance(feature.over, Last)
-        groups[feature.table.__name__, repr(feature.by), counted].append(feature)
+        groups[feature.table.__name__, repr(feature.keys), counted].append(feature)
     return [_Query(group, tables, own, span).plan() for group in groups.values()]
 
 
@@ -79,11 +79,12 @@ class _Query:
     ) -> None:
         self.span = span
         self.features, self.tables = features, tables
-        self.table, self.by = features[0].table, features[0].by
-        self.entity = features[0].entity
+        self.table, self.keys = features[0].table, features[0].keys
+        self.entities = features[0].entities
         self.counted = isinstance(features[0].over, Last)
         self.is_own = own is self.table
         self.converted = sorted({(f.of.name, f.into) for f in features if f.into})
+        self.edges = list(dict.fromkeys((f.delay, f.every) for f in features))
 
     def plan(self) -> Plan:
         columns: dict[str, list[str]] = {}
@@ -116,23 +117,27 @@ class _Query:
 
     def _events(self) -> str:
         """SQL of the relations up to `e`: the events with their key, following the path of `by`."""
-        path = self.by.fields if isinstance(self.by, Path) else (self.by,)
-        start, steps = path[0], path[1:]
-        wanted = list(dict.fromkeys([*self._needed(), start.name]))
-        ctes = [f"a AS ({self._versions(self.table, wanted, self._near(start, steps))})"]
+        paths = [steps_of(by) for by in self.keys]
+        wanted = list(dict.fromkeys([*self._needed(), *(path[0].name for path in paths)]))
+        ctes = [f"a AS ({self._versions(self.table, wanted, self._near(paths))})"]
         chosen = "".join(f", a.{quote(n)}" for n in self._needed())
-        link, joins, since, until = f"a.{quote(start.name)}", "", ["a._from"], ["a._to"]
-        for n, field in enumerate(steps):
-            alias = f"j{n}"
-            before, column = link.split(".", 1)
-            only = f"{quote(field.table.key.name)} IN (SELECT {column} FROM {before})"
-            ctes.append(f"{alias} AS ({self._step(field, only)})")
-            joins += f" JOIN {alias} ON {alias}._id = {link}"
-            link = f"{alias}._id" if field.key else f"{alias}.{quote(field.name)}"
-            since.append(f"{alias}._from")
-            until.append(f"{alias}._to")
+        joins, since, until = "", ["a._from"], ["a._to"]
+        links: list[str] = []
+        for path in paths:
+            link = f"a.{quote(path[0].name)}"
+            for field in path[1:]:
+                alias = f"j{len(ctes) - 1}"
+                before, column = link.split(".", 1)
+                only = f"{quote(field.table.key.name)} IN (SELECT {column} FROM {before})"
+                ctes.append(f"{alias} AS ({self._step(field, only)})")
+                joins += f" JOIN {alias} ON {alias}._id = {link}"
+                link = f"{alias}._id" if field.key else f"{alias}.{quote(field.name)}"
+                since.append(f"{alias}._from")
+                until.append(f"{alias}._to")
+            links.append(link)
+        keys = ", ".join(f"{link} AS _key{n}" for n, link in enumerate(links))
         ctes.append(
-            f"e AS (SELECT {link} AS _key, a._id AS _id, a._us AS _us, "
+            f"e AS (SELECT {keys}, a._id AS _id, a._us AS _us, "
             f"greatest({', '.join(since)}) AS _from, least({', '.join(until)}) AS _to{chosen} "
             f"FROM a{joins})"
         )
@@ -142,15 +147,16 @@ class _Query:
         stored = self.tables(table)
         return versions_sql(table, stored.relation, columns, corrected=stored.corrected, only=only)
 
-    def _near(self, start: Field, steps: Sequence[Field]) -> str:
+    def _near(self, paths: Sequence[Sequence[Field]]) -> str:
         """SQL condition that every event of any window meets, so that others are never read."""
         low, high = self.span
         parts = [f"event_time <= {high}"]
         reach = self._reach()
         if reach is not None:
             parts.append(f"event_time > {low - reach}")
-        if not steps:
-            parts.append(f"{quote(start.name)} IN (SELECT {quote(self.entity)} FROM spine)")
+        for path, entity in zip(paths, self.entities, strict=True):
+            if len(path) == 1:
+                parts.append(f"{quote(path[0].name)} IN (SELECT {quote(entity)} FROM spine)")
         return " AND ".join(parts)
 
     def _step(self, field: Field, only: str) -> str:
@@ -158,14 +164,15 @@ class _Query:
         if field.table.state:
             raise ContractError(
                 f"A path of `by` walks over events, and {field.table.__name__} holds states.",
-                got=repr(self.by),
+                got=repr(self.keys),
                 do="key the feature by the Ref itself",
             )
         return self._versions(field.table, [] if field.key else [field.name], only)
 
     def _pairs(self) -> str:
         """SQL of the (spine row, event) pairs that any of the windows may hold."""
-        on = [f"e._key = s.{quote(self.entity)}", "e._us <= s._t", "e._from <= s._k"]
+        on = [f"e._key{n} = s.{quote(entity)}" for n, entity in enumerate(self.entities)]
+        on += ["e._us <= s._t", "e._from <= s._k"]
         on.append("(e._to IS NULL OR e._to > s._k)")
         if self.is_own:
             on.append("(e._us < s._t OR s._own IS NULL OR e._id <= s._own)")
@@ -176,11 +183,11 @@ class _Query:
         extra = (f", {names}" if names else "") + self._conversions()
         rank = ""
         if self.counted:
-            # Each delay ranks only the events that its own window may hold.
-            for delay in sorted({f.delay for f in self.features}):
+            # Each edge ranks only the events that its own window may hold.
+            for n, (delay, every) in enumerate(self.edges):
                 rank += (
-                    f", row_number() OVER (PARTITION BY s._i, e._us <= s._t - {delay} "
-                    f"ORDER BY e._us DESC, e._id DESC) AS _rank{delay}"
+                    f", row_number() OVER (PARTITION BY s._i, e._us <= {edge(delay, every, 's.')} "
+                    f"ORDER BY e._us DESC, e._id DESC) AS _rank{n}"
                 )
         return (
             f"SELECT s._i, s._t, e._id, e._us{extra}{rank} "
@@ -191,7 +198,7 @@ class _Query:
         """How far back the longest window looks, or None for all history."""
         if self.counted or any(f.over is None for f in self.features):
             return None
-        return max(f.delay + f.over for f in self.features if isinstance(f.over, int))
+        return max(f.delay + f.every + f.over for f in self.features if isinstance(f.over, int))
 
     def _conversions(self) -> str:
         """SQL columns of amounts converted at the rate known at k."""
@@ -204,9 +211,12 @@ class _Query:
 
     def _window(self, feature: Feature) -> str:
         """SQL that tells whether an event of the pair lies in the window."""
-        inside = [f"_us <= _t - {feature.delay}"]
+        inside = [f"_us <= {edge(feature.delay, feature.every)}"]
         if isinstance(feature.over, Last):
-            inside.append(f"_rank{feature.delay} <= {feature.over.n}")
+            rank = self.edges.index((feature.delay, feature.every))
+            inside.append(f"_rank{rank} <= {feature.over.n}")
+        elif feature.over is not None and feature.every:
+            inside.append(f"_us > {edge(feature.delay, feature.every)} - {feature.over}")
         elif feature.over is not None:
             inside.append(f"_us > _t - {feature.delay + feature.over}")
         return " AND ".join(inside)
@@ -252,6 +262,12 @@ class _Query:
         if feature.where is None:
             return "true"
         return f"({to_sql(feature.where).sql(dialect='duckdb', identify=True)})"
+
+
+def edge(delay: int, every: int, alias: str = "") -> str:
+    """SQL of the instant at which a window ends."""
+    end = f"{alias}_t - {delay}"
+    return end if not every else f"({end}) - ((({end}) % {every} + {every}) % {every})"
 
 
 def _converted(field: Money, into: str, tables: Callable[[type[Table]], Stored]) -> str:

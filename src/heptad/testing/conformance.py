@@ -11,7 +11,7 @@ from heptad.service.decisions import changed
 from heptad.service.explaining import READERS, explain
 from heptad.service.features import parts_of
 from heptad.service.sentences import messages
-from heptad.standards import Field, Money, Path, Text
+from heptad.standards import Field, Money, Text
 from heptad.testing.scratch import instant, project, store_later
 
 if TYPE_CHECKING:
@@ -53,11 +53,7 @@ def it_learns_from_no_protected_trait(app: App) -> None:
     assert not {n for n in names if TRAITS & set(n.lower().split("_"))}
     for feature in parts_of(app.features.values()):
         assert not feature.of.sealed
-        assert not _end(feature.by).sealed
-
-
-def _end(by: Field | Path) -> Field:
-    return by.end if isinstance(by, Path) else by
+        assert not any(end.sealed for end in feature.ends)
 
 
 def the_demo_is_reproducible(app: App) -> None:

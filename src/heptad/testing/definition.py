@@ -18,7 +18,7 @@ from heptad.standards.time import second
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from heptad.standards import Table
+    from heptad.standards import Field, Table
 
     Row = dict[str, Any]
     Rows = Mapping[type[Table], Sequence["Version"]]
@@ -35,9 +35,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Ask:
-    """Where a feature is asked: key, t and k in microseconds, and the row's own key if it is one."""
+    """Where a feature is asked: key, t and k in microseconds, and the row's own key if it is one.
 
-    key: str | None
+    A key of several parts is a tuple.
+    """
+
+    key: str | tuple[str | None, ...] | None
     t: int
     k: int
     own: str | None = None
@@ -53,7 +56,12 @@ def current(versions: Sequence[Version], key: str, k: int) -> list[Row]:
 
 
 def value(feature: Feature, tables: Rows, ask: Ask) -> Any:
-    """Compute one feature where it is asked."""
+    """Compute one feature where it is asked; the default stands where there is no value."""
+    found = _value(feature, tables, ask)
+    return feature.default if found is None else found
+
+
+def _value(feature: Feature, tables: Rows, ask: Ask) -> Any:
     if feature.parts:
         above, below = (value(part, tables, ask) for part in feature.parts)
         return None if above is None or not below else above / below
@@ -110,11 +118,14 @@ def _window(feature: Feature, tables: Rows, ask: Ask) -> list[Row]:
     """Return the events of the window, in order."""
     table, key = feature.table, feature.table.key.name
     edge = ask.t - feature.delay
+    if feature.every:
+        edge = edge // feature.every * feature.every
+    asked = ask.key if isinstance(ask.key, tuple) else (ask.key,)
     rows = [
         row
         for row in current(tables[table], key, ask.k)
-        if ask.key is not None
-        and _reached(feature, row, tables, ask.k) == ask.key
+        if None not in asked
+        and tuple(_reached(by, row, tables, ask.k) for by in feature.keys) == asked
         and row["event_time"] <= edge
         and (row["event_time"] < ask.t or ask.own is None or row[key] <= ask.own)
     ]
@@ -126,12 +137,12 @@ def _window(feature: Feature, tables: Rows, ask: Ask) -> list[Row]:
     return rows
 
 
-def _reached(feature: Feature, row: Row, tables: Rows, k: int) -> Any:
-    """Walk the path of `by` as known at k."""
-    if not isinstance(feature.by, Path):
-        return row[feature.by.name]
-    at = row[feature.by.fields[0].name]
-    for field in feature.by.fields[1:]:
+def _reached(by: Field | Path, row: Row, tables: Rows, k: int) -> Any:
+    """Walk one part of `by` as known at k."""
+    if not isinstance(by, Path):
+        return row[by.name]
+    at = row[by.fields[0].name]
+    for field in by.fields[1:]:
         key = field.table.key.name
         found = [r for r in current(tables[field.table], key, k) if r[key] == at]
         if not found:
