@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from heptad import __version__
 from heptad.catalog.decisions import Decisions
+from heptad.catalog.erasures import Erasures
 from heptad.catalog.keys import KeyStore
 from heptad.catalog.lineage import Lineage
 from heptad.catalog.loads import Loads
@@ -67,6 +68,7 @@ class Catalog:
         self.runs = Runs(store)
         self.keys = KeyStore(store)
         self.decisions = Decisions(store, self.versions)
+        self.erasures = Erasures(store)
         if not read_only:
             self.settings.begin(__version__)
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from heptad.standards.errors import ContractError
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration that makes these tables; opening a catalog compares it without loading alembic."""
 
 Big = BigInteger().with_variant(Integer(), "sqlite")
@@ -418,3 +418,39 @@ class ApiKeyRow(Row):
     expires: Mapped[int | None]
     last_used: Mapped[int | None]
     revoked: Mapped[int | None]
+
+
+class HoldRow(Row):
+    """A legal hold: a duty to keep what is held of a person, whatever they ask."""
+
+    __tablename__ = "holds"
+    __table_args__ = (Index("ix_holds_subject", "subject"), {"sqlite_autoincrement": True})
+    id: Mapped[Id]
+    subject: Mapped[str]
+    until: Mapped[int]
+    reason: Mapped[str]
+    who: Mapped[str]
+    since: Mapped[int]
+    released: Mapped[int | None]
+    released_by: Mapped[str | None]
+    released_why: Mapped[str | None]
+
+
+class ErasureRow(Row):
+    """The erasing of one person, and what was done for it in which store."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (
+        one_of("status", "erasing", "erased"),
+        Index("ix_erasures_subject", "subject"),
+        Index("ix_erasures_status", "status"),
+        {"sqlite_autoincrement": True},
+    )
+    id: Mapped[Id]
+    subject: Mapped[str]
+    status: Mapped[str]
+    reason: Mapped[str]
+    who: Mapped[str]
+    asked: Mapped[int]
+    ended: Mapped[int | None]
+    receipt: Mapped[dict[str, Any] | None]
