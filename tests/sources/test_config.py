@@ -150,3 +150,39 @@ def test_a_damaged_file_is_read_or_refused(start, length, put):
     text = WHOLE[:start] + put + WHOLE[start + length :]
     with suppress(HeptadError):
         parsed(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("known_after = -5", "a number and a unit"),
+        ('known_after = "999999999 weeks"', "36,500 days"),
+        ('codes = { status = { A = "authorized" } }', "none of its codes"),
+        ('codes = { customer = { A = "x" } }', "no field 'customer' with a list"),
+        ('separator = "1"', "no letter or digit"),
+        ('thousands = "-"', "no sign of a number"),
+    ],
+)
+def test_what_would_silently_load_nonsense_is_refused(tmp_path, line, says):
+    text = f'[[source]]\ntable = "Payment"\nfrom = "x.csv"\n{line}\n'
+    with pytest.raises(InputError, match=says) as met:
+        parse_project(text, tmp_path, MODEL)
+    assert met.value.place == "heptad.toml line 4"
+    assert met.value.do
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + ".a" * 100_000 + " = 1",
+        "x = " + "9" * 5000,
+        '[project]\nallow = ["a\\u0000b"]',
+        '[engine]\nmemory = "0GB"',
+        "[retention]\ndecisions = -5",
+    ],
+)
+def test_a_hostile_project_file_is_refused_at_once(tmp_path, text):
+    with pytest.raises(InputError) as met:
+        parse_project(text, tmp_path, MODEL)
+    assert met.value.place
+    assert met.value.do

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
-from heptad.engine.sql.maps import columns_read, map_types, parse_map
+from heptad.engine.sql.maps import LONGEST, columns_read, map_types, parse_map
 from heptad.ingest.checks import Binding
 from heptad.ingest.typed import Given, Marks
 from heptad.standards.fields import Place
@@ -75,9 +75,9 @@ def wanted_columns(source: Source) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for text in source.map.values():
         try:
-            tree = parse_one(text, read="duckdb")
-        except SqlglotError:
-            continue
+            tree = parse_one(text[:LONGEST], read="duckdb")
+        except (SqlglotError, RecursionError, ValueError, IndexError):
+            continue  # whoever reads the map says what is wrong with it
         names |= dict.fromkeys(column.name for column in tree.find_all(exp.Column))
     return tuple(name for name in names if name and name != RECORD)
 

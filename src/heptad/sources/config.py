@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from heptad.sources.sections import Section
 from heptad.sources.toml_lines import Lines
 from heptad.standards.errors import ContractError, InputError, UnknownName, suggest
+from heptad.standards.fields import Code
 from heptad.standards.money import CURRENCIES
 from heptad.standards.time import day, parse_duration, parse_instant, zone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from heptad.standards.tables import Table
 
@@ -42,7 +43,11 @@ _SECURITY = ("passphrase", "origin", "keys", "token", "ca")
 _SECRET = re.compile(r"\$\{(env|file):([^}]+)\}")
 _PASSWORD = re.compile(r"^[a-z+]+://[^/@:]*:([^@/]+)@")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,62}")
-_MEMORY = re.compile(r"\d{1,6}\s?[KMGT]i?B", re.IGNORECASE)
+LONGEST = 36_500 * day
+"""The longest duration of a project file."""
+_ENDLESS = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*\.[ \t]*){100}""")
+"""A name of so many parts that reading it takes minutes."""
+_MEMORY = re.compile(r"0{0,5}[1-9]\d{0,5}\s?[KMGT]i?B", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +235,20 @@ def parse_project(
     text: str, folder: Path, tables: Mapping[str, type[Table]] | None = None
 ) -> Project:
     """Read the text of a project file; see `read_project`."""
+    if endless := _ENDLESS.search(text):
+        raise InputError(
+            f"{FILE} has a name of 100 parts or more.",
+            got=endless[0][:20],
+            do="shorten it",
+            place=f"{FILE} line {text.count(chr(10), 0, endless.start()) + 1}",
+        )
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number may have too many digits for Python
         raise InputError(
             f"{FILE} is not TOML: {error}",
             do="see https://toml.io; text stands in quotes, a section in [brackets]",
+            place=FILE,
         ) from error
     lines = Lines(text)
     root = Section(document, FILE, (), lines, FILE)
@@ -247,7 +260,7 @@ def parse_project(
         name=project.text("name", home.name or "heptad"),
         currency=_currency(project),
         clock=project.read("clock", None, lambda v: parse_instant(str(v))),
-        allow=tuple(_folder(home, place) for place in project.texts("allow")),
+        allow=tuple(_folder(project, home, place) for place in project.texts("allow")),
         sources=_sources(root, tables),
         engine=_engine(_section(root, "engine", ("memory", "threads"))),
         serve=_serve(_section(root, "serve", ("host", "port"))),
@@ -306,7 +319,10 @@ def _engine(section: Section) -> Engine:
     memory = section.text("memory", Engine().memory)
     if not _MEMORY.fullmatch(memory):
         raise section.error(
-            "[engine]: memory is a number and a unit.", "memory", memory, 'write memory = "1GB"'
+            "[engine]: memory is a number above 0 and a unit.",
+            "memory",
+            memory,
+            'write memory = "1GB"',
         )
     return Engine(memory, section.integer("threads", Engine().threads, least=1, most=256))
 
@@ -332,8 +348,8 @@ def _security(section: Section) -> Security:
 
 def _retention(section: Section) -> Retention:
     return Retention(
-        section.read("decisions", Retention().decisions, parse_duration),
-        section.read("quarantine", Retention().quarantine, parse_duration),
+        section.read("decisions", Retention().decisions, _duration),
+        section.read("quarantine", Retention().quarantine, _duration),
     )
 
 
@@ -386,8 +402,8 @@ def _source(section: Section, tables: Mapping[str, type[Table]] | None) -> Sourc
         origin=origin,
         query=section.text("query"),
         map=_map(section, tables[table] if tables else None),
-        codes=_codes(section),
-        known_after=section.read("known_after", 0, parse_duration),
+        codes=_codes(section, tables[table] if tables else None),
+        known_after=section.read("known_after", 0, _duration),
         zone=section.read("zone", "", lambda v: zone(str(v)).key),
         watermark=section.text("watermark"),
         format=_format(section),
@@ -421,17 +437,38 @@ def mappable(table: type[Table]) -> tuple[str, ...]:
     return (*dict.fromkeys((*table.fields, *columns)), "known_time", "deleted")
 
 
-def _codes(section: Section) -> dict[str, dict[str, str]]:
+def _codes(section: Section, table: type[Table] | None) -> dict[str, dict[str, str]]:
     codes = section.mapping("codes")
-    for name, table in codes.items():
-        if not isinstance(table, dict) or not all(isinstance(v, str) for v in table.values()):
+    for name, words in codes.items():
+        if not isinstance(words, dict) or not all(isinstance(v, str) for v in words.values()):
             raise section.error(
                 f"{section.title}: codes of {name} is a table from text to code.",
                 "codes",
-                table,
+                words,
                 f'write codes = {{ {name} = {{ "their word" = "code" }} }}',
             )
+        if table is not None:
+            _check_codes(section, table, name, words.values())
     return codes
+
+
+def _check_codes(section: Section, table: type[Table], name: str, codes: Iterable[str]) -> None:
+    lists = {field.name: field.codes for field in table.fields.values() if isinstance(field, Code)}
+    if name not in lists:
+        raise section.error(
+            f"{table.__name__} has no field {name!r} with a list of codes.",
+            ("codes", name),
+            name,
+            suggest(name, lists),
+        )
+    for code in codes:
+        if code not in lists[name]:
+            raise section.error(
+                f"{section.title}: codes of {name} gives what is none of its codes.",
+                ("codes", name),
+                code,
+                suggest(code, sorted(lists[name])),
+            )
 
 
 def _format(section: Section) -> Format:
@@ -455,13 +492,26 @@ def _format(section: Section) -> Format:
 def _check_dialect(section: Section, made: Format) -> None:
     marks = {"separator": made.separator, "quote": made.quote, "thousands": made.thousands}
     for key, mark in marks.items():
-        if len(mark) > 1 or not mark.isascii() or mark in ("\n", "\r", "\0"):
+        if len(mark) > 1 or not mark.isascii() or mark in ("\n", "\r", "\0") or mark.isalnum():
             raise section.error(
-                f"{section.title}: {key} is one ASCII character.", key, mark, f'{key} = ";"'
+                f"{section.title}: {key} is one ASCII character, no letter or digit.",
+                key,
+                mark,
+                f'{key} = ";"',
             )
+    if made.thousands and made.thousands in "+-":
+        raise section.error(
+            f"{section.title}: thousands is no sign of a number.",
+            "thousands",
+            made.thousands,
+            'write thousands = "\'"',
+        )
     if made.quote and made.quote == (made.separator or ","):
         raise section.error(
-            f"{section.title}: separator and quote are the same.", "quote", made.quote, "change one"
+            f"{section.title}: separator and quote are the same.",
+            "separator" if made.separator else "quote",
+            made.quote,
+            "change one",
         )
     if made.thousands and made.thousands == made.decimal:
         raise section.error(
@@ -479,6 +529,18 @@ def _check_dialect(section: Section, made: Format) -> None:
         )
 
 
+def _duration(value: Any) -> int:
+    """Read a duration of the file; a bare number would leave the unit open."""
+    if not isinstance(value, str):
+        raise InputError(
+            "a duration is a number and a unit, in quotes.", do='write for example "2 days"'
+        )
+    found = parse_duration(value)
+    if found > LONGEST:
+        raise InputError("a duration is at most 36,500 days.", do="correct it")
+    return found
+
+
 def _encoding(value: Any) -> str:
     name = str(value).lower().replace("_", "-")
     wanted = "shift_jis" if name == "shift-jis" else name
@@ -487,5 +549,13 @@ def _encoding(value: Any) -> str:
     return codecs.lookup(wanted).name
 
 
-def _folder(home: Path, place: str) -> Path:
-    return (home / Path(place).expanduser()).resolve()
+def _folder(section: Section, home: Path, place: str) -> Path:
+    try:
+        return (home / Path(place).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise section.error(
+            f"[project]: a folder of allow cannot be used: {error}.",
+            "allow",
+            place,
+            'write allow = ["/path/to/folder"]',
+        ) from error

@@ -26,6 +26,10 @@ LARGEST_RATIO = 200
 FREE_BYTES = 64 << 20
 """Below this many unpacked bytes the ratio does not matter."""
 
+_OWN = ("tables", "quarantine", "log", "keys", "rows", "models", ".duck")
+_CATALOG = "catalog.sqlite"
+"""What the project keeps in its folder; it is no source, least of all its keys."""
+
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -38,8 +42,10 @@ def listed(origin: str, folder: Path, allow: Sequence[Path] = ()) -> tuple[Input
         allow: further folders in which files may lie.
 
     Raises:
-        InputError: if nothing is found, or something that is no regular file.
-        Refused: if a file lies outside the folders, symbolic links followed.
+        InputError: if nothing is found, or something that is no regular file, or has a name that
+            is no text.
+        Refused: if a file lies outside the folders, symbolic links followed, or is the project's
+            own.
     """
     home = folder.resolve()
     found = sorted(glob.glob(str(Path(glob.escape(str(home)), origin)), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
@@ -62,7 +68,7 @@ def input_file(path: Path, name: str) -> InputFile:
     try:
         status = path.stat()
     except OSError as error:
-        raise InputError("A file cannot be read.", got=error.strerror, place=name) from error
+        raise _unreadable(name, error) from error
     if not stat.S_ISREG(status.st_mode):
         raise InputError(
             "Only regular files can be read.", got=name, do="leave folders and devices out"
@@ -76,7 +82,7 @@ def digest(file: InputFile) -> str:
         with file.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise InputError("A file cannot be read.", got=error.strerror, place=file.name) from error
+        raise _unreadable(file.name, error) from error
 
 
 def check_unchanged(file: InputFile) -> None:
@@ -87,11 +93,7 @@ def check_unchanged(file: InputFile) -> None:
     """
     now = input_file(file.path, file.name)
     if (now.size, now.modified) != (file.size, file.modified):
-        raise Busy(
-            "A file changed while it was read, so nothing of it was loaded.",
-            place=file.name,
-            do="load it again once it is complete",
-        )
+        raise _changed(file)
 
 
 def compression_of(file: InputFile, declared: str) -> str:
@@ -116,6 +118,7 @@ def blocks(
 
     Raises:
         InputError: if it cannot be read or unpacked, or unpacks to far more than it is.
+        Busy: if it is longer than when it was listed: whoever writes it may never end.
     """
     meter = meter or Meter()
     before = meter.bytes
@@ -129,6 +132,8 @@ def blocks(
             )
             for part in parts:
                 meter.bytes = before + plain.tell()
+                if plain.tell() > file.size:
+                    raise _changed(file)
                 yield part
     except OSError as error:
         raise InputError(
@@ -174,15 +179,60 @@ def _unpacked(plain: pa.OSFile, compression: str, file: InputFile, size: int) ->
 
 
 def _checked(path: Path, home: Path, allow: Sequence[Path]) -> InputFile:
-    real = path.resolve()
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle, as Python 3.11 and 3.13 say it
+        raise _unreadable(path.name, error) from error
     if not any(real.is_relative_to(place) for place in (home, *allow)):
         raise Refused(
             "A source reaches outside the project's folder.",
             got=str(path),
             do=f'if that is meant, add "{real.parent}" to allow under [project]',
         )
-    name = path.relative_to(home) if path.is_relative_to(home) else path
-    return input_file(real, str(name))
+    name = str(path.relative_to(home) if path.is_relative_to(home) else path)
+    if real.is_relative_to(home) and _is_own(real.relative_to(home).parts[:1]):
+        raise Refused(
+            "A source reaches for what the project itself keeps.",
+            got=name,
+            do="name other files in the source",
+        )
+    if not _is_text(name):
+        raise InputError(
+            "A file has a name that is no text in UTF-8.",
+            got=os.fsencode(name),
+            do="rename it",
+            place=ascii(name),
+        )
+    return input_file(real, name)
+
+
+def _is_own(first: Sequence[str]) -> bool:
+    return any(part in _OWN or part.startswith(_CATALOG) for part in first)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    return InputError(
+        "A file cannot be read.",
+        got=getattr(error, "strerror", None) or "links that lead in a circle",
+        do=f"look at it by `ls -lL '{name}'`: where it leads, and who may read it",
+        place=name,
+    )
+
+
+def _changed(file: InputFile) -> Busy:
+    return Busy(
+        "A file changed while it was read, so nothing of it was loaded.",
+        place=file.name,
+        do="load it again once it is complete",
+    )
 
 
 def _near(home: Path, origin: str) -> str:
