@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pkgutil
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.standards.errors import (
     Busy,
-    Conflict,
     ContractError,
     Refused,
     UnknownName,
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
 
 
 CLOCK = "clock"
-TURNS = 64
-"""Locks among which requests with an id of their own are spread."""
 
 
 def _clock_of(project: Project) -> Clock:
@@ -118,7 +115,6 @@ class Platform:
 
         self.path, self.role, self.purpose, self.who = path, role, purpose, who
         self._lock = threading.Lock()
-        self._turns = [threading.Lock() for _ in range(TURNS)]
         self.apps = discover() | {app.name: app for app in apps}
         self.tables = tables_of(self.apps.values())
         self.project = read_project(path, self.tables)
@@ -148,6 +144,7 @@ class Platform:
         from heptad.security.ledger import Ledger
         from heptad.security.places import open_keys
         from heptad.service.desk import Desk
+        from heptad.service.intake import Intake
         from heptad.service.log import DecisionLog
         from heptad.service.reads import Reads
         from heptad.sources.config import revealed
@@ -194,6 +191,7 @@ class Platform:
             self.clock,
             self.guard,
         )
+        self.intake = Intake(self.apps, self.loading, self.reads, self.desk, self.log)
         for table in {*self.tables, *self.lake.names()}:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
@@ -349,13 +347,7 @@ class Platform:
             row that was stored before answers its first decision, and a correction or deletion of
             a known row opens none.
         """
-        report = self.store(table, rows)
-        keys = [*self.reads.opened(self.table(table), report), *report.duplicates]
-        made: list[Opened] = []
-        for app in self.apps.values() if keys else ():
-            if app.on.__name__ == table:
-                made += self.decide(app.name, keys=keys)
-        return report, made
+        return self.intake.accept(table, rows)
 
     def decide_one(
         self,
@@ -378,31 +370,7 @@ class Platform:
             Conflict: if the idempotency key was used for another request.
             UnknownName: if there is no row of that key.
         """
-        table = self.app(app).on.__name__
-        # Of requests with the same id the second waits until the first is answered.
-        with self._turns[hash(name) % TURNS] if name else nullcontext():
-            asked = self.desk.asked(app, row if key is None else key, name) if name else None
-            if asked and (before := self.log.answered(asked.id, asked.body)):
-                return before
-            if row is not None:
-                report = self.store(table, [row])
-                if report.rejected:
-                    refused = report.rejected[0]
-                    raise ContractError(refused.says, do=refused.do)
-                key = (*report.accepted, *report.duplicates)[0]
-                if report.accepted and not self.reads.opened(self.app(app).on, report):
-                    raise Conflict(
-                        f"{table} {key} was stored before with other values.",
-                        got=key,
-                        do="it is kept as a correction, which opens no decision; "
-                        "ask for the first one by its key",
-                    )
-            made = self.decide(app, keys=[str(key)], asked={str(key): asked} if asked else None)
-        if not made:
-            raise UnknownName(
-                f"{table} has no row {key!r}.", got=key, do=f"see `heptad tables rows {table}`"
-            )
-        return made[0]
+        return self.intake.decide_one(self.app(app), row, key, name)
 
     def compact(self, table: str) -> int:
         """Merge small files of a table; rows and old versions stay as they are.
@@ -464,15 +432,53 @@ class Platform:
         why = self.purpose if purpose is None else purpose
         return {"role": role or self.role, "purpose": why, "who": who or self.who}
 
-    def _reviewer(self, wanted: str, role: str, purpose: str | None, who: str) -> dict[str, str]:
-        """Return who reads decisions and why: for their own purpose or a review, if not said."""
+    @contextmanager
+    def reviewing(
+        self,
+        action: str,
+        wanted: str = "",
+        *,
+        purpose: str | None = None,
+        role: str = "",
+        who: str = "",
+        **asked: Any,
+    ) -> Iterator[Access]:
+        """Let decisions be read, for their own purpose or for a review; recorded when it ends.
+
+        Args:
+            action: what is done, in one word.
+            wanted: the purpose of the application whose decisions are read; "" for several.
+            purpose: why; if not said, the wanted one or a review, as the role may.
+            role: in which role; the platform's own by default.
+            who: the account that reads; the platform's own by default.
+            **asked: what is asked, plain values.
+
+        Raises:
+            Refused: if the role may not act for the purpose.
+            Busy: if the read cannot be recorded in the access log.
+        """
         from heptad.security.purposes import find_role, reviewing
 
         reader = self._reader(role, purpose, who)
         if purpose is None and self.purpose != wanted:
             open_to = find_role(reader["role"]).purposes
             reader["purpose"] = reviewing(reader["role"], open_to, wanted) or self.purpose
-        return reader
+        with self.guard.reading(action, **reader, **asked) as access:
+            yield access
+
+    def reviewed(self, entries: Sequence[Opened]) -> list[Opened]:
+        """Return those decisions that the read which goes on may see; fewer, or all of them.
+
+        Outside of a read it is one of its own.
+
+        Raises:
+            Refused: if they are read neither for their application's purpose nor for a review.
+        """
+        if self.guard.current is not None:
+            return self.guard.current.reviewed(self.apps, entries)
+        own = {self.apps[n].purpose for e in entries if (n := str(e.public["app"])) in self.apps}
+        with self.reviewing("decisions", own.pop() if len(own) == 1 else "") as access:
+            return access.reviewed(self.apps, entries)
 
     def features(self, names: Iterable[str]) -> list[Feature]:
         """Find features by `app.name`.
@@ -622,8 +628,9 @@ class Platform:
 
         entry = self.log.get(name)
         app = self.app(str(entry.public["app"]))
-        reader = self._reviewer(app.purpose, role, purpose, who)
-        with self.guard.reading("explain", **reader, decision=name, to=to) as access:
+        with self.reviewing(
+            "explain", app.purpose, purpose=purpose, role=role, who=who, decision=name, to=to
+        ) as access:
             access.about([entry.subject])
             if not access.decisions(app, [entry]):
                 raise Refused(
@@ -654,8 +661,11 @@ class Platform:
         chosen = None if ids is None else [self.log.get(i) for i in ids]
         wanted = {str(e.public["app"]) for e in chosen or ()} & self.apps.keys()
         own = {self.apps[name].purpose for name in wanted}
-        reader = self._reviewer(own.pop() if len(own) == 1 else "", role, purpose, who)
-        with self.guard.reading("replay", **reader, decisions=list(ids or ())) as access:
+        named = [str(e.public["id"]) for e in chosen or ()]
+        aim = own.pop() if len(own) == 1 else ""
+        with self.reviewing(
+            "replay", aim, purpose=purpose, role=role, who=who, decisions=named
+        ) as access:
             entries: Iterable[Opened] = self.log.entries() if chosen is None else chosen
             return self.desk.replay(access.each_reviewed(self.apps, entries))
 

@@ -11,7 +11,15 @@ from heptad.catalog.running import Order, Run
 from heptad.catalog.staging import Staging
 from heptad.ingest.checks import IDENTITY
 from heptad.ingest.reasons import REASONS, explain
-from heptad.ingest.report import Rejected, RowsReport
+from heptad.ingest.report import (
+    CHANGED,
+    DUPLICATE,
+    GONE,
+    NEW,
+    REJECTED,
+    Rejected,
+    RowsReport,
+)
 from heptad.sources.config import Source
 from heptad.sources.posted import Posted
 
@@ -78,7 +86,7 @@ class _Post(Run):
     def answer(self, report: LoadReport) -> RowsReport:
         """Say what became of each row."""
         staging = self.remembered
-        refused = dict(staging.refused)
+        refused = staging.refused
         twice = set(staging.judgement.dropped) - refused.keys()
         lines = sorted(staging.named)
         kept = [n for n in lines if n not in refused and n not in twice]
@@ -96,6 +104,7 @@ class _Post(Run):
                 for n in sorted(refused)
             ),
             version=report.version,
+            became=tuple(staging.became(n, twice) for n in lines),
         )
 
 
@@ -106,7 +115,8 @@ class _Remembered(Staging):
         super().__init__(*parts, **more)
         self.named: dict[int, str | None] = {}
         self.hashes: dict[int, int] = {}
-        self.refused: list[tuple[int, str]] = []
+        self.gone: set[int] = set()
+        self.refused: dict[int, str] = {}
 
     def checked(self, sql: str, incoming: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         """Run the checks: a query that is handed out in batches is planned twice."""
@@ -120,10 +130,22 @@ class _Remembered(Staging):
         lines = batch.column("_line").to_pylist()
         self.named |= zip(lines, batch.column(self.table.key.name).to_pylist(), strict=True)
         self.hashes |= zip(lines, batch.column(IDENTITY).to_pylist(), strict=True)
+        gone = batch.column("_deleted").to_pylist()
+        self.gone |= {line for line, deleted in zip(lines, gone, strict=True) if deleted}
 
     def note(self, lines: pa.Int64Array, reasons: pa.StringArray) -> None:
         """Remember refusals."""
-        self.refused += zip(lines.to_pylist(), reasons.to_pylist(), strict=True)
+        self.refused |= zip(lines.to_pylist(), reasons.to_pylist(), strict=True)
+
+    def became(self, line: int, twice: set[int]) -> str:
+        """Say what became of a row; `twice` are the lines of rows that are there already."""
+        if line in self.refused:
+            return REJECTED
+        if line in twice:
+            return DUPLICATE
+        if line in self.judgement.known:
+            return CHANGED
+        return GONE if line in self.gone else NEW
 
 
 def _rejected(line: int, key: str | None, reason: str, table: str) -> Rejected:

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+NEW, CHANGED, GONE, DUPLICATE, REJECTED = "new", "changed", "gone", "duplicate", "rejected"
+"""What may become of a posted row: the first of its key, a new version of a known row, a deletion
+of a row that was not known, the same as what is stored, refused."""
+_STORED = frozenset({NEW, CHANGED, GONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,7 @@ class RowsReport:
         corrections: how many of the accepted are a new version of a known row.
         rejected: the rows refused.
         version: the table's version that holds them all.
+        became: per row posted, in order, what became of it.
     """
 
     table: str
@@ -119,3 +127,37 @@ class RowsReport:
     corrections: int = 0
     rejected: tuple[Rejected, ...] = ()
     version: int | None = None
+    became: tuple[str, ...] = ()
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """Keys of the accepted rows that the table held no row of before."""
+        stored = [became for became in self.became if became in _STORED]
+        return tuple(k for k, b in zip(self.accepted, stored, strict=True) if b == NEW)
+
+    def parts(self, sizes: Sequence[int]) -> list[RowsReport]:
+        """Return what became of the first rows, of those after them, and so on.
+
+        Args:
+            sizes: how many rows each part has; together all rows.
+        """
+        accepted, duplicates, found, start = iter(self.accepted), iter(self.duplicates), [], 0
+        for size in sizes:
+            became = self.became[start : start + size]
+            counts = Counter(became)
+            found.append(
+                replace(
+                    self,
+                    accepted=tuple(islice(accepted, sum(counts[x] for x in _STORED))),
+                    duplicates=tuple(islice(duplicates, counts[DUPLICATE])),
+                    corrections=counts[CHANGED],
+                    rejected=tuple(
+                        replace(r, line=r.line - start)
+                        for r in self.rejected
+                        if start < r.line <= start + size
+                    ),
+                    became=became,
+                )
+            )
+            start += size
+        return found
