@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ PERSON = Consent.subject_type()
 """What persons are named by who can give and withdraw consents."""
 APPLICATION = "app"
 """The role in which an application decides and learns."""
+
+
+_current: ContextVar[Access | None] = ContextVar("heptad_access", default=None)
 
 
 class Guard:
@@ -84,12 +88,23 @@ class Guard:
         try:
             if purpose:
                 require(role, purpose)
-            yield Access(self, read, self.now())
+            access = Access(self, read, self.now())
+            token = _current.set(access)
+            try:
+                yield access
+            finally:
+                _current.reset(token)
         except Refused as error:
             read.rows, read.refused = 0, error.what
             self.log.record(read)
             raise
         self.log.record(read)
+
+    @property
+    def current(self) -> Access | None:
+        """The read that goes on now in this thread, if one does."""
+        access = _current.get()
+        return access if access is not None and access.of is self else None
 
     def refused(self, action: str, *, who: str, role: str, purpose: str, why: str) -> None:
         """Record that somebody was turned away before anything was read."""
@@ -133,7 +148,7 @@ class Access:
     """
 
     def __init__(self, guard: Guard, read: Read, now: int, version: int | None = None) -> None:
-        self.read, self.now, self._version, self._guard = read, now, version, guard
+        self.read, self.now, self._version, self.of = read, now, version, guard
         self._grounds: dict[type[Table], Ground] = {}
 
     def ground(self, table: type[Table]) -> Ground:
@@ -144,7 +159,7 @@ class Access:
         """
         if table not in self._grounds:
             read = self.read
-            found = ground_of(read.role, read.purpose, table, self._guard.purposes)
+            found = ground_of(read.role, read.purpose, table, self.of.purposes)
             self._grounds[table], read.grounds[table.__name__] = found, found.basis
         return self._grounds[table]
 
@@ -246,7 +261,7 @@ class Access:
         if table.subject_type() != PERSON and ground.basis != "consent":
             return None
         assert ground.basis  # noqa: S101 - it is one that ends
-        return self._guard.standings.at(
+        return self.of.standings.at(
             self.read.purpose, ground.group, ground.basis, self.now, self._version
         )
 
@@ -255,5 +270,5 @@ class Access:
         standing, prefix = self._standing(table), f"{table.subject_type()}:"
         if standing is None:
             return set(people)
-        listed = self._guard.standings.listed(standing, [p.removeprefix(prefix) for p in people])
+        listed = self.of.standings.listed(standing, [p.removeprefix(prefix) for p in people])
         return {p for p in people if (p.removeprefix(prefix) in listed) is standing.among}

@@ -75,15 +75,22 @@ def row(platform: Platform, entry: Opened) -> dict[str, Any]:
     }
 
 
-def list_decisions(
+def list_decisions(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     platform: Platform,
     app: str = "",
     outcome: str = "",
     subject: str = "",
     cursor: str = "",
     limit: int = 20,
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
 ) -> dict[str, Any]:
-    """List decisions, newest first."""
+    """List decisions, newest first.
+
+    Those of persons without a basis for the purpose are left out.
+    """
+    wanted = platform.app(app).purpose if app else ""
     page = platform.catalog.decisions.page(
         app=app or None,
         outcome=outcome or None,
@@ -92,21 +99,32 @@ def list_decisions(
         limit=limit,
     )
     found = platform.log.stored(e.id for e in page.entries)
+    asked = {"app": app, "outcome": outcome, "subject": subject}
+    with platform.reviewing(
+        "decisions", wanted, purpose=purpose or None, role=role, who=who, **asked
+    ) as access:
+        seen = access.reviewed(platform.apps, [found[e.id] for e in page.entries])
     return {
-        "decisions": [row(platform, found[e.id]) for e in page.entries],
+        "decisions": [row(platform, entry) for entry in seen],
         "cursor": page.cursor,
         "counts": platform.catalog.decisions.counts(app or None),
     }
 
 
-def explain(
+def explain(  # noqa: PLR0913, PLR0917 - what is explained to whom
     platform: Platform,
     id: str,  # noqa: A002 - the field's term
     to: str = "officer",
     language: str = "en",
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
 ) -> dict[str, Any]:
     """Explain one decision to an engineer, an officer or the customer."""
-    return platform.explain(full_id(platform, id), to, language=language)
+    name = full_id(platform, id)
+    return platform.explain(
+        name, to, language=language, purpose=purpose or None, role=role, who=who
+    )
 
 
 def full_id(platform: Platform, start: str) -> str:
@@ -122,24 +140,31 @@ def full_id(platform: Platform, start: str) -> str:
     raise UnknownName(what, got=start, do="see `heptad decisions`, or give more of the id")
 
 
-def replay(platform: Platform, ids: Sequence[str] = ()) -> dict[str, Any]:
+def replay(
+    platform: Platform,
+    ids: Sequence[str] = (),
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
+) -> dict[str, Any]:
     """Replay decisions, all by default: decide again, derive again, compare bit for bit."""
     chosen = [full_id(platform, i) for i in ids] or None
-    report = platform.replay(chosen).to_dict()
+    report = platform.replay(chosen, purpose=purpose or None, role=role, who=who).to_dict()
     report["of"] = len(chosen) if chosen else len(platform.log)
     return report
 
 
-def export_decisions(platform: Platform, app: str = "") -> dict[str, Any]:
+def export_decisions(platform: Platform, app: str = "", purpose: str = "") -> dict[str, Any]:
     """Export decisions as plain data, in log order, with one hash over all of them."""
     digest = hashlib.sha256()
     rows = []
-    for entry in platform.log.entries():
-        if app and entry.public["app"] != app:
-            continue
-        if entry.decision is None:
-            rows.append({**entry.public, "erased": True})
-            continue
-        digest.update(entry.decision.to_bytes())
-        rows.append(entry.decision.to_dict())
+    wanted = platform.app(app).purpose if app else ""
+    entries = (e for e in platform.log.entries() if not app or e.public["app"] == app)
+    with platform.reviewing("export", wanted, purpose=purpose or None, app=app) as access:
+        for entry in access.each_reviewed(platform.apps, entries):
+            if entry.decision is None:
+                rows.append({**entry.public, "erased": True})
+                continue
+            digest.update(entry.decision.to_bytes())
+            rows.append(entry.decision.to_dict())
     return {"decisions": rows, "sha256": digest.hexdigest()}

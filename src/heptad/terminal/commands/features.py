@@ -47,8 +47,16 @@ def show_feature(platform: Platform, name: str) -> dict[str, Any]:
     }
 
 
-def read_features(
-    platform: Platform, app: str, key: str, t: str = "", k: str = "", entity: str = ""
+def read_features(  # noqa: PLR0913, PLR0917 - what a read is
+    platform: Platform,
+    app: str,
+    key: str,
+    t: str = "",
+    k: str = "",
+    entity: str = "",
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
 ) -> dict[str, Any]:
     """Read the features of one key as of an instant, now by default."""
     import pyarrow as pa
@@ -64,7 +72,8 @@ def read_features(
     at = parse_instant(t) if t else platform.clock.now()
     known = parse_instant(k) if k else at
     spine = pa.table({wanted: [key], "event_time": [at], "known_time": [known]})
-    (values,) = platform.history(spine, features).to_pylist()
+    found = platform.history(spine, features, purpose=purpose or None, role=role, who=who)
+    (values,) = found.to_pylist()
     return {
         "entity": wanted,
         "key": key,

@@ -7,6 +7,7 @@ from collections import Counter
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.explaining import explain
 from heptad.standards.errors import ContractError, UnknownName, suggest
 from heptad.standards.time import day, format_instant
 
@@ -23,7 +24,9 @@ MOST = 2_000
 _PAGE = 500
 
 
-def show_page(platform: Platform, name: str, path: str) -> dict[str, Any]:
+def show_page(
+    platform: Platform, name: str, path: str, purpose: str = "", role: str = "", who: str = ""
+) -> dict[str, Any]:
     """Read what a declared page of an application shows.
 
     The data of a page are one value per read, shaped for its form: `stat` {value, unit}, `table`
@@ -38,7 +41,11 @@ def show_page(platform: Platform, name: str, path: str) -> dict[str, Any]:
     if path not in pages:
         raise UnknownName(f"{name} has no page {path!r}.", got=path, do=suggest(path, pages))
     page = pages[path]
-    data = {what: read(platform, page.form, what, text) for what, text in page.reads.items()}
+    own = platform.app(name).purpose
+    with platform.reviewing(
+        "page", own, purpose=purpose or None, role=role, who=who, app=name, page=path
+    ):
+        data = {what: read(platform, page.form, what, text) for what, text in page.reads.items()}
     return {"app": name, "path": path, "question": page.question, "form": page.form, "data": data}
 
 
@@ -78,7 +85,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     from heptad.terminal.commands.decisions import row
 
-    return [row(platform, entry) for entry in _latest(platform, int(limit), app, outcome)]
+    return [row(platform, entry) for entry in latest(platform, int(limit), app, outcome)]
 
 
 def _number(platform: Platform, app: str, outcome: str = "") -> dict[str, Any]:
@@ -112,13 +119,13 @@ def _by_day(platform: Platform, app: str, outcome: str = "", by: str = "outcome"
 def _reasons(platform: Platform, app: str, outcome: str) -> Counter[tuple[int, str]]:
     """Count the latest decisions by day and reason code."""
     counted: Counter[tuple[int, str]] = Counter()
-    for entry in _latest(platform, MOST, app, outcome):
+    for entry in latest(platform, MOST, app, outcome):
         at = entry.public["event_time"] // day * day
         counted.update((at, code) for code in entry.public["reasons"])
     return counted
 
 
-def _latest(platform: Platform, most: int, app: str, outcome: str) -> list[Opened]:
+def latest(platform: Platform, most: int, app: str, outcome: str) -> list[Opened]:
     """Return the latest decisions, the last one first."""
     found: list[Opened] = []
     cursor: str | None = None
@@ -128,7 +135,7 @@ def _latest(platform: Platform, most: int, app: str, outcome: str) -> list[Opene
             app=app, outcome=outcome or None, cursor=cursor, limit=limit
         )
         opened = platform.log.stored(e.id for e in page.entries)
-        found += [opened[e.id] for e in page.entries]
+        found += platform.reviewed([opened[e.id] for e in page.entries])
         cursor = page.cursor
         if cursor is None:
             break
@@ -144,8 +151,8 @@ def _events(
 
 def _decision(platform: Platform, app: str, outcome: str = "") -> dict[str, Any] | None:
     """Explain the latest decision."""
-    found = _latest(platform, 1, app, outcome)
-    return platform.explain(str(found[0].public["id"])) if found else None
+    found = latest(platform, 1, app, outcome)
+    return explain(found[0], platform.app(app)) if found else None
 
 
 def _card(platform: Platform, app: str) -> list[dict[str, Any]]:

@@ -105,6 +105,7 @@ def show_rows(  # noqa: PLR0913, PLR0917 - what a read is
     purpose: str = "",
     after: str = "",
     role: str = "",
+    who: str = "",
 ) -> dict[str, Any]:
     """Show rows as of an instant in both times, in key order; masked without a purpose.
 
@@ -120,6 +121,7 @@ def show_rows(  # noqa: PLR0913, PLR0917 - what a read is
         purpose=purpose,
         after=after,
         role=role,
+        who=who,
     )
     columns = {n: shown_column(table, n, rows.column(n)) for n in rows.column_names}
     shown = [

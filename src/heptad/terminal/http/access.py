@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from fastapi import Depends, Header, Request
 
 from heptad.security.apikeys import ApiKeys, Principal
-from heptad.security.purposes import PURPOSES, find_purpose, may_act
+from heptad.security.purposes import PURPOSES, REVIEWS, find_purpose, may_act, reviewing
 from heptad.standards.errors import Refused, Unauthorised
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ LOCAL = "admin"
 """The role of whoever calls from this machine while no key has been issued."""
 WRITERS = frozenset({"admin", "engineer", "app"})
 """Roles that may post rows to any table."""
-REVIEWERS = frozenset({"audit", "legal"})
-"""Purposes for which the decisions of every application may be read."""
 
 
 def opened(request: Request) -> Platform:
@@ -73,6 +71,7 @@ def caller(
 
 
 def purpose(
+    request: Request,
     who: Annotated[Principal, Depends(caller)],
     heptad_purpose: Annotated[
         str,
@@ -82,21 +81,67 @@ def purpose(
         ),
     ] = "",
 ) -> str:
-    """Say for which purpose the call is made; "" for none.
+    """Say for which purpose the call is made; "" for none. A refusal is recorded.
 
     Raises:
         UnknownName: if there is no such purpose.
         Refused: if the caller may not act for it.
+        Busy: if the refusal cannot be recorded.
     """
     if not heptad_purpose:
         return ""
     find_purpose(heptad_purpose)
     if heptad_purpose not in who.purposes or not may_act(who.role, heptad_purpose):
-        raise Refused(
+        error = Refused(
             f"This caller, a {who.role}, may not act for {heptad_purpose}.",
             do="ask for a key with that purpose",
         )
+        raise _recorded(error, opened(request), who, heptad_purpose, request.url.path)
     return heptad_purpose
+
+
+class Reader(NamedTuple):
+    """Who reads and why.
+
+    Attributes:
+        who: the caller.
+        stated: the purpose stated; "" for none.
+    """
+
+    who: Principal
+    stated: str
+
+    def plain(self) -> dict[str, str]:
+        """Return what a command is told of the reader."""
+        return {"who": self.who.id, "role": self.who.role, "purpose": self.stated}
+
+    def of(self, platform: Platform, app: str = "") -> dict[str, str]:
+        """Return what a command that reads decisions is told of the reader.
+
+        The purpose is the one stated; else that of the application, or a review, as far as the
+        caller's key has it.
+
+        Args:
+            platform: the open project.
+            app: the application whose decisions are read; every one if "".
+
+        Raises:
+            UnknownName: if there is no such application.
+            Refused: if the caller has no purpose for which they may be read; it is recorded.
+        """
+        who, wanted = self.who, platform.app(app).purpose if app else ""
+        why = self.stated or reviewing(who.role, who.purposes, wanted)
+        if why not in (wanted, *REVIEWS) or not why:
+            error = _refused(who, app, wanted) if app else _unreviewed(who)
+            raise _recorded(error, platform, who, why, app)
+        return {"who": who.id, "role": who.role, "purpose": why}
+
+
+def reader(
+    who: Annotated[Principal, Depends(caller)], why: Annotated[str, Depends(purpose)]
+) -> Reader:
+    """Say who reads and why."""
+    return Reader(who, why)
 
 
 def require_writer(who: Principal) -> None:
@@ -124,22 +169,29 @@ def require_decider(who: Principal, platform: Platform, app: str) -> None:
         raise _refused(who, app, wanted)
 
 
-def require_reader(who: Principal, platform: Platform, app: str = "") -> None:
-    """Let only those read decisions who may act for the application's purpose, or review them.
+def require_reader(who: Principal, platform: Platform, app: str = "") -> dict[str, str]:
+    """Let only those read decisions who have the application's purpose, or that of a review.
 
-    Args:
-        who: the caller.
-        platform: the open project.
-        app: the application; every one if "".
-
-    Raises:
-        UnknownName: if there is no such application.
-        Refused: if the caller may not.
+    Returns:
+        What a command that reads decisions is told of the reader; see `Reader.of`.
     """
-    for name in [app] if app else platform.apps:
-        wanted = platform.app(name).purpose
-        if not who.purposes & {wanted, *REVIEWERS}:
-            raise _refused(who, name, wanted)
+    return Reader(who, "").of(platform, app)
+
+
+def _recorded(error: Refused, platform: Platform, who: Principal, why: str, what: str) -> Refused:
+    """Record a refusal before it is told."""
+    platform.guard.refused(
+        what or "decisions", who=who.id, role=who.role, purpose=why, why=error.what
+    )
+    return error
+
+
+def _unreviewed(who: Principal) -> Refused:
+    return Refused(
+        "The decisions of all applications are read to review them only.",
+        got=", ".join(sorted(who.purposes)),
+        do="name one application with app=, or use a key with the purpose audit",
+    )
 
 
 def _refused(who: Principal, app: str, purpose: str) -> Refused:
@@ -152,4 +204,4 @@ def _refused(who: Principal, app: str, purpose: str) -> Refused:
 
 Opened = Annotated["Platform", Depends(opened)]
 Caller = Annotated[Principal, Depends(caller)]
-Purpose = Annotated[str, Depends(purpose)]
+Reads = Annotated[Reader, Depends(reader)]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 
@@ -13,13 +13,17 @@ from heptad.terminal.commands.decisions import full_id, row
 from heptad.terminal.http.access import (
     Caller,
     Opened,
+    Reader,
+    Reads,
     require_decider,
-    require_reader,
     require_writer,
 )
 from heptad.terminal.http.answers import AppInfo, AppList, Explanation, PageData, Proof, Replay
 from heptad.terminal.http.problems import RESPONSES, WrongMedia
 from heptad.terminal.http.schemas import Decided, DecidePlease, DecisionPage, Id
+
+if TYPE_CHECKING:
+    from heptad.runtime import Platform
 
 router = APIRouter(prefix="/v1", tags=["decisions"], responses=RESPONSES)
 
@@ -37,10 +41,10 @@ def app(app: str, platform: Opened, _: Caller) -> AppInfo:
 
 
 @router.get("/apps/{app}/pages/{path}")
-def page(app: str, path: str, platform: Opened, who: Caller) -> PageData:
-    """Read what a declared page shows."""
-    require_reader(who, platform, app)
-    return PageData(**run(platform, "apps.page", {"name": app, "path": path}))
+def page(app: str, path: str, platform: Opened, reader: Reads) -> PageData:
+    """Read what a declared page shows, for the application's purpose or a review."""
+    arguments = {"name": app, "path": path}
+    return PageData(**run(platform, "apps.page", arguments | reader.of(platform, app)))
 
 
 def json_only(request: Request) -> None:
@@ -85,7 +89,7 @@ def decide(
 @router.get("/decisions")
 def decisions(
     platform: Opened,
-    who: Caller,
+    reader: Reads,
     app: Annotated[str, Query(description="One application.", examples=["fraud"])] = "",
     outcome: Annotated[str, Query(description="One outcome.", examples=["hold"])] = "",
     subject: Annotated[str, Query(description="One subject.", examples=["Customer:42"])] = "",
@@ -94,18 +98,19 @@ def decisions(
 ) -> DecisionPage:
     """List decisions, newest first, page by page.
 
-    Pages that follow a cursor do not change while decisions are added.
+    Pages that follow a cursor do not change while decisions are added. Those of all applications
+    are listed for a review only: under the purpose audit or legal.
     """
-    require_reader(who, platform, app)
+    told = reader.of(platform, app)
     arguments = {"app": app, "outcome": outcome, "subject": subject, "cursor": cursor}
-    return DecisionPage(**run(platform, "decisions.list", arguments | {"limit": limit}))
+    return DecisionPage(**run(platform, "decisions.list", arguments | {"limit": limit} | told))
 
 
 @router.get("/decisions/{decision}", response_model_exclude_unset=True)
 def decision(
     decision: str,
     platform: Opened,
-    who: Caller,
+    reader: Reads,
     to: Annotated[
         Literal["engineer", "officer", "customer"], Query(description="For whom.")
     ] = "officer",
@@ -115,24 +120,26 @@ def decision(
 
     Its first characters name it if no other decision begins so.
     """
-    name = _readable(who, platform, decision)
-    return Explanation(**run(platform, "explain", {"id": name, "to": to, "language": language}))
+    name, told = _readable(reader, platform, decision)
+    arguments = {"id": name, "to": to, "language": language}
+    return Explanation(**run(platform, "explain", arguments | told))
 
 
 @router.post("/decisions/{decision}/replay")
-def replay(decision: str, platform: Opened, who: Caller) -> Replay:
+def replay(decision: str, platform: Opened, reader: Reads) -> Replay:
     """Decide again and derive again from what was stored, and compare bit for bit."""
-    name = _readable(who, platform, decision)
-    return Replay(**run(platform, "replay", {"ids": [name]}))
+    name, told = _readable(reader, platform, decision)
+    return Replay(**run(platform, "replay", {"ids": [name]} | told))
 
 
 @router.get("/decisions/{decision}/proof")
-def proof(decision: str, platform: Opened, who: Caller) -> Proof:
+def proof(decision: str, platform: Opened, reader: Reads) -> Proof:
     """Prove that a decision is in the log: its leaf, the path to the root and the signed head."""
     from heptad.security.merkle import leaf_hash
     from heptad.security.notes import read_note
 
-    entry = platform.catalog.decisions.get(_readable(who, platform, decision))
+    name, _ = _readable(reader, platform, decision)
+    entry = platform.catalog.decisions.get(name)
     ledger = platform.log.ledger
     # The log may grow meanwhile: size, root and path are those of this one note.
     note = ledger.checkpoint()
@@ -147,8 +154,7 @@ def proof(decision: str, platform: Opened, who: Caller) -> Proof:
     )
 
 
-def _readable(who: Any, platform: Any, start: str) -> str:
-    """Return the id of a decision that the caller may read."""
+def _readable(reader: Reader, platform: Platform, start: str) -> tuple[str, dict[str, str]]:
+    """Return the id of a decision that the caller may read, and who reads it and why."""
     name = full_id(platform, start)
-    require_reader(who, platform, platform.catalog.decisions.get(name).app)
-    return name
+    return name, reader.of(platform, platform.catalog.decisions.get(name).app)

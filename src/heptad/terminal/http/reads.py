@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from heptad.terminal.commands import run
-from heptad.terminal.http.access import Caller, Opened, require_reader
+from heptad.terminal.http.access import Caller, Opened, Reads
 from heptad.terminal.http.answers import (
     Checkpoint,
     FeatureList,
@@ -38,7 +38,7 @@ def feature_values(
     app: str,
     key: str,
     platform: Opened,
-    who: Caller,
+    reader: Reads,
     t: Annotated[
         str,
         Query(description="As of this instant, ISO 8601; now by default.", examples=["2026-03-01"]),
@@ -48,10 +48,9 @@ def feature_values(
         str, Query(description="What the key names; whom decisions are about by default.")
     ] = "",
 ) -> FeatureValues:
-    """Read the features of one key as of an instant."""
-    require_reader(who, platform, app)
+    """Read the features of one key as of an instant, for the application's purpose or a review."""
     arguments = {"app": app, "key": key, "t": t, "k": k, "entity": entity}
-    return FeatureValues(**run(platform, "features.read", arguments))
+    return FeatureValues(**run(platform, "features.read", arguments | reader.of(platform, app)))
 
 
 @router.get("/lineage/{node:path}")

@@ -16,7 +16,7 @@ from heptad.sources.cells import parse_json
 from heptad.standards.errors import InputError
 from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import row
-from heptad.terminal.http.access import Caller, Opened, Purpose, require_writer
+from heptad.terminal.http.access import Caller, Opened, Reads, require_writer
 from heptad.terminal.http.answers import Contract, Rows, TableInfo, TableList
 from heptad.terminal.http.problems import RESPONSES, WrongMedia
 from heptad.terminal.http.schemas import Decided, Loaded, Rejected
@@ -53,8 +53,7 @@ def contract(name: str, platform: Opened, _: Caller) -> Contract:
 def rows(
     name: str,
     platform: Opened,
-    who: Caller,
-    purpose: Purpose,
+    reader: Reads,
     t: Annotated[
         str, Query(description="What had happened by then, ISO 8601.", examples=["2026-03-01"])
     ] = "",
@@ -66,11 +65,11 @@ def rows(
 ) -> Rows:
     """Read rows as of an instant in both times, in key order, page by page.
 
-    Personal values are masked unless `Heptad-Purpose` states a purpose that opens them.
+    Personal values are masked unless `Heptad-Purpose` states a purpose that opens them. Where
+    that purpose rests on consent, rows of those who have not given it are left out.
     """
     arguments = {"name": name, "t": t, "k": k, "after": after, "limit": limit}
-    more = {"purpose": purpose, "role": who.role}
-    return Rows(**run(platform, "tables.rows", arguments | more))
+    return Rows(**run(platform, "tables.rows", arguments | reader.plain()))
 
 
 @router.post(
