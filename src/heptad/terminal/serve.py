@@ -10,6 +10,8 @@ import socket
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.to_thread
 import uvicorn
 
 from heptad.engine.local.owner import Owner, socket_path
@@ -18,6 +20,7 @@ from heptad.standards.errors import Busy, InputError, Refused
 from heptad.terminal import show
 from heptad.terminal.http.access import api_keys, is_loopback
 from heptad.terminal.http.api import public
+from heptad.terminal.http.meter import MOST_AT_ONCE
 from heptad.terminal.http.owner import owner
 
 if TYPE_CHECKING:
@@ -80,6 +83,8 @@ def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> N
 async def _serve(apps: list[tuple[FastAPI, socket.socket]], ready: str) -> None:
     """Run the servers until a signal stops them; if one ends, the others do."""
     servers = [Server(_config(app)) for app, _ in apps]
+    # Whoever is let in finds a thread: callers that wait for one cannot be served together.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = MOST_AT_ONCE
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _told, servers)
