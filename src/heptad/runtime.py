@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from heptad.catalog.models import Model
     from heptad.engine.local.duck import Duck
     from heptad.ingest.report import LoadReport, RowsReport
+    from heptad.security.access import Entry
     from heptad.service.app import App
     from heptad.service.deciding import Asked
     from heptad.service.features import Feature
@@ -465,6 +466,39 @@ class Platform:
             reader["purpose"] = reviewing(reader["role"], open_to, wanted) or self.purpose
         with self.guard.reading(action, **reader, **asked) as access:
             yield access
+
+    def accesses(
+        self,
+        *,
+        subject: str = "",
+        since: int | None = None,
+        limit: int = 50,
+        purpose: str | None = None,
+        role: str = "",
+        who: str = "",
+    ) -> list[Entry]:
+        """Return who read what about whom and why, the newest first; itself a recorded read.
+
+        Args:
+            subject: only reads about one person, `Customer:42`.
+            since: only those from this instant on, microseconds.
+            limit: most of them.
+            purpose: audit or legal; what the role has of them by default.
+            role: in which role; the platform's own by default.
+            who: the account that asks; the platform's own by default.
+
+        Raises:
+            Refused: if the purpose is none of a review.
+        """
+        with self.reviewing(
+            "access", purpose=purpose, role=role, who=who, subject=subject
+        ) as access:
+            access.review()
+            if subject:
+                access.about([subject])
+            found = self.access.entries(since=since, subject=subject, limit=limit)
+            access.read.rows = len(found)
+            return found
 
     def reviewed(self, entries: Sequence[Opened]) -> list[Opened]:
         """Return those decisions that the read which goes on may see; fewer, or all of them.

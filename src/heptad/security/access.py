@@ -34,7 +34,7 @@ MOST_NAMED = 5
 KEPT_EVERY = 64
 """Records after which the catalog keeps how many there are."""
 FLOOR = "access_floor"
-_TAG, _SALT, _NONCE = 8, 16, 12
+TAG_BYTES, _SALT, _NONCE = 8, 16, 12
 _BATCH = 512
 
 
@@ -229,7 +229,7 @@ class AccessLog:
         """Whether a record commits to this very person."""
         tag = self._tag(subject, record.salt)
         tags = record.tags
-        return any(tags[at : at + _TAG] == tag for at in range(0, len(tags), _TAG))
+        return any(tags[at : at + TAG_BYTES] == tag for at in range(0, len(tags), TAG_BYTES))
 
     def verify(self, against: str | None = None) -> Verified:
         """Check every byte, the tree and all signatures; see `Ledger.verify`."""
@@ -295,11 +295,11 @@ class AccessLog:
     def _tag(self, subject: str, salt: bytes) -> bytes:
         """Commit to a person: nobody without the pepper can try one out."""
         return hashlib.blake2b(
-            subject.encode(), key=self._pepper, salt=salt, digest_size=_TAG
+            subject.encode(), key=self._pepper, salt=salt, digest_size=TAG_BYTES
         ).digest()
 
     def _may_be_about(self, record: Record, subject: str) -> bool:
-        if record.people * _TAG > len(record.tags):
+        if record.people * TAG_BYTES > len(record.tags):
             return True
         return self.named(record, subject)
 

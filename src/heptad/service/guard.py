@@ -241,6 +241,19 @@ class Access:
             keys = spine.column(name).combine_chunks().cast(pa.string())
             self.about(pc.binary_join_element_wise(pa.scalar(PERSON), keys, pa.scalar(":")))
 
+    def review(self) -> None:
+        """Check that this is read for a review.
+
+        Raises:
+            Refused: if it is not.
+        """
+        if self.read.purpose not in REVIEWS:
+            raise Refused(
+                "Who read what is shown for a review only.",
+                got=self.read.purpose or "no purpose",
+                do=f"state the purpose {' or '.join(REVIEWS)}",
+            )
+
     def reviews(self, app: App) -> None:
         """Check that an application's decisions may be read for this purpose.
 

@@ -55,6 +55,8 @@ COMMANDS: dict[str, str] = {
     "apps.show": "apps:show_app",
     "apps.page": "pages:show_page",
     "config": "upkeep:show_config",
+    "access.list": "access:list_accesses",
+    "access.verify": "access:verify_accesses",
     "keys.issue": "access:issue_key",
     "keys.list": "access:list_keys",
     "keys.revoke": "access:revoke_key",

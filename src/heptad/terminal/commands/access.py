@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands about keys for the HTTP API."""
+"""Commands about who may call, and who read what: keys for the HTTP API, the access log."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from heptad.security.access import TAG_BYTES
 from heptad.security.apikeys import ApiKeys
-from heptad.standards.time import day, format_instant
+from heptad.standards.time import day, format_instant, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heptad.runtime import Platform
+    from heptad.security.access import Entry
 
 
 def _keys(platform: Platform) -> ApiKeys:
@@ -56,3 +58,71 @@ def revoke_key(platform: Platform, key: str) -> dict[str, Any]:
     """Revoke a key, from the next request on."""
     _keys(platform).revoke(key)
     return {"revoked": key}
+
+
+def list_accesses(  # noqa: PLR0913, PLR0917 - what reads are chosen by
+    platform: Platform,
+    subject: str = "",
+    since: str = "",
+    limit: int = 20,
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
+) -> dict[str, Any]:
+    """List who read what about whom and why, the newest first; this too is a read.
+
+    Args:
+        platform: the open project.
+        subject: only reads about one person: `Customer:42`, or a customer's key.
+        since: only those from this instant on, ISO 8601.
+        limit: most of them.
+        purpose: audit or legal; what the role has of them by default.
+        role: in which role; the platform's own by default.
+        who: the account that asks; the platform's own by default.
+    """
+    about = subject if ":" in subject or not subject else f"Customer:{subject}"
+    found = platform.accesses(
+        subject=about,
+        since=parse_instant(since) if since else None,
+        limit=limit,
+        purpose=purpose or None,
+        role=role,
+        who=who,
+    )
+    return {"accesses": [_line(entry) for entry in found], "entries": len(platform.access)}
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    """Return an entry of the access log as a line of a list."""
+    record, detail = entry.record, dict(entry.detail)
+    about = detail.pop("about", [])
+    bases = sorted({basis for basis in record.grounds.values() if basis})
+    return {
+        "number": entry.place,
+        "when": format_instant(record.at),
+        "who": record.who,
+        "role": record.role,
+        "purpose": record.purpose,
+        "basis": ", ".join(bases),
+        "action": record.action,
+        "result": record.result,
+        "tables": sorted(record.grounds),
+        "columns": dict(record.columns),
+        "rows": record.rows,
+        "people": record.people,
+        "about": list(about),
+        "named": record.people * TAG_BYTES == len(record.tags),
+        "asked": detail,
+    }
+
+
+def verify_accesses(platform: Platform) -> dict[str, Any]:
+    """Read every byte of the access log, recompute its tree and check every signature."""
+    found = platform.access.verify()
+    return {
+        "entries": found.entries,
+        "root": found.root.hex(),
+        "heads": found.heads,
+        "note": platform.access.ledger.checkpoint(),
+        "verified": True,
+    }

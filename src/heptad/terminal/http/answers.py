@@ -236,6 +236,33 @@ class LoadList(BaseModel):
     loads: list[LoadLine]
 
 
+class AccessLine(BaseModel):
+    """One read: who, what, about whom, why and on which basis."""
+
+    number: int = Field(description="Its place in the access log, from 0.")
+    when: Instant
+    who: str = Field(description="The key or account that read.", examples=["local"])
+    role: str = Field(examples=["officer"])
+    purpose: str = Field(description="Empty for a masked read.", examples=["service"])
+    basis: str = Field(description="Lawful basis.", examples=["contract"])
+    action: str = Field(examples=["read"])
+    result: Literal["opened", "masked", "refused"]
+    tables: list[str] = Field(examples=[["Customer"]])
+    columns: dict[str, list[str]] = Field(description="Table → columns answered.")
+    rows: int
+    people: int = Field(description="Persons that the rows are about.")
+    about: list[str] = Field(description="Whom, where they are few.", examples=[["Customer:42"]])
+    named: bool = Field(description="False where they are too many to tell one from another.")
+    asked: dict[str, Any] = Field(description="What was asked; why it was refused.")
+
+
+class Accesses(BaseModel):
+    """The access log, the newest entry first."""
+
+    accesses: list[AccessLine]
+    entries: int = Field(description="Entries of the whole access log.")
+
+
 class LogHead(BaseModel):
     """The decision log: its length and signed head."""
 

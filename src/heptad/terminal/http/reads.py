@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query
 from heptad.terminal.commands import run
 from heptad.terminal.http.access import Caller, Opened, Reads
 from heptad.terminal.http.answers import (
+    Accesses,
     Checkpoint,
     FeatureList,
     FeatureValues,
@@ -72,6 +73,26 @@ def models(platform: Opened, _: Caller) -> ModelList:
 def loads(platform: Opened, _: Caller) -> LoadList:
     """List past loads."""
     return LoadList(**run(platform, "loads", {}))
+
+
+@router.get("/access")
+def accesses(
+    platform: Opened,
+    reader: Reads,
+    subject: Annotated[
+        str, Query(description="Only reads about one person.", examples=["Customer:42"])
+    ] = "",
+    since: Annotated[
+        str, Query(description="From this instant on, ISO 8601.", examples=["2026-03-01"])
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="Most reads.")] = 50,
+) -> Accesses:
+    """List who read what about whom and why, refused reads too, the newest first.
+
+    For a review only, under the purpose audit or legal; asking is recorded as well.
+    """
+    arguments = {"subject": subject, "since": since, "limit": limit}
+    return Accesses(**run(platform, "access.list", arguments | reader.of(platform)))
 
 
 @router.get("/log")
