@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -10,6 +11,8 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 HERE = Path(__file__).parent
+MEGABYTES = {"ext4": 64, "xfs": 320}
+"""Size of a disk."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,21 @@ class Injector:
         nth: int = 0,
         mode: str = "",
         mount: Path | None = None,
+        record: Path | None = None,
         limit_s: float = 30,
     ) -> Outcome:
-        """Run `module:function` with the `nth` storage call under `folder` failing."""
+        """Run `module:function` with the `nth` storage call under `folder` failing.
+
+        Args:
+            work: what to run.
+            arguments: for it.
+            folder: whose calls count.
+            nth: which of them meets the fault; 0 is none.
+            mode: the fault, as fault.c names it.
+            mount: the file system of which the power fails, in mode "power".
+            record: where the calls that were made are written down.
+            limit_s: after so long it is killed.
+        """
         job = {
             "work": work,
             "arguments": [str(a) if isinstance(a, Path) else a for a in arguments],
@@ -73,6 +90,7 @@ class Injector:
             "nth": nth,
             "mode": mode,
             "mount": str(mount or ""),
+            "record": str(record or ""),
             "limit_s": limit_s,
         }
         self._jobs.write(json.dumps(job) + "\n")
@@ -99,6 +117,12 @@ def acknowledged(acks: Path) -> dict[int, int]:
     return {int(a[1]): int(a[2]) for a in map(str.split, lines) if a[0] == "A"}
 
 
+def quick() -> Path:
+    """A folder for what is written again and again: in memory, where there is one."""
+    memory = Path("/dev/shm")
+    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
 def sampled(total: int, most: int) -> list[int]:
     """At most `most` of the numbers 1 … total, spread evenly."""
     if total <= most:
@@ -107,16 +131,23 @@ def sampled(total: int, most: int) -> list[int]:
 
 
 class Disk:
-    """A file system in a file, of which the power can fail."""
+    """A file system in a file, of which the power can fail.
 
-    def __init__(self, folder: Path, megabytes: int = 16) -> None:
+    Args:
+        folder: for the image and the mount; quick storage is best.
+        megabytes: size; xfs needs 300 at least.
+        kind: "ext4" or "xfs".
+    """
+
+    def __init__(self, folder: Path, megabytes: int = 16, kind: str = "ext4") -> None:
+        self.kind = kind
         self.image, self.mount = folder / "disk.img", folder / "disk"
-        self.mount.mkdir()
+        self.mount.mkdir(parents=True)
         with self.image.open("wb") as file:
             file.truncate(megabytes << 20)
-        self._run("mkfs.ext4", "-q", "-F", str(self.image))
+        self._run(f"mkfs.{kind}", "-q", *(["-F"] if kind == "ext4" else ["-f"]), str(self.image))
         self._fresh = self.image.with_suffix(".fresh")
-        shutil.copyfile(self.image, self._fresh)
+        self._copy(self.image, self._fresh)
 
     @contextmanager
     def mounted(self) -> Iterator[Path]:
@@ -125,11 +156,20 @@ class Disk:
         try:
             yield self.mount
         finally:
-            self._run("umount", str(self.mount))
+            self._unmount()
 
     def wipe(self) -> None:
         """Forget everything on the disk."""
-        shutil.copyfile(self._fresh, self.image)
+        self._copy(self._fresh, self.image)
+
+    def settle(self) -> None:
+        """Bring all that was written to the disk."""
+        descriptor = os.open(self.mount, os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+                raise OSError(ctypes.get_errno(), "syncfs")
+        finally:
+            os.close(descriptor)
 
     def cut(self) -> None:
         """Let the power fail now."""
@@ -139,6 +179,18 @@ class Disk:
         finally:
             os.close(descriptor)
 
+    def _unmount(self) -> None:
+        # What a killed process had open is let go a little later than it dies.
+        for _ in range(50):
+            ended = subprocess.run(["umount", self.mount], capture_output=True, check=False)
+            if not ended.returncode:
+                return
+            time.sleep(0.1)
+        ended.check_returncode()
+
+    def _copy(self, image: Path, to: Path) -> None:
+        self._run("cp", "--sparse=always", str(image), str(to))
+
     @staticmethod
     def _run(*command: str) -> None:
         subprocess.run(command, check=True, capture_output=True)
@@ -146,15 +198,17 @@ class Disk:
 
 def why_no_compiler() -> str:
     """Why faults cannot be injected here, or ''."""
-    return "" if shutil.which("gcc") else "FAULTS NOT TESTED: gcc is not installed"
+    return "" if shutil.which("gcc") else "FAULTS NOT TESTED: install gcc, or run scripts/system"
 
 
-def why_no_power(folder: Path) -> str:
+def why_no_power(folder: Path, kind: str = "ext4") -> str:
     """Why a power loss cannot be tried here, or ''."""
     if os.geteuid():
-        return "POWER LOSS NOT TESTED: needs root"
+        return "POWER LOSS NOT TESTED: run the tests as root, who may mount a disk image"
+    if not shutil.which(f"mkfs.{kind}", path=f"{os.environ['PATH']}:/sbin:/usr/sbin"):
+        return f"POWER LOSS NOT TESTED: mkfs.{kind} is not installed; run scripts/system"
     try:
-        disk = Disk(folder)
+        disk = Disk(folder, MEGABYTES[kind], kind)
         with disk.mounted() as mount:
             (mount / "written").write_text("x")
             disk.cut()

@@ -2,7 +2,7 @@
 """A process with fault.c preloaded that forks a child for each job, so that imports cost once.
 
 It reads one JSON job a line: {"work": "module:function", "arguments": [...], "folder", "nth",
-"mode", "mount", "limit_s"}. It answers one line: {"status": …, "calls": …}, where status is
+"mode", "mount", "record", "limit_s"}. It answers one line: {"status": …, "calls": …}, where status is
 "done", "killed", "hung" or the text of an exception, and calls is how many storage calls the
 child made, where it lived to tell.
 """
@@ -29,6 +29,7 @@ def child(job: dict, answer: int) -> None:
         ctypes.c_long(job["nth"]),
         job["mode"].encode(),
         job["mount"].encode(),
+        job["record"].encode(),
     )
     try:
         work(*job["arguments"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN")
 _FULL = ("SQLITE_FULL", "DiskFull")
+_DAMAGED = ("SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA")
 _UNSTORABLE = (DataError, OverflowError, UnicodeEncodeError)
 
 
@@ -54,6 +55,12 @@ def _worse(error: Exception, name: str, says: str) -> HeptadError:
     """Tell damage of a file from a server that is away."""
     if name.startswith("SQLITE_READONLY"):
         return Busy("The catalog cannot be written.", got=says, do="check the folder's rights")
+    if name.startswith("SQLITE_IOERR") and name not in _DAMAGED:
+        return Busy(
+            "The disk of the catalog refused; what was asked for was not stored.",
+            got=says,
+            do="check the disk (`heptad doctor`), then run it again",
+        )
     if name.startswith("SQLITE") or name == "DatabaseError":
         return Corrupt(
             "The catalog cannot be read or written.",

@@ -14,6 +14,7 @@ from heptad.catalog.bindings import binding_of, personal_columns
 from heptad.catalog.quality import ColumnProfile
 from heptad.catalog.recovering import settle
 from heptad.catalog.staging import Job, Staging
+from heptad.engine.local.disk import refusals
 from heptad.engine.local.duck import Duck
 from heptad.ingest import drift
 from heptad.ingest.checks import Arrival
@@ -87,7 +88,7 @@ class Run:
         """Load, or plan.
 
         Raises:
-            HeptadError: why nothing was loaded.
+            HeptadError: why nothing was loaded; Busy if a disk refused.
         """
         if self.order.plan:
             return self._planned()
@@ -106,7 +107,8 @@ class Run:
             loading.catalog.loads.refused(load.id, error)
             raise
         try:
-            return self._loaded(load, binding)
+            with refusals(f"{order.table.__name__} was not loaded"):
+                return self._loaded(load, binding)
         except BaseException as error:
             # Were the outcome unknown, nothing would be removed before the next start finds it out.
             if self._end(load, error).status != "committed" and self.staging is not None:

@@ -234,6 +234,10 @@ class Vault:
             # A copy or a checkout may have opened them to others.
             if path.exists() and path.stat().st_mode & 0o077:
                 path.chmod(mode)
+        if not (self.home / "kek").exists():
+            # An earlier making may have ended before the folders' own names were durable.
+            for folder in (self.folder, self.home):
+                envelope.sync_folder(folder.parent)
 
     def _exclusive(self) -> Any:
         """Keep others from recovering while the epoch moves."""

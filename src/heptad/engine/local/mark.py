@@ -35,11 +35,18 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, durably, readable by the owner only."""
+    """Make a folder and its parents, durably, readable by the owner only.
+
+    An empty folder may be left from a making that ended before its name was durable, so names
+    are made durable for as long as nothing is in it.
+    """
     absent = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(absent):
         path.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(path.parent)
+    if not any(folder.iterdir()):
+        above = (folder, folder.parent, *absent)
+        for place in dict.fromkeys(path.parent for path in above):
+            sync_folder(place)
 
 
 class Mark:

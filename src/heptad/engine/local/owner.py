@@ -8,9 +8,11 @@ import hashlib
 import os
 import tempfile
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heptad.engine.local.disk import refusals
 from heptad.standards.errors import Refused
 
 if TYPE_CHECKING:
@@ -36,17 +38,24 @@ class Owner:
         """Claim the folder; return whether this process owns it now.
 
         What a dead process left in the file does not count: the system freed its lock.
+
+        Raises:
+            Busy: if the disk refused.
         """
         if self._descriptor is not None:
             return True
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return False
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with refusals("The project was not opened"):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+            except OSError:
+                os.close(descriptor)
+                raise
         self._descriptor = descriptor
         _held.add(self)
         return True
@@ -54,7 +63,8 @@ class Owner:
     def release(self) -> None:
         """Give the folder up; nothing happens if it was not owned."""
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, 0)  # what is left there tells nobody anything
             os.close(self._descriptor)
             self._descriptor = None
             _held.discard(self)

@@ -321,6 +321,12 @@ class Rows:
         """
         return sum(1 for _ in self._pairs(b"", _BEYOND))
 
+    def purge(self) -> None:
+        """Write all files anew, so that no byte of removed cells is left in them."""
+        with self._lock, _refusals():
+            self._store.flush()
+            self._store.compact_range(None, None)
+
     def close(self) -> None:
         """Close the store; it cannot be used afterwards."""
         if self._open:

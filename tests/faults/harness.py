@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fault harness: every storage call of a piece of work meets every fault.
+
+How to use it for a new store: write a `Work` (workload.py) that names its steps and says what must
+hold, give it to `Harness`, and call
+
+    harness.fail(mode, most)      each call fails (eio, enospc, short), fails from then on (persist,
+                                  full), or is the last of the process (kill)
+    harness.lose(most)            power loss before each call, by the model of recording.py: what is
+                                  left is only what was synced; and, drawn, more than that, torn
+    harness.fail_syncs(most)      each sync fails, the client goes on, then the power fails
+    harness.cut(disk, most)       power loss before each call on a real file system (needs root)
+
+Each returns a `Tally`. `most` bounds how many calls are tried, spread evenly: sampled in CI, all of
+them in `make soak`. After each fault a process of its own opens the store and checks it; see
+workload.py for what must hold. fault.c is preloaded into the nursery, whose children do the work.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from injector import Disk, Injector, sampled
+from recording import calls, losses
+from workload import refusals, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOWHERE = "/nonexistent"
+LIMIT_S = 120
+
+
+@dataclass
+class Tally:
+    """What was tried: points, how many ended in a refusal that the client saw, what was told."""
+
+    total: int
+    points: int = 0
+    refused: int = 0
+    told: int = 0
+    codes: set[str] = field(default_factory=set)
+
+    def add(self, acks: Path) -> None:
+        codes = refusals(acks)
+        self.points += 1
+        self.refused += bool(codes)
+        self.codes |= set(codes)
+        self.told += len(told(acks))
+
+
+class Harness:
+    """One piece of work, done once undisturbed, then again and again with a fault.
+
+    Args:
+        injector: has imported the module of the work.
+        work: `module:Class`.
+        folder: for what it writes; quick storage is best.
+
+    Attributes:
+        calls: storage calls of the undisturbed run.
+    """
+
+    def __init__(self, injector: Injector, work: str, folder: Path) -> None:
+        self.work, self._injector, self._folder = work, injector, folder
+        self.home, self._base = folder / "home", folder / "base"
+        self._acks, self._calm = folder / "acks", folder / "calm.json"
+        self._record = folder / "record"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._do("prepare", [self._base], "")
+        self._reset()
+        calm = folder / "calm.record"
+        self.calls = self._perform(self.home, self.home, record=calm).calls
+        self.steps = len(told(self._acks))
+        self.verify(self.home)
+        self.recorded = calls(calm)
+
+    def points(self, most: int) -> list[int]:
+        """Numbers of the calls to try."""
+        return sampled(self.calls, most)
+
+    def fail(self, mode: str, most: int) -> Tally:
+        """Let each call in turn meet a fault."""
+        tally = Tally(self.calls)
+        for nth in self.points(most):
+            with self._at(f"{mode} at call {nth} of {self.calls}"):
+                self._reset()
+                outcome = self._perform(self.home, self.home, nth, mode)
+                expected = {"killed"} if mode == "kill" else {"done"}
+                if nth > self.calls * 0.8:  # what is written at last may differ from run to run
+                    expected.add("done")
+                assert outcome.status in expected, outcome.status
+                if mode in ("eio", "enospc", "short"):
+                    assert len(told(self._acks)) == self.steps, self._acks.read_text()
+                self.verify(self.home)
+                tally.add(self._acks)
+        return tally
+
+    def lose(self, most: int, seed: int | None = None) -> Tally:
+        """Let the power fail before each call, and leave what the model of a disk says.
+
+        Args:
+            most: how many calls are tried.
+            seed: if given, what was not synced is there in part, drawn and torn; else not at all.
+        """
+        chance = None if seed is None else random.Random(seed)
+        self._reset()
+        total = sum(call.kind != "!" for call in self.recorded)
+        wanted, tally = set(sampled(total + 1, most)), Tally(total)
+        for nth, disk, noted in losses(self.home, self.recorded):
+            if nth in wanted:
+                kind = "strictly" if chance is None else f"torn, seed {seed}"
+                with self._at(f"power lost ({kind}) before call {nth} of {total}"):
+                    disk.lose(self.home, chance)
+                    self._acks.write_text("".join(f"{note}\n" for note in noted))
+                    self.verify(self.home)
+                    tally.add(self._acks)
+        return tally
+
+    def fail_syncs(self, most: int) -> Tally:
+        """Let each sync in turn fail; the client goes on; then the power fails."""
+        total = sum(call.kind == "S" for call in self.recorded)
+        tally = Tally(total)
+        for nth in sampled(total, most):
+            with self._at(f"sync {nth} of {total} failed, then the power"):
+                self._reset()
+                self._record.unlink(missing_ok=True)
+                outcome = self._perform(self.home, self.home, nth, "sync", record=self._record)
+                assert outcome.status == "done", outcome.status
+                assert len(told(self._acks)) == self.steps, self._acks.read_text()
+                self._copy(self._base, self.home)
+                *_, (_, disk, _) = losses(self.home, calls(self._record))
+                disk.lose(self.home)
+                self.verify(self.home)
+                tally.add(self._acks)
+        return tally
+
+    def cut(self, disk: Disk, most: int) -> Tally:
+        """Let the power of a real file system fail before each call."""
+        tally = Tally(self.calls)
+        for nth in self.points(most):
+            with self._at(f"{disk.kind} lost power before call {nth} of {self.calls}"):
+                self._acks.unlink(missing_ok=True)
+                disk.wipe()
+                with disk.mounted() as mount:
+                    shutil.copytree(self._base, mount / "home")
+                    disk.settle()
+                    outcome = self._perform(mount / "home", mount, nth, "power", mount)
+                if nth <= self.calls * 0.8:
+                    assert outcome.status == "killed", outcome.status
+                with disk.mounted() as mount:
+                    self.verify(mount / "home")
+                tally.add(self._acks)
+        return tally
+
+    def verify(self, home: Path) -> None:
+        """Let a fresh process open the store, check it, and go on to the end."""
+        outcome = self._do("verify", [self.work, home, self._acks, self._calm])
+        assert outcome == "done", outcome
+
+    def _perform(
+        self,
+        home: Path,
+        watched: Path,
+        nth: int = 0,
+        mode: str = "",
+        mount: Path | None = None,
+        record: Path | None = None,
+    ):
+        work = "workload:perform"
+        arguments = [self.work, home, self._acks]
+        return self._injector.run(
+            work, arguments, watched, nth, mode, mount, record=record, limit_s=LIMIT_S
+        )
+
+    def _do(self, function: str, arguments: list, expected: str | None = None) -> str:
+        if function == "prepare":
+            arguments = [self.work, *arguments]
+        outcome = self._injector.run(f"workload:{function}", arguments, NOWHERE, limit_s=LIMIT_S)
+        if expected is not None:
+            assert outcome.status == "done", outcome.status
+        return outcome.status
+
+    def _reset(self) -> None:
+        self._acks.unlink(missing_ok=True)
+        self._copy(self._base, self.home)
+
+    @staticmethod
+    def _copy(base: Path, home: Path) -> None:
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(base, home)
+
+    def _at(self, where: str) -> _Where:
+        return _Where(f"{self.work}: {where}")
+
+
+class _Where:
+    """Says of an error at which fault it came."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            error.add_note(self._where)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stores with a planted fault, to show that the harness finds what it is for."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import store_work
+from store_work import CatalogWork, LakeWork, LogWork, RowsWork
+
+from heptad.standards.errors import Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from heptad.engine.local.segments import Segments
+
+
+def warm() -> None:
+    store_work.warm()
+
+
+class LogThatDoesNotSync(LogWork):
+    """Acknowledges what only the page cache holds."""
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Any]:
+        with patch.object(os, "fdatasync", lambda _: None), super().open(home, told) as store:
+            yield store
+
+
+class LogThatTriesAgain(LogWork):
+    """After a failed sync it syncs again, which says yes to nothing."""
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Any]:
+        real = os.fdatasync
+
+        def stubborn(descriptor: int) -> None:
+            try:
+                real(descriptor)
+            except OSError:
+                real(descriptor)
+
+        with patch.object(os, "fdatasync", stubborn), super().open(home, told) as store:
+            yield store
+
+
+class LogThatAppendsTwice(LogWork):
+    """A client that takes an unknown outcome for a refusal."""
+
+    @staticmethod
+    def _append(log: Segments, name: str, size: int) -> list[int]:
+        try:
+            return LogWork._append(log, name, size)
+        except Busy:
+            log._broken = ""
+            return list(log.append([f"{name} {i}|".encode() * 9 for i in range(size)]))
+
+
+class LakeThatDoesNotSync(LakeWork):
+    """Commits that are not durable when they are told."""
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Any]:
+        with patch.object(os, "fsync", lambda _: None), super().open(home, told) as store:
+            yield store
+
+
+class CatalogThatSyncsNow_AndThen(CatalogWork):
+    """SQLite as it is by default in WAL mode elsewhere: durable at checkpoints only."""
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Any]:
+        from heptad.catalog import databases
+
+        lax = {"synchronous": 1}
+        with (
+            patch.dict(databases.PRAGMAS, {k: v for k, v in lax.items() if k in databases.PRAGMAS}),
+            patch.dict(databases.WRITER, {k: v for k, v in lax.items() if k in databases.WRITER}),
+            super().open(home, told) as store,
+        ):
+            yield store
+
+
+class RowsThatDoNotSync(RowsWork):
+    """RocksDB as it is by default."""
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Any]:
+        with super().open(home, told) as store:
+            store._synced.sync = False
+            yield store

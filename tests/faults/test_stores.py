@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each store alone: whatever call fails or is the last, nothing acknowledged is lost or doubled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness import Harness, Tally
+    from injector import Disk
+
+STORES = ["Log", "Lake", "Rows", "Catalog", "Keys"]
+LASTING = ("eio", "enospc", "persist", "full", "sync")
+SAMPLE = {"Log": 12, "Lake": 5, "Rows": 8, "Catalog": 6, "Keys": 12}
+ALL = 10_000
+each_store = pytest.mark.parametrize("store", STORES)
+
+
+@pytest.fixture
+def work(harness: Callable[[str], Harness], store: str) -> Harness:
+    """The work of one store."""
+    return harness(f"store_work:{store}Work")
+
+
+def noticed(tally: Tally) -> None:
+    """The faults came where the store would notice them, and it refused with a known code."""
+    assert tally.refused >= tally.points // 3, tally
+    assert tally.codes <= {"busy"}, tally
+
+
+@each_store
+def test_work_is_long_enough(work: Harness) -> None:
+    assert work.calls >= 60
+    assert sum(call.kind == "S" for call in work.recorded) >= 20
+
+
+@each_store
+@pytest.mark.parametrize("mode", ["kill", "eio"])
+def test_sampled_calls(work: Harness, store: str, mode: str) -> None:
+    tally = work.fail(mode, SAMPLE[store])
+    assert mode == "kill" or tally.refused
+
+
+@each_store
+def test_sampled_power_losses(work: Harness, store: str) -> None:
+    work.lose(SAMPLE[store])
+    work.lose(SAMPLE[store], seed=1)
+
+
+@each_store
+def test_sampled_failed_syncs(work: Harness, store: str) -> None:
+    work.fail_syncs(SAMPLE[store])
+
+
+@each_store
+def test_sampled_cuts(work: Harness, store: str, disk: Disk) -> None:
+    work.cut(disk, SAMPLE[store] // 2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_store
+@pytest.mark.parametrize("mode", ["kill", "eio", "enospc", "persist", "full", "short"])
+def test_every_call(work: Harness, mode: str) -> None:
+    tally = work.fail(mode, ALL)
+    if mode in ("eio", "enospc", "persist", "full"):
+        noticed(tally)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_store
+@pytest.mark.parametrize("seed", [None, 1, 2, 3])
+def test_every_power_loss(work: Harness, seed: int | None) -> None:
+    assert work.lose(ALL, seed).points > 60
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_store
+def test_every_failed_sync(work: Harness) -> None:
+    noticed(work.fail_syncs(ALL))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_store
+def test_every_cut(work: Harness, disk: Disk) -> None:
+    assert work.cut(disk, ALL).points > 60
+
+
+class TestTheHarnessFinds:
+    """Planted faults in the stores, which the harness must find."""
+
+    @pytest.mark.parametrize(
+        ("mutant", "method"),
+        [
+            ("LogThatDoesNotSync", "lose"),
+            ("LakeThatDoesNotSync", "lose"),
+            ("CatalogThatSyncsNow_AndThen", "lose"),
+            ("RowsThatDoNotSync", "lose"),
+            ("LogThatTriesAgain", "syncs"),
+            ("LogThatAppendsTwice", "eio"),
+        ],
+    )
+    def test_mutant(self, harness: Callable[[str], Harness], mutant: str, method: str) -> None:
+        work = harness(f"mutants:{mutant}")
+        with pytest.raises(AssertionError):
+            {"lose": work.lose, "syncs": work.fail_syncs, "eio": lambda n: work.fail("eio", n)}[
+                method
+            ](30)
