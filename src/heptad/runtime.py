@@ -627,12 +627,23 @@ class Platform:
         between: tuple[int, int] | None = None,
         latest: int | None = None,
         asked: Mapping[str, Asked] | None = None,
+        erased: list[str] | None = None,
     ) -> Iterator[list[Opened]]:
         """Decide as `decide` does, batch by batch, so that a year's rows need a batch's memory.
 
         Each batch is durable when it is yielded; stopped half-way, the rest is decided next time.
+
+        Args:
+            app: name of the application.
+            keys: as for `decide`.
+            between: as for `decide`.
+            latest: as for `decide`.
+            asked: as for `decide`.
+            erased: is given the keys of rows that were left out because their person is erased.
         """
-        return self.desk.each(self.app(app), keys=keys, between=between, latest=latest, asked=asked)
+        return self.desk.each(
+            self.app(app), keys=keys, between=between, latest=latest, asked=asked, erased=erased
+        )
 
     def explain(
         self,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heptad.apps.fraud import app as fraud
+from heptad.standards.errors import UnknownName
+from heptad.terminal.commands.decisions import decide
 from heptad.testing.scratch import project
 
 if TYPE_CHECKING:
@@ -53,6 +55,18 @@ def test_rows_about_an_erased_person_stop_nobody_elses_decision(platform: Platfo
     made = platform.decide("fraud")
     assert [o.public["row_key"] for o in made] == ["p0", "p2"]
     assert len(platform.log) == 2
+
+
+def test_deciding_says_how_many_rows_it_left_out(platform: Platform) -> None:
+    platform.keys.of([WHO])
+    platform.keys.destroy(WHO)
+    said = decide(platform, "fraud")
+    assert (said["decided"], said["erased"]) == (2, 2)
+    assert (decide(platform, "fraud", keys=["p1"])["erased"], len(platform.log)) == (1, 2)
+    with pytest.raises(UnknownName, match="'p9'"):
+        decide(platform, "fraud", keys=["p1", "p9"])
+    platform.keys.of([WHO], revive=True)
+    assert decide(platform, "fraud")["erased"] == 0
 
 
 def test_a_person_who_came_back_is_decided_on_again(platform: Platform) -> None:

@@ -71,8 +71,9 @@ class Desk:
         between: tuple[int, int] | None = None,
         latest: int | None = None,
         asked: Mapping[str, Asked] | None = None,
+        erased: list[str] | None = None,
     ) -> Iterator[list[Opened]]:
-        """Decide stored rows and record the decisions, batch by batch; see `Platform.decide`."""
+        """Decide stored rows and record the decisions, batch by batch; see `Platform.decide_each`."""
         # The versions are fixed before anything is read, so that a load beside it changes nothing.
         circumstances = self.circumstances(app, asked)
         versions = circumstances.tables
@@ -82,7 +83,11 @@ class Desk:
         compute = reads.compute(list(app.features.values()), versions)
         for start in range(0, rows.num_rows, BATCH):
             made, failed = decide(app, rows.slice(start, BATCH), compute, circumstances)
-            yield self._log.record(made)
+            recorded = self._log.record(made)
+            if erased is not None:
+                there = {entry.public["id"] for entry in recorded}
+                erased += [d.row_key for d in made if d.id not in there]
+            yield recorded
             for key, error in failed.items():
                 # The others of the batch are recorded; a retry meets only these again.
                 error.place = error.place or f"{app.on.__name__} {key}"

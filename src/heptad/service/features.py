@@ -147,7 +147,8 @@ class Feature:
         keys = " and ".join(map(repr, self.keys))
         parts = [f"{self.op.replace('_', ' ')}{told} of {self.of.title}", f" by {keys}"]
         if isinstance(self.over, Last):
-            parts.append(f" over the last {self.over.n} events")
+            last = "event" if self.over.n == 1 else f"{self.over.n} events"
+            parts.append(f" over the last {last}")
         else:
             long = f" over {format_duration(self.over)}" if self.over else " over all history"
             parts.append(long)

@@ -39,10 +39,13 @@ def decide(
     outcomes: Counter[str] = Counter()
     first: list[Opened] = []
     found: set[str] = set()
-    for batch in platform.decide_each(app, keys=list(keys) or None, between=between):
+    erased: list[str] = []
+    each = platform.decide_each(app, keys=list(keys) or None, between=between, erased=erased)
+    for batch in each:
         outcomes.update(entry.public["outcome"] for entry in batch)
         first += batch[: SHOWN - len(first)]
         found.update(entry.public["row_key"] for entry in batch if keys)
+    found.update(erased if keys else ())
     if keys and len(found) < len(set(keys)):
         missing = next(k for k in keys if k not in found)
         table = platform.app(app).on.__name__
@@ -53,6 +56,7 @@ def decide(
         "app": app,
         "decided": outcomes.total(),
         "outcomes": dict(sorted(outcomes.items())),
+        "erased": len(erased),
         "decisions": [row(platform, entry) for entry in first],
     }
 

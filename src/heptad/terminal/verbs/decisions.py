@@ -35,6 +35,9 @@ def decide(
 def _decided(data: dict[str, Any]) -> None:
     show.show_table(data["decisions"], COLUMNS)
     show.say(f"{data['decided']:,} decisions: {show.cell(data['outcomes'])}")
+    if data["erased"]:
+        rows = "1 row" if data["erased"] == 1 else f"{data['erased']:,} rows"
+        show.say(f"{rows} left out: about persons who are erased")
 
 
 @app.command()
