@@ -148,6 +148,7 @@ class Decisions:
         app: str | None = None,
         subject: str | None = None,
         outcome: str | None = None,
+        until: int | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page:
@@ -158,7 +159,8 @@ class Decisions:
         Args:
             app: only of this application.
             subject: only about this person.
-            outcome: only with this outcome.
+            outcome: only with this outcome, or one of several with commas between.
+            until: only of what had happened by this instant, µs UTC.
             cursor: where the page before ended.
             limit: entries of the page, 1 to 1000.
 
@@ -170,7 +172,11 @@ class Decisions:
         wanted = select(*_COLUMNS).order_by(DecisionRow.place.desc()).limit(limit + 1)
         for name, value in asked.items():
             if value is not None:
-                wanted = wanted.where(getattr(DecisionRow, name) == value)
+                some = value.split(",") if name == "outcome" else [value]
+                wanted = wanted.where(getattr(DecisionRow, name).in_(some))
+        if until is not None:
+            asked["until"] = str(until)
+            wanted = wanted.where(DecisionRow.event_time <= until)
         if cursor is not None:
             wanted = wanted.where(DecisionRow.place < _place(cursor, asked))
         with self._store.read() as connection:

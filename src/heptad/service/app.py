@@ -139,14 +139,46 @@ class Job:
     run: Callable[[Any, str], Mapping[str, Plain]]
 
 
+Form = Literal["stat", "table", "chart", "timeline", "decision", "text", "form"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a page: what it reads, in which form, under which title.
+
+    Args:
+        form: how it is drawn.
+        read: what is read and by which clauses, such as `decisions app=fraud outcome=hold`;
+            of the form `text`, the text itself.
+        title: for people.
+        note: what else is to be known, in a few words.
+        width: columns of twelve that it takes.
+    """
+
+    form: Form
+    read: str
+    title: str
+    note: str = ""
+    width: Literal[3, 4, 6, 8, 12] = 12
+
+
 @dataclass(frozen=True)
 class Page:
-    """A page as data: the question it answers, what it reads and the form it takes."""
+    """A page as data: the question it answers, and what it reads, in one form or in blocks."""
 
     path: str
     question: str
-    reads: Mapping[str, str]
-    form: Literal["stat", "table", "chart", "timeline", "decision", "text"] = "table"
+    reads: Mapping[str, str] = field(default_factory=dict)
+    form: Form = "table"
+    blocks: Sequence[Block] = ()
+
+    def parts(self) -> list[Block]:
+        """Return the page as blocks; one for each read where none is declared."""
+        plain = [
+            Block(self.form, text if what == "text" else f"{what} {text}", what.capitalize())
+            for what, text in self.reads.items()
+        ]
+        return [*self.blocks, *plain]
 
 
 @dataclass(frozen=True)

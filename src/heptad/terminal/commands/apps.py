@@ -29,6 +29,8 @@ def list_apps(platform: Platform) -> dict[str, Any]:
 
 def show_app(platform: Platform, name: str) -> dict[str, Any]:
     """Show one application: what it decides on, reads and answers."""
+    from heptad.terminal.commands.pages import pages_of
+
     app = platform.app(name)
     module = getmodule(app.decide)
     counts = platform.catalog.decisions.counts(name)
@@ -42,7 +44,7 @@ def show_app(platform: Platform, name: str) -> dict[str, Any]:
         "policy": platform.desk.policy(app),
         "features": {n: f.sentence() for n, f in app.features.items()},
         "inputs": list(app.model.inputs) if app.model else [],
-        "pages": [{"path": p.path, "question": p.question} for p in app.pages],
+        "pages": [{"path": p.path, "question": p.question} for p in pages_of(app)],
         "decisions": counts,
         "code": app.code_version(),
     }

@@ -86,11 +86,12 @@ def list_decisions(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     subject: str = "",
     cursor: str = "",
     limit: int = 20,
+    until: str = "",
     purpose: str = "",
     role: str = "",
     who: str = "",
 ) -> dict[str, Any]:
-    """List decisions, newest first.
+    """List decisions, newest first; until an instant, only of what had happened by then.
 
     Those of persons without a basis for the purpose are left out.
     """
@@ -101,6 +102,7 @@ def list_decisions(  # noqa: PLR0913, PLR0917 - what a list is chosen by
         subject=subject or None,
         cursor=cursor or None,
         limit=limit,
+        until=parse_instant(until) if until else None,
     )
     found = platform.log.stored(e.id for e in page.entries)
     asked = {"app": app, "outcome": outcome, "subject": subject}

@@ -7,14 +7,16 @@ from collections import Counter
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.app import Block, Page
 from heptad.service.explaining import explain
-from heptad.standards.errors import ContractError, UnknownName, suggest
+from heptad.standards.errors import ContractError, HeptadError, UnknownName, suggest
 from heptad.standards.time import day, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from heptad.runtime import Platform
+    from heptad.service.app import App
     from heptad.service.records import Opened
 
     Read = Callable[..., Any]
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 MOST = 2_000
 """Decisions that a chart by reason counts, the latest."""
 _PAGE = 500
+OVERVIEW = "overview"
+"""Path of the page that every application has."""
 
 
 def show_page(
@@ -37,16 +41,59 @@ def show_page(
         UnknownName: if the application declares no such page.
         ContractError: if the page reads what cannot be read in its form.
     """
-    pages = {page.path: page for page in platform.app(name).pages}
+    app = platform.app(name)
+    pages = {page.path: page for page in pages_of(app)}
     if path not in pages:
         raise UnknownName(f"{name} has no page {path!r}.", got=path, do=suggest(path, pages))
     page = pages[path]
-    own = platform.app(name).purpose
-    with platform.reviewing(
-        "page", own, purpose=purpose or None, role=role, who=who, app=name, page=path
-    ):
+    aim: dict[str, Any] = {"purpose": purpose or None, "role": role, "who": who}
+    with platform.reviewing("page", app.purpose, **aim, app=name, page=path):
         data = {what: read(platform, page.form, what, text) for what, text in page.reads.items()}
-    return {"app": name, "path": path, "question": page.question, "form": page.form, "data": data}
+        blocks = [_block(platform, part) for part in page.parts()]
+    return {
+        "app": name,
+        "title": app.title,
+        "purpose": app.purpose,
+        "path": path,
+        "question": page.question,
+        "form": page.form,
+        "data": data,
+        "blocks": blocks,
+    }
+
+
+def pages_of(app: App) -> list[Page]:
+    """Return the pages of an application: one that all have, then those that it declares."""
+    declared = [page for page in app.pages if page.path != OVERVIEW]
+    own = [page for page in app.pages if page.path == OVERVIEW]
+    return [*(own or [_overview(app)]), *declared]
+
+
+def _overview(app: App) -> Page:
+    """Return the page that an application has without declaring any."""
+    of = f"app={app.name}"
+    blocks = [
+        Block("stat", f"decisions {of}", "Decisions", width=3),
+        Block("stat", f"decisions {of} outcome=approve", "Approved", width=3),
+        Block("stat", f"decisions {of} outcome=refer,hold,challenge", "For a person", width=3),
+        Block("stat", f"decisions {of} outcome=decline", "Declined", width=3),
+        Block("chart", f"decisions {of}", "Decisions by day and outcome", width=8),
+        Block("timeline", f"decisions {of} limit=6", "Latest", width=4),
+        Block("table", f"decisions {of} limit=12", "Latest decisions"),
+        Block("form", f"decide {of}", "Decide a case by hand"),
+    ]
+    return Page(OVERVIEW, app.title, blocks=blocks)
+
+
+def _block(platform: Platform, part: Block) -> dict[str, Any]:
+    """Read one block; one that cannot be read says so and leaves the others alone."""
+    what, _, clauses = part.read.partition(" ")
+    found = {"form": part.form, "title": part.title, "note": part.note, "width": part.width}
+    try:
+        data = part.read if part.form == "text" else read(platform, part.form, what, clauses)
+    except HeptadError as error:
+        return found | {"data": None, "problem": error.to_dict()}
+    return found | {"data": data, "problem": None}
 
 
 def read(platform: Platform, form: str, what: str, text: str) -> Any:
@@ -90,7 +137,8 @@ def _rows(
 
 def _number(platform: Platform, app: str, outcome: str = "") -> dict[str, Any]:
     counts = platform.catalog.decisions.counts(app)
-    value = counts.get(outcome, 0) if outcome else sum(counts.values())
+    some = outcome.split(",") if outcome else list(counts)
+    value = sum(counts.get(name, 0) for name in some)
     return {"value": value, "unit": "decisions"}
 
 
@@ -174,6 +222,13 @@ def _quality(platform: Platform, app: str, metric: str = "auc") -> dict[str, Any
     return {"value": found.get("value"), "unit": metric} | kept
 
 
+def _schema(platform: Platform, app: str) -> dict[str, Any]:
+    """Return what a form asks for to have one row decided: the schema of a row that is posted."""
+    from heptad.terminal.http.document import row_schema
+
+    return {"app": app, "schema": row_schema(platform.app(app).on)}
+
+
 _READS: dict[tuple[str, str], Read] = {
     ("table", "decisions"): _rows,
     ("stat", "decisions"): _number,
@@ -182,5 +237,6 @@ _READS: dict[tuple[str, str], Read] = {
     ("decision", "decisions"): _decision,
     ("table", "model"): _card,
     ("stat", "model"): _quality,
+    ("form", "decide"): _schema,
 }
 """Form and what is read → what reads it."""

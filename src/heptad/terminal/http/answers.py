@@ -131,13 +131,30 @@ class AppInfo(BaseModel):
     code: Hash
 
 
+Form = Literal["stat", "table", "chart", "timeline", "decision", "text", "form"]
+
+
+class BlockData(BaseModel):
+    """A part of a declared page."""
+
+    form: Form
+    title: str
+    note: str
+    width: Literal[3, 4, 6, 8, 12] = Field(description="Columns of twelve.")
+    data: Any = Field(description="As of the page; of a form, {app, schema}.")
+    problem: dict[str, Any] | None = Field(description="Why it cannot be read, if so.")
+
+
 class PageData(BaseModel):
     """What a declared page shows."""
 
     app: str
+    title: str = Field(description="Of the application.")
+    purpose: str
     path: str
     question: str
-    form: Literal["stat", "table", "chart", "timeline", "decision", "text"]
+    form: Form
+    blocks: list[BlockData]
     data: dict[str, Any] = Field(
         description="By read; stat {value, unit}, table [row], chart {x, y, series}, timeline "
         "[{at, kind, text}], decision one explanation, text a text."

@@ -91,8 +91,13 @@ def decisions(
     platform: Opened,
     reader: Reads,
     app: Annotated[str, Query(description="One application.", examples=["fraud"])] = "",
-    outcome: Annotated[str, Query(description="One outcome.", examples=["hold"])] = "",
+    outcome: Annotated[
+        str, Query(description="One outcome, or several with commas.", examples=["hold"])
+    ] = "",
     subject: Annotated[str, Query(description="One subject.", examples=["Customer:42"])] = "",
+    until: Annotated[
+        str, Query(description="What had happened by then, ISO 8601.", examples=["2026-03-01"])
+    ] = "",
     cursor: Annotated[str, Query(description="`cursor` of the page before.")] = "",
     limit: Annotated[int, Query(ge=1, le=500, description="Most decisions.")] = 50,
 ) -> DecisionPage:
@@ -102,8 +107,9 @@ def decisions(
     are listed for a review only: under the purpose audit or legal.
     """
     told = reader.of(platform, app)
-    arguments = {"app": app, "outcome": outcome, "subject": subject, "cursor": cursor}
-    return DecisionPage(**run(platform, "decisions.list", arguments | {"limit": limit} | told))
+    arguments = {"app": app, "outcome": outcome, "subject": subject, "until": until}
+    more = {"cursor": cursor, "limit": limit}
+    return DecisionPage(**run(platform, "decisions.list", arguments | more | told))
 
 
 @router.get("/decisions/{decision}", response_model_exclude_unset=True)

@@ -29,6 +29,7 @@ TAGS = [
     {"name": "tables", "description": "What tables declare and hold; rows posted to them."},
     {"name": "decisions", "description": "Applications, and what they decided and why."},
     {"name": "reads", "description": "Features, lineage, models, loads and the log."},
+    {"name": "console", "description": "What the console draws its pages from."},
     {"name": "service", "description": "Health and metrics."},
 ]
 _DECIMAL = r"^-?\d+(\.\d+)?$"

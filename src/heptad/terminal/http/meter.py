@@ -23,8 +23,8 @@ LARGEST_BODY = 8 << 20
 MOST_AT_ONCE = 256
 """Requests that may be under way at once; more are told to come back."""
 _METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
+_FRESH = (b"cache-control", b"no-store")
 HEADERS = (
-    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
@@ -58,7 +58,7 @@ class Meter:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                message["headers"] = _headed(message.get("headers", ()))
             await send(message)
 
         self.running += 1
@@ -79,6 +79,13 @@ class Meter:
         if length.isdigit() and int(length) > LARGEST_BODY:
             return problem(too_large())
         return None
+
+
+def _headed(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers with ours; what says nothing of it is not to be kept."""
+    headers = [*given, *HEADERS]
+    kept = any(name.lower() == _FRESH[0] for name, _ in headers)
+    return headers if kept else [*headers, _FRESH]
 
 
 def _bounded(receive: Receive) -> Receive:
