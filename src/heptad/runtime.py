@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from heptad.engine.local.duck import Duck
     from heptad.ingest.report import LoadReport, RowsReport
     from heptad.security.access import Entry
+    from heptad.security.ledger import Ledger
     from heptad.service.app import App
     from heptad.service.deciding import Asked
     from heptad.service.features import Feature
@@ -112,8 +113,10 @@ class Platform:
         apps: Iterable[App],
     ) -> None:
         from heptad.engine.local.owner import Owner
+        from heptad.engine.local.probe import refuse_network
         from heptad.sources.config import read_project
 
+        refuse_network(path)
         self.path, self.role, self.purpose, self.who = path, role, purpose, who
         self._lock = threading.Lock()
         self.apps = discover() | {app.name: app for app in apps}
@@ -140,9 +143,8 @@ class Platform:
         from heptad.engine.local.disk import refusals
         from heptad.engine.local.duck import Duck
         from heptad.engine.local.lake import Lake
+        from heptad.engine.local.room import SMALL, Room
         from heptad.engine.local.seals import Seals
-        from heptad.engine.local.segments import Segments
-        from heptad.security.ledger import Ledger
         from heptad.security.places import open_keys
         from heptad.service.desk import Desk
         from heptad.service.intake import Intake
@@ -151,6 +153,8 @@ class Platform:
         from heptad.sources.config import revealed
 
         engine = self.project.engine
+        self.room = Room(self.path, engine.low_water)
+        self.room.rescue()
         self._seals = Seals(self.path)
         with refusals("The project was not opened"):
             self._seals.begin()
@@ -167,16 +171,9 @@ class Platform:
         self.lake = Lake(self.path / "tables", clock=self.clock)
         self._engine = Duck(self.path, memory_limit=engine.memory, threads=engine.threads)
         self._sessions = threading.local()
-        settings = self.catalog.settings
         self._wind()
-        self._segments = Segments(self.path / "log" / "decisions")
-        ledger = Ledger(
-            self._segments,
-            self.keys.signing_key(),
-            self.project.security.origin,
-            floor=settings.log_floor,
-        )
-        self.log: DecisionLog = DecisionLog(ledger, self.catalog, self.keys)
+        ledger = self._open_ledger()
+        self.log: DecisionLog = DecisionLog(ledger, self.catalog, self.keys, self._mended_ledger)
         self.loading = Loading(
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
@@ -193,6 +190,7 @@ class Platform:
             self.guard,
         )
         self.intake = Intake(self.apps, self.loading, self.reads, self.desk, self.log)
+        self.room.keep(SMALL)
         for table in {*self.tables, *self.lake.names()}:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
@@ -209,6 +207,24 @@ class Platform:
         self.access = open_access_log(folder, self.keys, origin, self.catalog.settings, self.clock)
         standings = Standings(self.lake, lambda: self.duck)
         self.guard = Guard(self.access, standings, self.catalog.loads.arrival)
+
+    def _open_ledger(self, floor: int | None = None) -> Ledger:
+        """Open the decision log, of which `floor` records are known to be there."""
+        from heptad.engine.local.segments import Segments
+        from heptad.security.ledger import Ledger
+
+        self._segments = Segments(self.path / "log" / "decisions", floor=floor)
+        least = max(self.catalog.settings.log_floor, floor or 0)
+        origin = self.project.security.origin
+        return Ledger(self._segments, self.keys.signing_key(), origin, floor=least)
+
+    def _mended_ledger(self) -> Ledger:
+        """Return the decision log, opened again if the disk refused an append to it."""
+        if not self._segments.broken:
+            return self.log.ledger
+        self.room.rescue()
+        self._segments.close()
+        return self._open_ledger(len(self._segments))
 
     def trace(self) -> None:
         """Record what features, models and applications are made from, where it has changed."""
@@ -249,6 +265,7 @@ class Platform:
         Raises:
             Busy: if another process holds the project.
             InputError: if heptad.toml is missing or wrong.
+            Refused: if the folder is on a network file system.
         """
         folder = Path(path).resolve()
         return cls(folder, role=role, purpose=purpose, who=who, clock=clock, apps=apps)
@@ -323,7 +340,12 @@ class Platform:
             plan: only say what would happen.
             history: rows known after `known_after`, though the source was loaded before.
             progress: told (what, share done).
+
+        Raises:
+            DiskFull: if too little space is left to write.
         """
+        if not plan:
+            self.room.require()
         return self.loading.load(source, plan=plan, history=history, progress=progress)
 
     def store(
@@ -335,7 +357,11 @@ class Platform:
             table: name of the table.
             rows: plain values by field name; amounts as decimal text, instants as ISO 8601.
             source: what they are said to come from.
+
+        Raises:
+            DiskFull: if too little space is left to write.
         """
+        self.room.require()
         return self.loading.load_rows(table, rows, source=source)
 
     def accept(
@@ -348,6 +374,7 @@ class Platform:
             row that was stored before answers its first decision, and a correction or deletion of
             a known row opens none.
         """
+        self.room.require()
         return self.intake.accept(table, rows)
 
     def decide_one(
@@ -371,6 +398,7 @@ class Platform:
             Conflict: if the idempotency key was used for another request.
             UnknownName: if there is no row of that key.
         """
+        self.room.require()
         return self.intake.decide_one(self.app(app), row, key, name)
 
     def compact(self, table: str) -> int:
@@ -382,6 +410,7 @@ class Platform:
         Raises:
             UnknownName: if there is no such table, or it has no stored rows.
         """
+        self.room.require()
         return self.loading.compact(self.table(table).__name__)
 
     def read(  # noqa: PLR0913 - what a read is, by name
@@ -641,6 +670,7 @@ class Platform:
             asked: as for `decide`.
             erased: is given the keys of rows that were left out because their person is erased.
         """
+        self.room.require()
         return self.desk.each(
             self.app(app), keys=keys, between=between, latest=latest, asked=asked, erased=erased
         )
@@ -793,6 +823,7 @@ class Platform:
         """
         from heptad.service.training import train
 
+        self.room.require()
         chosen = self.app(app)
         now = self.clock.now()
         until, known = until if until is not None else now, known if known is not None else now

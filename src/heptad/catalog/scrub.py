@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Told = Callable[[str, float], None]
     Read = Callable[[int], None]
 
-RESTORE = "restore it from a backup (`heptad restore`)"
 _TABLES = "tables/*/*.parquet", "tables/*/_month=*/*.parquet"
 _SEALED = 64
 """Characters of a SHA-256 in hexadecimal."""
@@ -37,12 +36,17 @@ _SEALED = 64
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not what it must be: in which store and file, and what to do about it."""
+    """Something that is not what it must be: in which store and file; `told` is a cure of its own."""
 
     store: str
     what: str
     place: str
-    do: str
+    told: str = ""
+
+    @property
+    def do(self) -> str:
+        """The cure."""
+        return self.told or f"restore {self.place} from a backup (`heptad restore`)"
 
 
 @dataclass(slots=True)
@@ -74,9 +78,10 @@ def scrub(folder: Path, progress: Told | None = None) -> Scrubbed:
     report.findings += found
     for check in (_data_files, _models):
         report.findings += check(folder, catalog, told)
-    floor = next((int(v) for n, v in catalog.get("settings", ()) if n == "log_floor"), None)
+    floor = next((v for n, v in catalog.get("settings", ()) if n == "log_floor"), "")
+    known = int(floor) if str(floor).isdigit() else None
     for log in sorted((folder / "log").glob("*/")):
-        report.findings += _log(log, floor if log.name == "decisions" else None, told)
+        report.findings += _log(log, known if log.name == "decisions" else None, told)
     report.findings += [*_keys(folder / "keys"), *_rows(folder / "rows")]
     report.findings += _quarantine(folder / "quarantine")
     report.findings = list(dict.fromkeys(report.findings))
@@ -93,7 +98,7 @@ def _sealed_files(folder: Path, told: Read) -> Iterator[Finding]:
     """Compare the files whose digests were taken when the project was closed."""
     try:
         for name in Seals(folder).damaged(told):
-            yield Finding("sealed files", "is gone, or not what it was", name, RESTORE)
+            yield Finding("sealed files", "is gone, or not what it was", name)
     except HeptadError as error:
         yield _told_by("sealed files", error)
 
@@ -112,11 +117,14 @@ def _catalog(path: Path) -> tuple[list[Finding], dict[str, list[Any]]]:
         with closing(_reading(path)) as db:
             return [], {name: db.execute(sql).fetchall() for name, sql in asked.items()}
     except sqlite3.DatabaseError as failed:
-        return [Finding("catalog", str(failed), path.name, RESTORE)], {}
+        return [Finding("catalog", str(failed), path.name)], {}
 
 
 def _reading(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
+    # Damaged text must not stop the search for damage.
+    db.text_factory = lambda text: text.decode("utf-8", "replace")
+    return db
 
 
 def _whole(path: Path) -> tuple[list[Finding], str | None]:
@@ -129,9 +137,9 @@ def _whole(path: Path) -> tuple[list[Finding], str | None]:
             said = [row[0] for row in db.execute("PRAGMA integrity_check(20)")]
             lost = db.execute("PRAGMA foreign_key_check").fetchall()
     except sqlite3.DatabaseError as error:
-        return [Finding(store, str(error), path.name, RESTORE)], path.name
+        return [Finding(store, str(error), path.name)], path.name
     wrong = [line for line in said if line != "ok"] + [f"{row[0]} lacks {row[2]}" for row in lost]
-    return [Finding(store, line, path.name, RESTORE) for line in wrong[:20]], path.name
+    return [Finding(store, line, path.name) for line in wrong[:20]], path.name
 
 
 def _data_files(folder: Path, catalog: dict[str, list[Any]], told: Read) -> Iterator[Finding]:
@@ -141,14 +149,14 @@ def _data_files(folder: Path, catalog: dict[str, list[Any]], told: Read) -> Iter
         with suppress(OSError):
             told(path.stat().st_size)
         if not _holds(path, named_digest(path.name)) and path.exists():
-            yield Finding(f"table {table}", "other bytes than were stored", path.name, RESTORE)
+            yield Finding(f"table {table}", "other bytes than were stored", path.name)
     for table, name, size, sha256, dropped in catalog.get("data_files", ()):
         home = folder / "tables" / table
         if not (home / name).exists():
             if dropped is None or not (home / "_released.json").exists():
-                yield Finding(f"table {table}", "missing", name, RESTORE)
+                yield Finding(f"table {table}", "missing", name)
         elif named_digest(name) != sha256 or (home / name).stat().st_size != size:
-            yield Finding(f"table {table}", "not what the catalog says", name, RESTORE)
+            yield Finding(f"table {table}", "not what the catalog says", name)
 
 
 def _models(folder: Path, catalog: dict[str, list[Any]], told: Read) -> Iterator[Finding]:
@@ -161,7 +169,7 @@ def _models(folder: Path, catalog: dict[str, list[Any]], told: Read) -> Iterator
             told(path.stat().st_size)
         if not _holds(path, path.stem):
             what = "other bytes than were registered" if path.exists() else "missing"
-            yield Finding("models", what, name, RESTORE)
+            yield Finding("models", what, name)
 
 
 def _holds(path: Path, sha256: str) -> bool:
@@ -212,10 +220,10 @@ def _quarantine(folder: Path) -> Iterator[Finding]:
             continue
         except (ArrowException, OSError) as error:
             said = str(error).partition("\n")[0]
-            yield Finding(f"quarantine {path.parent.name}", said, path.name, RESTORE)
+            yield Finding(f"quarantine {path.parent.name}", said, path.name)
 
 
 def _told_by(store: str, error: HeptadError) -> Finding:
     """Return what a store itself says of its damage."""
     what = error.what if error.got is None else f"{error.what} {json.dumps(str(error.got))}"
-    return Finding(store, what, error.place, error.do or RESTORE)
+    return Finding(store, what, error.place, error.do)

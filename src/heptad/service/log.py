@@ -30,9 +30,22 @@ class DecisionLog:
     """Records decisions once, durably, and reads them back.
 
     The ledger is the truth; the index is rebuilt from it whenever it is behind.
+
+    Args:
+        ledger: holds the decisions.
+        catalog: holds their index.
+        keys: seal and open them.
+        mended: opens the ledger again after the disk refused an append to it.
     """
 
-    def __init__(self, ledger: Ledger, catalog: Catalog, keys: KeyStore) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        catalog: Catalog,
+        keys: KeyStore,
+        mended: Callable[[], Ledger] | None = None,
+    ) -> None:
+        self._mended = mended or (lambda: ledger)
         self.ledger, self.index = ledger, catalog.decisions
         self._settings, self._versions, self._keys = catalog.settings, catalog.versions, keys
         self._lock, self._torn = threading.Lock(), False
@@ -55,6 +68,7 @@ class DecisionLog:
         """
         with self._lock:
             if self._torn:
+                self.ledger = self._mended()
                 self._catch_up()
                 self._torn = False
             try:

@@ -113,10 +113,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """How much of the machine the engine may take."""
+    """How much of the machine the engine may take, and must leave.
+
+    Attributes:
+        memory: most memory of the query engine, for example "1GB".
+        threads: most threads of a query.
+        low_water: free bytes of the disk below which nothing is written.
+    """
 
     memory: str = "1GB"
     threads: int = 2
+    low_water: int = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +269,7 @@ def parse_project(
         clock=project.read("clock", None, lambda v: parse_instant(str(v))),
         allow=tuple(_folder(project, home, place) for place in project.texts("allow")),
         sources=_sources(root, tables),
-        engine=_engine(_section(root, "engine", ("memory", "threads"))),
+        engine=_engine(_section(root, "engine", ("memory", "threads", "low_water"))),
         serve=_serve(_section(root, "serve", ("host", "port"))),
         security=_security(_section(root, "security", _SECURITY)),
         retention=_retention(_section(root, "retention", ("decisions", "quarantine"))),
@@ -324,7 +331,24 @@ def _engine(section: Section) -> Engine:
             memory,
             'write memory = "1GB"',
         )
-    return Engine(memory, section.integer("threads", Engine().threads, least=1, most=256))
+    threads = section.integer("threads", Engine().threads, least=1, most=256)
+    return Engine(memory, threads, _low_water(section))
+
+
+def _low_water(section: Section) -> int:
+    """Read a size of the disk, such as "256MB"."""
+    text = section.text("low_water", "")
+    if not text:
+        return Engine().low_water
+    if not _MEMORY.fullmatch(text):
+        raise section.error(
+            "[engine]: low_water is a number and a unit.",
+            "low_water",
+            text,
+            'write low_water = "256MB"',
+        )
+    number, unit = re.split(r"(?<=\d)\s?(?=\D)", text)
+    return int(number) << {"k": 10, "m": 20, "g": 30, "t": 40}[unit[0].lower()]
 
 
 def _serve(section: Section) -> Serve:

@@ -122,6 +122,8 @@ class Busy(HeptadError):
     """A resource is taken or full for now; the same call may succeed later."""
 
     code, status, exit = "busy", 503, 7
+    retry_s: ClassVar[int] = 1
+    """After how many seconds the same call may be made again."""
 
 
 class Corrupt(HeptadError):

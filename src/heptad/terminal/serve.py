@@ -15,6 +15,7 @@ import anyio.to_thread
 import uvicorn
 
 from heptad.engine.local.owner import Owner, socket_path
+from heptad.engine.local.room import LARGE
 from heptad.runtime import Platform
 from heptad.standards.errors import Busy, InputError, Refused
 from heptad.terminal import show
@@ -66,6 +67,7 @@ def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> N
             do=f"use it as it is: every command goes through it; or stop it with `kill {holder}`",
         )
     with Platform.open(project, clock=clock) as platform:
+        platform.room.keep(LARGE)
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
         if not is_loopback(host) and not api_keys(platform).all():
             raise Refused(

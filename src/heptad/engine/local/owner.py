@@ -48,8 +48,6 @@ class Owner:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             except BlockingIOError:
                 os.close(descriptor)
                 return False
@@ -57,6 +55,10 @@ class Owner:
                 os.close(descriptor)
                 raise
         self._descriptor = descriptor
+        with suppress(OSError):
+            # The lock is what counts; on a full disk nobody is told who holds it.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         _held.add(self)
         return True
 

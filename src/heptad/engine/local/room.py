@@ -10,16 +10,16 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from heptad.standards.errors import Busy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BALLAST = 64 << 20
-"""Bytes of the ballast file."""
-NEEDED = 16 << 20
+SMALL, LARGE = 2 << 20, 64 << 20
+"""Bytes of the ballast: enough to open every store, and what a server keeps beside that."""
+NEEDED = 1 << 20
 """Free bytes with which every store can be opened."""
 FILE = "ballast"
 _BLOCK = 1 << 20
@@ -28,8 +28,7 @@ _BLOCK = 1 << 20
 class DiskFull(Busy):
     """Too little space is left to write; reads go on, and writes do once there is space again."""
 
-    code = "disk-full"
-    retry_s: ClassVar[int] = 30
+    code, retry_s = "disk-full", 30
 
 
 class Room:
@@ -43,7 +42,7 @@ class Room:
     def __init__(self, folder: Path, low: int) -> None:
         self._folder, self.low = folder, low
         self._ballast = folder / FILE
-        self._keeping = False
+        self._size = 0
 
     @property
     def free(self) -> int:
@@ -73,18 +72,18 @@ class Room:
                 do="free some space, then send it again; nothing has to be restarted",
                 place=str(self._folder),
             )
-        if self._keeping and not self.ballast:
-            self.keep()
+        if self.ballast < self._size:
+            self.keep(self._size)
 
-    def keep(self) -> None:
-        """Make the ballast file, now or once there is space for it."""
-        self._keeping = True
-        if self.ballast or self.free < self.low + BALLAST:
+    def keep(self, size: int) -> None:
+        """Make the ballast file of so many bytes, now or once there is space for it."""
+        self._size = size
+        if self.ballast >= size or self.free < self.low + size:
             return
         fresh = self._ballast.with_name(f".{FILE}.fresh")
         try:
             with fresh.open("wb") as file:
-                _allocate(file.fileno())
+                _allocate(file.fileno(), size)
                 os.fsync(file.fileno())
             fresh.replace(self._ballast)
         except OSError:
@@ -100,13 +99,13 @@ class Room:
         return True
 
 
-def _allocate(descriptor: int) -> None:
+def _allocate(descriptor: int, size: int) -> None:
     """Take the ballast's bytes from the disk."""
     try:
-        os.posix_fallocate(descriptor, 0, BALLAST)
+        os.posix_fallocate(descriptor, 0, size)
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
             raise
         # Not zeros: a compressing file system would keep none of them.
-        for _ in range(BALLAST // _BLOCK):
+        for _ in range(size // _BLOCK):
             os.write(descriptor, os.urandom(_BLOCK))

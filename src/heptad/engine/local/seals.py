@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from heptad.engine.local.disk import digest, write_durably
+from heptad.engine.local.disk import digest, remove_durably, write_durably
 from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
@@ -73,14 +73,18 @@ class Seals:
 
         Raises:
             Corrupt: if a file is not what it was when the project was closed, or is gone.
-            OSError: if the disk refuses.
+            OSError: if the disk refuses even to remove a file.
         """
         closed, self._seals = self._read()
         if closed:
             wrong = list(self._wrong(lambda name: not name.startswith(_LATER)))
             if wrong:
                 raise _changed(wrong)
-            self._write(closed=False)
+            try:
+                self._write(closed=False)
+            except OSError:
+                # A full disk still lets go of a file, and must not keep a project closed.
+                remove_durably(self._path)
 
     def end(self) -> None:
         """Take the digests of all files, once every store is closed.

@@ -83,6 +83,11 @@ class Segments:
     def __len__(self) -> int:
         return self._stop
 
+    @property
+    def broken(self) -> bool:
+        """Whether every append is refused until the log is opened again."""
+        return bool(self._broken)
+
     def __enter__(self) -> Self:
         return self
 

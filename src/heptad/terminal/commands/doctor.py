@@ -160,9 +160,9 @@ def _scrubbed(folder: Path, progress: Told | None) -> Iterator[Check]:
     """Every byte of every store."""
     from heptad.catalog.scrub import scrub
 
-    found = scrub(folder, progress)
-    yield _check("scrub", not found.findings, f"{found.files:,} files, {found.size:,} bytes read",
-                 "see what follows")  # fmt: skip
-    for finding in found.findings:
-        where = f"{finding.store}: {finding.place}" if finding.place else finding.store
-        yield _check(where, False, finding.what, finding.do)
+    report = scrub(folder, progress)
+    read = f"{report.files:,} files, {report.size:,} bytes read"
+    yield _check("scrub", True, f"{read}, {len(report.findings)} findings")
+    for finding in report.findings:
+        found = f"{finding.place}: {finding.what}" if finding.place else finding.what
+        yield _check(finding.store, False, found, finding.do)

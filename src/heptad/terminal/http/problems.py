@@ -62,7 +62,7 @@ class Unreadable(HeptadError):
 
 def problem(error: HeptadError) -> JSONResponse:
     """Return an error as a response."""
-    headers = {"Retry-After": "1"} if isinstance(error, Busy) else {}
+    headers = {"Retry-After": str(error.retry_s)} if isinstance(error, Busy) else {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(error.to_dict(), error.status, headers, MEDIA)
