@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from heptad.catalog import Catalog
     from heptad.catalog.models import Model
     from heptad.engine.local.duck import Duck
+    from heptad.engine.local.worker import Answer
     from heptad.ingest.report import LoadReport, RowsReport
     from heptad.security.access import Entry
     from heptad.security.ledger import Ledger
@@ -542,6 +543,42 @@ class Platform:
         own = {self.apps[n].purpose for e in entries if (n := str(e.public["app"])) in self.apps}
         with self.reviewing("decisions", own.pop() if len(own) == 1 else "") as access:
             return access.reviewed(self.apps, entries)
+
+    def explore(  # noqa: PLR0913 - what a question is, by name
+        self,
+        sql: str,
+        t: int | None = None,
+        k: int | None = None,
+        *,
+        limit: int = 1_000,
+        purpose: str | None = None,
+        role: str = "",
+        who: str = "",
+    ) -> Answer:
+        """Answer a question in SQL over the declared tables; see `heptad.service.exploring`.
+
+        Args:
+            sql: one SELECT.
+            t: what had happened by then, microseconds.
+            k: what was known by then, microseconds.
+            limit: most rows of the answer.
+            purpose: why; the platform's own by default, "" to see personal values masked.
+            role: in which role; the platform's own by default.
+            who: the account that asks; the platform's own by default.
+
+        Raises:
+            Refused: if it is more than a question, or purpose and role do not allow it.
+            InputError: if it cannot be answered.
+            Busy: if it takes more than a question may.
+        """
+        from heptad.engine.local.worker import Limits
+        from heptad.service.exploring import explore
+
+        limits = Limits(rows=limit)
+        asked: dict[str, Any] = {"sql": sql, "t": t, "k": k}
+        with self.guard.reading("explore", **self._reader(role, purpose, who), **asked) as access:
+            reads = self.reads.under(access)
+            return explore(sql, self.tables, reads, access, self.keys, t=t, k=k, limits=limits)
 
     def features(self, names: Iterable[str]) -> list[Feature]:
         """Find features by `app.name`.

@@ -88,6 +88,19 @@ class Reads:
         most = "" if limit is None else f" LIMIT {int(limit)}"
         return self.queries.arrow(f"SELECT * FROM ({sql}){beyond} ORDER BY {order}{most}")
 
+    def columns(
+        self,
+        table: type[Table],
+        names: Sequence[str],
+        t: int | None,
+        k: int | None,
+        *,
+        limit: int,
+    ) -> pa.Table:
+        """Read some columns of the rows that held at t as known at k, in no order."""
+        sql = read_sql(table, self.stored(table).relation, t=t, k=k, columns=names)
+        return self.queries.arrow(f"SELECT * FROM ({sql}) LIMIT {int(limit)}")
+
     def compute(
         self, features: Sequence[Feature], versions: Mapping[str, int] | None = None
     ) -> Callable[[Spine], dict[str, pa.Array]]:

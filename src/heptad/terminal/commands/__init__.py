@@ -64,6 +64,7 @@ COMMANDS: dict[str, str] = {
     "tables.quarantine": "pictures:table_quarantine",
     "runs": "pictures:list_runs",
     "config": "upkeep:show_config",
+    "explore": "exploring:explore",
     "access.list": "access:list_accesses",
     "access.verify": "access:verify_accesses",
     "keys.issue": "access:issue_key",

@@ -175,7 +175,7 @@ def _lineage(data: dict[str, Any]) -> None:
             show.say(graph["note"])
 
 
-export = typer.Typer(help="Give data to others.", no_args_is_help=True)
+export = typer.Typer(help="Give data to others.")
 app.add_typer(export, name="export")
 
 
