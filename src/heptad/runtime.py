@@ -196,7 +196,41 @@ class Platform:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
+        self._prepare_erasing()
         self.trace()
+
+    def _prepare_erasing(self) -> None:
+        """Name every store that holds something of persons, and end erasures that were begun."""
+        from heptad.service import holders
+        from heptad.service.erasing import Erasing
+        from heptad.service.refused import QuarantineHolder
+
+        catalog, loading = self.catalog, self.loading
+        tables = holders.TablesHolder(self.tables, loading, self.reads, self.keys)
+        origins = [source.origin for source in self.project.sources]
+        self.erasing = Erasing(
+            self.path,
+            holders=[
+                tables,
+                QuarantineHolder(loading),
+                holders.CatalogHolder(catalog),
+                holders.ModelsHolder(catalog, tables),
+                holders.RowsHolder(self.path / "rows", self.clock),
+                holders.LogHolder(catalog),
+                holders.AccessHolder(self.access),
+                holders.SourcesHolder(self.path, origins, tables),
+                holders.WorkHolder(),
+                holders.KeysHolder(self.keys),
+            ],
+            values=tables.values,
+            catalog=catalog,
+            keys=self.keys,
+            loading=loading,
+            log=self.log,
+            access=self.access,
+            types=sorted({t.subject_type() for t in self.tables.values()} - {""}),
+        )
+        self.erasing.recover()
 
     def _guard_reads(self) -> None:
         """Open the access log, and let nobody read but through it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heptad import __version__
+from heptad.catalog.blanking import Blanking
 from heptad.catalog.decisions import Decisions
 from heptad.catalog.erasures import Erasures
 from heptad.catalog.keys import KeyStore
@@ -69,6 +70,7 @@ class Catalog:
         self.keys = KeyStore(store)
         self.decisions = Decisions(store, self.versions)
         self.erasures = Erasures(store)
+        self.blanking = Blanking(store)
         if not read_only:
             self.settings.begin(__version__)
 

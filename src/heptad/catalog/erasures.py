@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
-from heptad.catalog.schema import ErasureRow, HoldRow
+from heptad.catalog.schema import DecisionRow, ErasureRow, HoldRow
 from heptad.standards.errors import Conflict, ContractError, Refused
 from heptad.standards.time import format_instant
 
@@ -165,6 +165,12 @@ class Erasures:
         with self._store.read() as connection:
             wanted = _ERASURES.where(ErasureRow.subject == subject).order_by(ErasureRow.id)
             return [Erasure(*row) for row in connection.execute(wanted)]
+
+    def decisions(self, subject: str) -> int:
+        """Count the decisions about a person."""
+        wanted = select(func.count()).where(DecisionRow.subject == subject)
+        with self._store.read() as connection:
+            return int(connection.execute(wanted).scalar_one())
 
     def recent(self, limit: int = 50) -> list[Erasure]:
         """Return erasures, the last one first."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from heptad.catalog import compacting, recovering
@@ -22,7 +23,7 @@ from heptad.sources.readers import files_of, reader
 from heptad.standards.errors import Busy, UnknownName, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from heptad.catalog.catalog import Catalog
     from heptad.catalog.loads import Known, Load
@@ -173,6 +174,12 @@ class Loading:
         """Merge the small files of a table, between loads; see `compacting.compact`."""
         with self._lock:
             return compacting.compact(self.catalog, self.lake, table)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no load run in the block, and none begin; one that runs is waited for."""
+        with self._lock:
+            yield
 
     def close(self) -> None:
         """Free the engine."""

@@ -33,7 +33,7 @@ def retry(loading: Loading, path: Path) -> LoadReport:
     """Load those rows of a quarantine file that pass now; see `Loading.retry`."""
     reading = Refused(loading.quarantine, path)
     origin = reading.origin
-    source = _source(loading, origin)
+    source = source_of(loading, origin)
     known = "mapped" if "known_time" in source.map else origin.known
     if known == "mapped" and "known_time" not in source.map:
         known = "arrival"
@@ -108,7 +108,7 @@ class _Again(Run):
         """Leave what is known of the source's columns as it is."""
 
 
-def _source(loading: Loading, origin: Origin) -> Source:
+def source_of(loading: Loading, origin: Origin) -> Source:
     """Return the binding as it is now."""
     for source in loading.project.sources:
         if source.name == origin.source and source.table == origin.table:

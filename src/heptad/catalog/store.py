@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from heptad.catalog import databases, upgrade
 from heptad.catalog.faults import translated
-from heptad.standards.errors import Conflict, Corrupt, Refused
+from heptad.standards.errors import Busy, Conflict, Corrupt, Refused
 from heptad.standards.time import SystemClock
 
 if TYPE_CHECKING:
@@ -124,6 +124,23 @@ class Store:
     def after_commit(self, act: Callable[[], None]) -> None:
         """Call `act` when the transaction that this thread is in has become durable."""
         self._waiting.append(act)
+
+    def purge(self) -> None:
+        """Write a SQLite file anew, so that nothing removed is left in it or in its log.
+
+        PostgreSQL keeps removed values until its own VACUUM and archive let go of them.
+
+        Raises:
+            Busy: if a reader keeps the log.
+        """
+        if self.path is None:
+            return
+        with self._lock, translated(), self._writer.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            raw.execute("VACUUM")  # type: ignore[union-attr]
+            ((busy, _, _),) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # type: ignore[union-attr]
+        if busy:
+            raise Busy("A reader keeps the catalog's log.", do="run the command again")
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -292,6 +292,13 @@ class Quarantine:
             self._keys.dispose([origin.key])
         return removed
 
+    def forget(self, path: Path) -> int:
+        """Remove a file that is damaged, and every key that it may have been sealed under."""
+        stem = _named(Origin(path.parent.name, "", int(path.stem), "", ()), 0)
+        path.unlink()
+        _sync(path.parent)
+        return max(1, self._keys.dispose(self._keys.disposables(stem)))
+
     def sweep(self) -> int:
         """Destroy the keys of loads whose refused rows are no longer there; return how many.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,12 @@ class DecisionLog:
                 # The ledger may hold what the index lacks.
                 self._torn = True
                 raise
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no decision be recorded in the block."""
+        with self._lock:
+            yield
 
     def answered(self, name: str, body: str) -> Opened | None:
         """Return the decision that answered a request before, or None.
