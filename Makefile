@@ -24,7 +24,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 dev: $(VENV)/.dev
 
 $(VENV)/.dev: pyproject.toml constraints.txt
-	@scripts/install $(PYTHON) $(VENV) '.[demo,postgres,dev]' && touch $@ $(VENV)/.installed
+	@scripts/install $(PYTHON) $(VENV) '.[demo,geo,postgres,dev]' && touch $@ $(VENV)/.installed
 
 system:
 	@scripts/system

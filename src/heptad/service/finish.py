@@ -34,6 +34,39 @@ def deviation(n: int, total: int, squares: int) -> float | None:
         return float((Decimal(above) / Decimal(below)).sqrt())
 
 
+def slope(state: Sequence[int]) -> float | None:
+    """Slope of the least-squares line per day, from sums over whole seconds, all exact.
+
+    Args:
+        state: count, sum of seconds, and as 128-bit pairs (high, low) the sum of values, of
+            squared seconds and of seconds times values.
+
+    Returns:
+        The slope, rounded once; None where fewer than two instants differ.
+    """
+    n, x = state[0], state[1]
+    y, xx, xy = (wide(state[i], state[i + 1]) for i in (2, 4, 6))
+    below = n * xx - x * x
+    return None if below == 0 else (n * xy - x * y) * 86_400 / below
+
+
+def entropy(n: int, logs: int, scale: int) -> float:
+    """Shannon entropy in bits from n and the sum of c · log2(c) in 2^-scale."""
+    from heptad.service.programs import log_of
+
+    return (log_of(n) - logs) / (n << scale)
+
+
+def scaled(high: int, low: int, bits: int) -> float:
+    """Return a 128-bit number of 2^-bits as float64, rounded once."""
+    return wide(high, low) / (1 << bits)
+
+
+def wide(high: int, low: int) -> int:
+    """Return a 128-bit number from its halves; `low` may come as int64 bits."""
+    return (high << 64) | (low & (2**64 - 1))
+
+
 def finish(op: str, state: Sequence[int | None]) -> int | float | None:
     """Finish one aggregate.
 

@@ -55,8 +55,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("since", 1, "any", "integer", "seconds",
                  "Whole seconds from the latest row that has a value to t."),
         Operator("distinct", 2, "any", "integer", "values",
-                 "Different values: exact up to 256, beyond a HyperLogLog estimate with a "
-                 "standard error of 1.6 %."),
+                 "Different values, counted exactly."),
         Operator("percentile", 2, "number", "integer", "",
                  "The smallest value that at least a fraction q of the values do not exceed.",
                  ("q",)),

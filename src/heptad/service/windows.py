@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heptad.engine.sql.expressions import to_sql
+from heptad.engine.sql.expressions import sql_text, to_sql
 from heptad.engine.sql.identifiers import literal, quote
 from heptad.service.asof import versions_sql
 from heptad.service.features import Feature, Last, parts_of, steps_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from heptad.standards import Field, Table
+    from heptad.standards.expression import Expression
 
 STATE_COLUMNS = {"mean": 2, "share": 2, "rate": 2, "spread": 3}
 """Operators whose value is finished from several integers; all others have one column."""
@@ -67,6 +68,29 @@ def plan(
     return [_Query(group, tables, own, span).plan() for group in groups.values()]
 
 
+def events_sql(
+    features: Sequence[Feature],
+    tables: Callable[[type[Table]], Stored],
+    span: tuple[int, int],
+    masks: Mapping[str, Expression],
+) -> str:
+    """Return SQL of the events that any window of features of one table and key may hold.
+
+    The relation `spine` has the keys asked about, a column per entity, and `_code`, a number for
+    each.
+
+    Args:
+        features: of one table and one key.
+        tables: gives the stored versions of a table.
+        span: least and greatest `_t` of the spine.
+        masks: name → condition, given as a column of truth values.
+
+    Returns:
+        Columns `_code`, `_id`, `_us`, `_from`, `_to`, what the operators read, and the masks.
+    """
+    return _Query(features, tables, None, span).events(masks)
+
+
 class _Query:
     """Builds the one query of features that share a table, a key and the kind of window."""
 
@@ -81,7 +105,7 @@ class _Query:
         self.features, self.tables = features, tables
         self.table, self.keys = features[0].table, features[0].keys
         self.entities = features[0].entities
-        self.counted = isinstance(features[0].over, Last)
+        self.counted = any(isinstance(f.over, Last) for f in features)
         self.is_own = own is self.table
         self.converted = sorted({(f.of.name, f.into) for f in features if f.into})
         self.edges = list(dict.fromkeys((f.delay, f.every) for f in features))
@@ -101,14 +125,24 @@ class _Query:
         )
         return Plan(sql, columns)
 
+    def events(self, masks: Mapping[str, Expression]) -> str:
+        """SQL of the events with the number of their key."""
+        on = " AND ".join(f"e._key{n} = s.{quote(name)}" for n, name in enumerate(self.entities))
+        read = dict.fromkeys(c.name for f in self.features for c in f.of.columns())
+        chosen = "".join(f", e.{quote(name)}" for name in read)
+        tests = "".join(
+            f", coalesce({sql_text(mask)}, false) AS {quote(name)}" for name, mask in masks.items()
+        )
+        return (
+            f"WITH {self._events()} SELECT s._code, e._id, e._us, e._from, "
+            f"coalesce(e._to, {2**63 - 1}) AS _to{chosen}{tests} FROM e JOIN spine s ON {on}"
+        )
+
     def _needed(self) -> list[str]:
         """Physical columns of the events that the aggregates read."""
         names: dict[str, None] = {}
         for feature in self.features:
-            columns = feature.of.columns()
-            if len(columns) != 1:
-                raise ContractError(f"{feature.op} cannot be taken of {feature.of.title}.")
-            names[columns[0].name] = None
+            names.update(dict.fromkeys(column.name for column in feature.of.columns()))
             for name in sorted(feature.where.columns()) if feature.where is not None else ():
                 names[name] = None
             if feature.into and isinstance(feature.of, Money):
