@@ -358,6 +358,31 @@ def test_a_file_again_under_any_name_changes_nothing(empty):
         assert world.versions(Payment) == stored
 
 
+def test_a_row_as_it_stood_before_its_correction(empty):
+    """Delivered again, it corrects back where the source tells no known_time; else it is known."""
+    old, new = payment("p1", 1, 100), payment("p1", 1, 999)
+    more = [payment(f"p{n}", 2, n) for n in range(2, 6)]
+    with Fresh(empty, START + day) as world:
+        for n, row in enumerate((old, new, new, old)):
+            world.clock.set(START + (n + 1) * day)
+            world.file("feed", Payment, [row, *more[:n]])
+        seen = [world.reads(Payment, None, START + n * day + hour)[0]["amount"] for n in range(5)]
+        assert seen == [100, 100, 999, 999, 100]
+        assert len(world.versions(Payment)) == 3 + 3
+        world.clock.set(START + 8 * day)
+        world.post(Payment, [new])
+        world.post(Payment, [old])
+        assert world.reads(Payment, None, None)[0]["amount"] == 100
+        world.check_reads([(None, START + n * day + hour) for n in range(9)])
+    with Fresh(empty, START + day) as world:
+        later = payment("p1", 1, 999, known=3600)
+        for n, row in enumerate((old, later, later, old)):
+            world.clock.set(START + (n + 1) * day)
+            world.file("mapped", Payment, [row, *more[:n]])
+        assert world.reads(Payment, None, None)[0]["amount"] == 999
+        assert len(world.versions(Payment)) == 2 + 3
+
+
 def test_an_earlier_version_that_comes_later_takes_its_place(empty):
     """A source may hand over today's version first and yesterday's afterwards."""
     points = [("a", "m", START + hour, START + n * second) for n in range(9)]
