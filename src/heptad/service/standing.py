@@ -88,6 +88,13 @@ class Standings:
         self._known: dict[tuple[str, str, Basis], tuple[int, int, Standing]] = {}
         self._old: deque[str] = deque()
 
+    def forget(self) -> None:
+        """Ask again for all, whatever is known."""
+        with self._lock:
+            for _, _, standing in self._known.values():
+                self._drop(standing.name)
+            self._known.clear()
+
     def version(self) -> int:
         """Return the version of the table Consent."""
         self._lake.create(Consent)
