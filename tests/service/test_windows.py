@@ -81,6 +81,11 @@ FEATURES = list(named({
     "merchant_rate": rate(Label.fraud, by=Label.payment.merchant, over=minute, delay=2 * second),
 }).values())  # fmt: skip
 
+PLACES = [
+    (413_851_000, 21_734_000), (413_900_000, 21_800_000), (-338_688_000, 1_512_093_000),
+    (413_851_000, 21_734_100),
+]  # fmt: skip
+
 seconds = st.integers(0, 40).map(lambda s: s * second // 2)
 payment = st.fixed_dictionaries({
     "id": st.sampled_from([f"p{i}" for i in range(12)]),
@@ -91,7 +96,8 @@ payment = st.fixed_dictionaries({
     "amount": st.integers(0, 10**12),
     "currency": st.sampled_from(["EUR", "USD"]),
     "status": st.sampled_from(["authorised", "declined"]),
-})  # fmt: skip
+    "place": st.sampled_from([(None, None), *PLACES]),
+}).map(lambda row: row | dict(zip(("place_lat", "place_lon"), row.pop("place"))))  # fmt: skip
 label = st.fixed_dictionaries({
     "id": st.sampled_from([f"l{i}" for i in range(6)]),
     "event_time": seconds,

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from operator import sub
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.features import Feature, Last
-from heptad.service.finish import finish
-from heptad.standards import Money, Path
+from heptad.service.finish import entropy, finish
+from heptad.standards import Money, Path, Place
 from heptad.standards.evaluate import compile_row
 from heptad.standards.model import Rate
 from heptad.standards.money import exponent
@@ -117,9 +119,7 @@ def _exchanged(feature: Feature, row: Row, tables: Rows, k: int) -> int | None:
 def _window(feature: Feature, tables: Rows, ask: Ask) -> list[Row]:
     """Return the events of the window, in order."""
     table, key = feature.table, feature.table.key.name
-    edge = ask.t - feature.delay
-    if feature.every:
-        edge = edge // feature.every * feature.every
+    edge = _edge(feature, ask.t)
     asked = ask.key if isinstance(ask.key, tuple) else (ask.key,)
     rows = [
         row
@@ -135,6 +135,12 @@ def _window(feature: Feature, tables: Rows, ask: Ask) -> list[Row]:
     if feature.over is not None:
         return [row for row in rows if row["event_time"] > edge - feature.over]
     return rows
+
+
+def _edge(feature: Feature, t: int) -> int:
+    """Return the instant at which the window ends."""
+    edge = t - feature.delay
+    return edge // feature.every * feature.every if feature.every else edge
 
 
 def _reached(by: Field | Path, row: Row, tables: Rows, k: int) -> Any:
@@ -153,22 +159,33 @@ def _reached(by: Field | Path, row: Row, tables: Rows, k: int) -> Any:
 
 def _read(feature: Feature, rows: list[Row], t: int) -> Any:
     """Apply the operator to the rows of the window."""
-    name = _operand(feature)
-    whole = sum(row[name] is not None for row in rows)
-    held = [row for row in _chosen(feature, rows) if row[name] is not None]
-    values = [row[name] for row in held]
+    whole = [row for row in rows if _of(feature, row) is not None]
+    held = [row for row in _chosen(feature, rows) if _of(feature, row) is not None]
+    values = [_of(feature, row) for row in held]
     n = len(values)
     if feature.op in ("count", "total"):
         return n if feature.op == "count" else sum(values)
     if feature.op == "share":
-        return n / whole if whole else None
+        return n / len(whole) if whole else None
+    if feature.op == "streak":
+        return _streak(feature, whole)
+    if feature.op == "decayed":
+        return _decayed(feature, held, _edge(feature, t))
     if not values or feature.op == "since":
         return (t - max(row["event_time"] for row in held)) // second if held else None
     if feature.op == "spread":
         return finish("spread", [n, sum(values), sum(v * v for v in values)])
     if feature.op in ("mean", "rate"):
         return float(Fraction(sum(values), n))
-    return _one(feature.op, values)
+    return _varied(feature, held, values)
+
+
+def _of(feature: Feature, row: Row) -> Any:
+    """Return the value that the operator is applied to; a place is a pair."""
+    if not isinstance(feature.of, Place):
+        return row[_operand(feature)]
+    pair = tuple(row[column.name] for column in feature.of.columns())
+    return None if None in pair else pair
 
 
 def _one(op: str, values: list[Any]) -> Any:
@@ -176,3 +193,97 @@ def _one(op: str, values: list[Any]) -> Any:
     if op in ("smallest", "largest"):
         return min(values) if op == "smallest" else max(values)
     return values[-1] if op == "latest" else values[0]
+
+
+def _varied(feature: Feature, held: list[Row], values: list[Any]) -> Any:
+    """Apply the operators of order and variety to at least one value, in order of time."""
+    n, common = len(values), _by_frequency(values)
+    times = [row["event_time"] for row in held]
+    if feature.op == "percentile":
+        return sorted(values)[max(1, -(-n * round(feature.argument("q") * 10**6) // 10**6)) - 1]
+    if feature.op == "previous":
+        k = feature.argument("k")
+        return values[-1 - k] if n > k else None
+    if feature.op == "sequence":
+        return values[-feature.argument("n") :]
+    if feature.op == "entropy":
+        from heptad.service.programs import LOG_SCALE, log_of
+
+        return entropy(n, sum(log_of(values.count(v)) for v in common), LOG_SCALE)
+    if feature.op == "gap":
+        return max(map(sub, times[1:], times)) // second if n > 1 else None
+    if feature.op == "trend":
+        return _trend([Fraction(us // second) for us in times], values)
+    if feature.op in ("distinct", "top", "most_common"):
+        lists = {"distinct": len(common), "most_common": common[0]}
+        return lists[feature.op] if feature.op in lists else common[: feature.argument("n")]
+    if isinstance(feature.of, Place):
+        return _placed(feature, times, values)
+    return _one(feature.op, values)
+
+
+def _by_frequency(values: list[Any]) -> list[Any]:
+    """Return the different values, most frequent first; ties go to the one met last."""
+    last = {value: n for n, value in enumerate(values)}
+    return sorted(last, key=lambda value: (-values.count(value), -last[value]))
+
+
+def _streak(feature: Feature, rows: list[Row]) -> int:
+    """Count the last rows in a row of which `where` is true."""
+    kept = [bool(_chosen(feature, [row])) for row in rows]
+    return kept[::-1].index(False) if False in kept else len(kept)
+
+
+def _decayed(feature: Feature, held: list[Row], edge: int) -> float:
+    """Add up the values, halved for every half-life in steps of 1/1024."""
+    half, amount = feature.argument("half"), 0
+    for row in held:
+        age = edge - row["event_time"]
+        weight = round(2.0 ** (40 - age % half * 1024 // half / 1024)) >> age // half
+        amount += weight * (_of(feature, row) if feature.of.kind == "integer" else 1)
+    return amount / 2**40
+
+
+def _trend(seconds: list[Fraction], values: list[int]) -> float | None:
+    """Slope of the least-squares line, per day."""
+    n, center = len(values), sum(seconds) / len(values)
+    below = sum((x - center) ** 2 for x in seconds)
+    middle = Fraction(sum(values), n)
+    above = sum((x - center) * (y - middle) for x, y in zip(seconds, values, strict=True))
+    return float(above / below * 86_400) if below else None
+
+
+def _placed(feature: Feature, times: list[int], places: list[tuple[int, int]]) -> Any:
+    """Apply the operators of places to at least one place, in order of time."""
+    from heptad.engine.local.kernel.geometry import leg
+
+    if feature.op == "distance":
+        return sum(leg(*a, *b) for a, b in pairwise(places)) / 1000
+    if feature.op == "moved":
+        return leg(*places[0], *places[-1]) / 1000
+    if feature.op == "speed":
+        apart = times[-1] - times[-2] if len(times) > 1 else 0
+        return leg(*places[-2], *places[-1]) * 1000 / apart if apart else None
+    if feature.op == "inside":
+        return _inside(places[-1], feature.argument("fence"))
+    if feature.op == "near":
+        points = feature.argument("layer")
+        most = feature.argument("metres") * 1000
+        return any(
+            leg(*places[-1], *point) <= most for point in zip(points.lats, points.lons, strict=True)
+        )
+    from h3.api.basic_int import latlng_to_cell
+
+    size = feature.argument("resolution")
+    return len({latlng_to_cell(lat / 1e7, lon / 1e7, size) for lat, lon in places})
+
+
+def _inside(place: tuple[int, int], fence: Any) -> bool:
+    """Tell whether a ray to the east crosses the ring an odd number of times."""
+    lat, lon = place
+    ring = list(zip(fence.lats, fence.lons, strict=True))
+    crossed = 0
+    for (a, x), (b, y) in zip(ring, [ring[-1], *ring[:-1]], strict=True):
+        if (a > lat) != (b > lat):
+            crossed += lon < x + Fraction((y - x) * (lat - a), b - a)
+    return crossed % 2 == 1
