@@ -252,13 +252,16 @@ class SourcesHolder:
 
 
 class WorkHolder:
-    """What a running process keeps in the folder: its lock, its socket, data spilled from memory.
+    """What a running process keeps in the folder: lock, socket, ballast, data spilled from memory.
 
     Spilled data lie there while a query runs, and are removed when it ends or, after a kill, when
     the project is opened next.
     """
 
-    name, covers = "working files", (".duck/*", "heptad.sock", "owner.lock", "seals.json")
+    name, covers = (
+        "working files",
+        ("ballast", ".duck/*", "heptad.sock", "owner.lock", "seals.json"),
+    )
     lets_go = False
 
     def held(self, person: Person) -> list[Holding]:  # noqa: ARG002 - nothing stays there

@@ -9,7 +9,17 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from heptad import __version__
-from heptad.terminal.http import console, decisions, document, manual, problems, reads, site, tables
+from heptad.terminal.http import (
+    console,
+    decisions,
+    document,
+    manual,
+    problems,
+    reads,
+    site,
+    subjects,
+    tables,
+)
 from heptad.terminal.http.access import Caller, Opened
 from heptad.terminal.http.meter import Meter, exposition
 from heptad.terminal.http.schemas import Health
@@ -33,7 +43,14 @@ def public(platform: Platform) -> FastAPI:
     app.state.platform = platform
     app.add_middleware(Meter)
     problems.install(app)
-    for part in (tables.router, decisions.router, console.router, reads.router, router):
+    for part in (
+        tables.router,
+        decisions.router,
+        console.router,
+        reads.router,
+        subjects.router,
+        router,
+    ):
         app.include_router(part)
     document.install(app, platform)
     app.add_api_route("/docs", _manual, include_in_schema=False, response_class=HTMLResponse)

@@ -30,6 +30,7 @@ TAGS = [
     {"name": "decisions", "description": "Applications, and what they decided and why."},
     {"name": "reads", "description": "Features, lineage, models, loads and the log."},
     {"name": "console", "description": "What the console draws its pages from."},
+    {"name": "subjects", "description": "Persons: what is held of them, and erasing it."},
     {"name": "service", "description": "Health and metrics."},
 ]
 _DECIMAL = r"^-?\d+(\.\d+)?$"

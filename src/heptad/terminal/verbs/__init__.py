@@ -1,6 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs of the command line, declared on the application of `heptad.terminal.cli`."""
 
-from heptad.terminal.verbs import access, data, decisions, exploring, features, project, service
+from heptad.terminal.verbs import (
+    access,
+    data,
+    decisions,
+    exploring,
+    features,
+    project,
+    service,
+    subjects,
+)
 
-__all__ = ["access", "data", "decisions", "exploring", "features", "project", "service"]
+__all__ = ["access", "data", "decisions", "exploring", "features", "project", "service", "subjects"]
