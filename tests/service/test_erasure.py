@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heptad.apps.fraud import app as fraud
-from heptad.standards.errors import UnknownName
+from heptad.standards.errors import Conflict, UnknownName
 from heptad.terminal.commands.decisions import decide
 from heptad.testing.scratch import project
 
@@ -67,6 +67,16 @@ def test_deciding_says_how_many_rows_it_left_out(platform: Platform) -> None:
         decide(platform, "fraud", keys=["p1", "p9"])
     platform.keys.of([WHO], revive=True)
     assert decide(platform, "fraud")["erased"] == 0
+
+
+def test_one_row_about_an_erased_person_is_refused_by_name(platform: Platform) -> None:
+    platform.keys.of([WHO])
+    platform.keys.destroy(WHO)
+    with pytest.raises(Conflict, match="Payment p1 is about is erased"):
+        platform.decide_one("fraud", key="p1")
+    with pytest.raises(UnknownName, match="no row"):
+        platform.decide_one("fraud", key="p9")
+    assert platform.decide_one("fraud", key="p0").public["row_key"] == "p0"
 
 
 def test_a_person_who_came_back_is_decided_on_again(platform: Platform) -> None:

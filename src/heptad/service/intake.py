@@ -153,7 +153,9 @@ class Intake:
         asked = {
             k: p.asked for k, p in zip(keys, group, strict=True) if p.asked and isinstance(k, str)
         }
-        found = self._made(app, [k for k in keys if isinstance(k, str)], asked)
+        erased: list[str] = []
+        found = self._made(app, [k for k in keys if isinstance(k, str)], asked, erased)
+        found |= {key: _erased(name, key) for key in erased}
         return [found.get(k, _no_row(name, k)) if isinstance(k, str) else k for k in keys]
 
     def _stored(self, table: str, parts: Sequence[Sequence[Row]]) -> list[RowsReport]:
@@ -186,25 +188,33 @@ class Intake:
         return self._reads.opened(declared, report) if declared.state else report.opened
 
     def _made(
-        self, app: App, keys: Sequence[str], asked: Mapping[str, Asked] | None = None
+        self,
+        app: App,
+        keys: Sequence[str],
+        asked: Mapping[str, Asked] | None = None,
+        erased: list[str] | None = None,
     ) -> dict[str, Opened | BaseException]:
         """Decide rows by their keys; where one fails, each by itself."""
         try:
-            return self._all_made(app, keys, asked)
+            return self._all_made(app, keys, asked, erased)
         except HeptadError as error:
             if len(keys) == 1:
                 return {keys[0]: error}
         found: dict[str, Opened | BaseException] = {}
         for key in keys:
-            found |= self._made(app, [key], asked)
+            found |= self._made(app, [key], asked, erased)
         return found
 
     def _all_made(
-        self, app: App, keys: Sequence[str], asked: Mapping[str, Asked] | None
+        self,
+        app: App,
+        keys: Sequence[str],
+        asked: Mapping[str, Asked] | None,
+        erased: list[str] | None,
     ) -> dict[str, Opened | BaseException]:
         if not keys:
             return {}
-        each = self._desk.each(app, keys=keys, asked=asked)
+        each = self._desk.each(app, keys=keys, asked=asked, erased=erased)
         return {str(entry.public["row_key"]): entry for batch in each for entry in batch}
 
 
@@ -276,6 +286,14 @@ def _plain(value: object) -> str:
 def _when(entry: Opened) -> tuple[int, str]:
     """Decisions of one application are told in the order of their rows."""
     return int(entry.public["event_time"]), str(entry.public["row_key"])
+
+
+def _erased(table: str, key: str) -> Conflict:
+    return Conflict(
+        f"The person whom {table} {key} is about is erased: nothing is decided about them.",
+        got=key,
+        do="leave the row out; if the person has come back, revive the subject",
+    )
 
 
 def _no_row(table: str, key: str) -> UnknownName:
