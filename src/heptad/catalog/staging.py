@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _RECORD = (1 << FILE_SHIFT) - 1
 _LOOK = 500
 _BATCH = 122_880
+_LONG = 512
+"""Rows with more bytes than this on average are long …"""
+_BYTES = 4 << 20
+"""… and of those the engine is given about so many bytes at once, since it holds them all."""
 _ERASED, _CONFLICT = "erased|", "conflict|"
 
 
@@ -138,10 +142,11 @@ class Staging:
         """Send all rows through the checks; a reader's own error comes out as it was raised."""
         sql = check_sql(self.job.binding, self.job.arrival, "incoming")
         schema = schema_of(self.job.reading.columns)
-        incoming = pa.RecordBatchReader.from_batches(schema, self._watched(self._incoming()))
         try:
-            for batch in self.checked(sql, incoming):
-                self._take(batch)
+            for rows in _runs(self._watched(self._incoming())):
+                incoming = pa.RecordBatchReader.from_batches(schema, rows)
+                for batch in self.checked(sql, incoming):
+                    self._take(batch)
         except Exception:
             if self._failure is not None:
                 raise self._failure from None
@@ -218,6 +223,24 @@ class Staging:
         records = pc.bit_wise_and(lines, _RECORD)
         self.job.refusals.add(reasons, pa.array(files).take(numbers), records, raws)
         self.note(lines, reasons)
+
+
+def _runs(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Divide the rows into runs, one unless they are long."""
+    done = False
+
+    def run() -> Iterator[pa.RecordBatch]:
+        nonlocal done
+        size = 0
+        for batch in batches:
+            yield batch
+            size += batch.nbytes if batch.nbytes > _LONG * batch.num_rows else 0
+            if size >= _BYTES:
+                return
+        done = True
+
+    while not done:
+        yield run()
 
 
 def _all(reason: str, rows: int) -> pa.StringArray:

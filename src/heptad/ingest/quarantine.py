@@ -42,6 +42,8 @@ _ABOUT = b"heptad"
 _NONCE = 12
 _STEM = "quarantine|"
 _ROW_GROUP = 50_000
+_BYTES = 4 << 20
+"""A row may be long: so many bytes of them are written at once, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ class Refusals:
         self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA))
         for counted in pc.value_counts(told[0]).to_pylist():
             self.counts[counted["values"]] += counted["counts"]
-        if sum(batch.num_rows for batch in self._waiting) >= _ROW_GROUP:
+        rows, size = (sum(getattr(b, n) for b in self._waiting) for n in ("num_rows", "nbytes"))
+        if rows >= _ROW_GROUP or size >= _BYTES:
             self._flush()
 
     def close(self) -> None:
