@@ -10,9 +10,9 @@ DEMO ?= demo
 EXTRAS ?= demo
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/numba
 
-.PHONY: demo install dev system check test bench soak format clean
+.PHONY: demo install built console dev system check test bench soak format clean
 
-demo: install
+demo: install built
 	@$(BIN)/python -m heptad.terminal.demo --folder $(DEMO) --seed $(SEED) --size $(SIZE) \
 	    --serve $(SERVE) --real $(REAL) $(if $(DATA),--data $(DATA))
 
@@ -20,6 +20,14 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@scripts/install $(PYTHON) $(VENV) '.[demo]' && touch $@
+
+# The console, built into the package; without npm's packages one sentence says so and all else goes on.
+built: install
+	@$(BIN)/python scripts/console.py
+
+# The same with hot reload, at http://localhost:5173, in front of a `heptad serve` on port 8080.
+console: install
+	@$(BIN)/python scripts/console.py dev
 
 dev: $(VENV)/.dev
 
@@ -40,7 +48,7 @@ check: dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m 'not slow and not soak and not postgres' -n 2
 
-test: dev system
+test: dev system built
 	$(MAKE) check
 	scripts/with-servers $(BIN)/python -m pytest -m '(slow or postgres) and not soak' --durations=15
 	$(BIN)/python -m tests.readme
@@ -48,8 +56,8 @@ test: dev system
 bench: dev
 	$(BIN)/python -m benchmarks all --quick
 
-soak: dev system
+soak: dev system built
 	scripts/with-servers $(BIN)/python -m pytest -m 'soak or slow or postgres' --timeout=3600
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist
+	rm -rf $(VENV) $(DEMO) build dist console/node_modules src/heptad/terminal/console

@@ -186,4 +186,4 @@ def test_without_a_console_a_page_says_how_to_get_it(platform: Platform, tmp_pat
     app.router.routes.pop()
     site.install(app, tmp_path / "absent")
     answer = Client(app).get("/", headers=HTML)
-    assert "make console" in answer.text
+    assert "make built" in answer.text

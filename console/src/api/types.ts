@@ -1,0 +1,84 @@
+// The answers of the API that pages read, as /openapi.json declares them.
+export type Outcome = 'approve' | 'decline' | 'refer' | 'hold' | 'challenge' | 'offer' | 'skip'
+export type Plain = string | number | boolean | null
+export type Tone = '' | 'good' | 'warn' | 'bad' | 'off'
+
+export interface Problem { title: string; status: number; code: string; got?: string | null; do?: string | null; place?: string | null }
+export interface Session { id: string; role: string; purposes: { name: string; sentence: string }[]; version: string; project: string }
+export interface LayerNode { id: string; name: string; note: string; to: string; tone: Tone; sub?: string; spark?: number[] }
+export interface Layer { number: number; name: string; nodes: LayerNode[]; more: number; count: number | null; fresh: string | null; failures: number; failing: string; spark: number[] }
+export interface Overview {
+  name: string; now: string
+  figures: { name: string; value: number; unit: string }[]
+  attention: { tone: 'warn' | 'bad'; where: string; text: string; do: string; to: string; command: string }[]
+  layers: Layer[]; edges: [string, string][]
+}
+export interface Hit { kind: string; name: string; what: string; to: string }
+export interface AppLine { name: string; title: string; on: string; purpose: string; features: number; model: boolean }
+export interface AppInfo {
+  name: string; title: string; on: string; purpose: string; decide: string; module: string; policy: Record<string, Plain>
+  features: Record<string, string>; inputs: string[]; pages: { path: string; question: string }[]; decisions: Record<string, number>; code: string
+}
+export interface Decided { id: string; app: string; on: string; when: string; outcome: Outcome; why: string; erased: boolean }
+export interface DecisionPage { decisions: Decided[]; cursor: string | null; counts: Record<string, number> }
+export interface Explanation {
+  id: string; app: string; title?: string; outcome: Outcome; when: string; erased?: string
+  reasons: { code: string; sentence?: string; numbers?: Record<string, Plain> }[]
+  amounts?: Record<string, string>; subject?: string; on?: string; known?: string; known_after?: string
+  features?: { name: string; value: Plain; unit: string; means: string }[]
+  row?: Record<string, Plain>; score?: { probability: number; points: number | null; lost: { input: string; points: number }[] } | null
+  policy?: Record<string, Plain>; purpose?: string; basis?: string; model?: string; code?: string; code_now?: string
+  definitions_version?: string; tables?: Record<string, number>; environment?: Record<string, string>
+}
+export interface Spot { bins: number[]; low: number; high: number; at: number | null; percentile: number | null; n: number }
+export interface Background {
+  of: number; values: Record<string, Spot>
+  score: (Spot & { outcomes: Record<string, number[]> }) | null
+  changes: { name: string; from: string; to: string; outcome: Outcome }[]
+}
+export interface Proof { index: number; size: number; leaf: string; path: string[]; root: string; checkpoint: string }
+export interface Replay { identical: boolean; decide: Record<string, number>; derive: Record<string, number>; findings: { id: string; step: string; what: string }[] }
+export interface TableLine { table: string; rows: number; version: number | null; bytes: number; kind: 'event' | 'state'; sources: number; what: string }
+export interface TableInfo {
+  table: string; doc: string; kind: string; contract: string; rows: number; size: number; version: number | null
+  fields: { field: string; type: string; unit: string; is: string; means: string }[]
+  versions: { version: number; load: number | null; when: string; rows: number; files: number; bytes: number }[]
+  features: string[]
+}
+export interface Rows { table: string; rows: Record<string, Plain>[]; money: Record<string, string>; after: string | null }
+export interface ColumnProfile {
+  column: string; count: number; missing: number; distinct: number | null; smallest: Plain; largest: Plain; mean: number | null
+  quantiles: Plain[] | null; top: [string, number][] | null; histogram: { edges: number[]; counts: number[] } | null
+  personal: boolean; past: { load: number; when: string; missing: number }[]
+}
+export interface TableQuality { table: string; columns: ColumnProfile[]; drifts: { column: string; note: string; psi: number | null; verdict: string; instant: string }[] }
+export interface TableQuarantine {
+  table: string; total: number; reasons: { reason: string; field: string; rows: number }[]
+  rows: { load: number; reason: string; field: string; sentence: string; source: string; file: string; line: number; raw: string | null }[]
+}
+export interface FeatureLine { name: string; by: string; what: string; unit: string; version: string }
+export interface FeatureCard {
+  name: string; app: string; what: string; unit: string; entity: string; version: string; definition: Record<string, unknown>; model: boolean
+  decisions: number; missing: number; distribution: Spot | null
+  months: { month: string; n: number; low: number; q1: number; median: number; q3: number; high: number }[]
+  models: string[]; apps: string[]
+}
+export interface Parity { app: string; of: number; identical: boolean; derive: Record<string, number>; findings: { id: string; what: string }[] }
+export interface ModelLine { number: number; model: string; app: string; stage: string; trainer: string; auc: string | null; trained: string; sha256: string }
+export interface Figure { value: number; low: number; high: number }
+export interface ModelCard extends ModelLine {
+  bytes: number; approver: string | null; approved: string | null; note: string | null; window: (string | null)[]
+  metrics: Record<'ours' | 'logistic', Record<string, unknown>>
+  features: Record<string, string>; versions: Record<string, number>; settings: Record<string, Plain>
+  events: { event: string; who: string; note: string; when: string }[]
+  card: { input: string; bin: string; points: number; good: number; bad: number }[]
+}
+export interface Graph { nodes: string[]; edges: [string, string, string][]; note: string }
+export interface Lineage { node: string; upstream: Graph; downstream: Graph }
+export interface LoadLine { load: number; source: string; table: string; status: string; when: string; known: string | null; read: number; accepted: number; quarantined: number; version: number | null }
+export interface RunLine { run: number; job: string; date: string; status: string; attempt: number; started: string; seconds: number | null; steps: { name: string; done: boolean }[]; error: string | null }
+export interface LogHead { entries: number; root: string; counts: Record<string, number> }
+export interface BlockData { form: string; title: string; note: string; width: 3 | 4 | 6 | 8 | 12; data: unknown; problem: Problem | null }
+export interface PageData { app: string; title: string; purpose: string; path: string; question: string; blocks: BlockData[] }
+export interface Series { x: string; y: string; series: { name: string; points: [string, number][] }[] }
+export interface Schema { type: string; title: string; description: string; properties: Record<string, { type: string | string[]; description: string; enum?: string[]; format?: string; examples?: unknown[]; pattern?: string }>; required: string[] }

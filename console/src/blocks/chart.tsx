@@ -1,0 +1,66 @@
+// A chart of series over days: bars stacked while there are few days, lines when there are many; always also a table.
+import { useEffect, useRef, useState } from 'react'
+import type { Series } from '../api/types'
+import { outcomeFill, outcomeTone, outcomeWord, Scroll } from '../design/pieces'
+import { compact, dayOf, int, t } from '../i18n'
+
+const H = 240, LEFT = 44, BOTTOM = 24, TOP = 8, MOST = 6
+
+export default function Chart({ data, title }: { data: Series; title: string }) {
+  const [table, setTable] = useState(false)
+  useEffect(() => {
+    const on = (e: KeyboardEvent) => { if (e.key === 't' && !e.metaKey && !e.ctrlKey && !e.altKey && !(e.target as HTMLElement).closest('input,textarea,select,[role=dialog]')) setTable(v => !v) }
+    addEventListener('keydown', on)
+    return () => removeEventListener('keydown', on)
+  }, [])
+  const series = few(data.series)
+  const days = [...new Set(series.flatMap(s => s.points.map(p => p[0])))].sort()
+  const total = series.reduce((n, s) => n + s.points.reduce((m, p) => m + p[1], 0), 0)
+  const sentence = days.length ? t('{total} {what} on {n} days, from {first} to {last}', { total: int(total), what: data.y, n: days.length, first: dayOf(days[0]), last: dayOf(days[days.length - 1]) }) : t('Nothing is there yet.')
+  const at = (name: string, day: string) => series.find(s => s.name === name)?.points.find(p => p[0] === day)?.[1] ?? 0
+  return (
+    <div className="chart">
+      <div className="row" style={{ justifyContent: 'space-between', marginBottom: 6 }}>
+        <div className="legend">{series.map((s, i) => <span key={s.name}><i style={{ background: fill(s.name, i) }} />{outcomeWord(s.name)}</span>)}</div>
+        <button className="ctl" style={{ height: 24 }} aria-pressed={table} onClick={() => setTable(!table)}>{table ? t('As chart') : t('As table')} <kbd aria-hidden>T</kbd></button>
+      </div>
+      {table ? <Scroll label={title}><table><thead><tr><th>{t('Day')}</th>{series.map(s => <th key={s.name} className="r">{outcomeWord(s.name)}</th>)}</tr></thead><tbody>{[...days].reverse().map(d => <tr key={d}><td className="num">{dayOf(d)}</td>{series.map(s => <td key={s.name} className="r">{int(at(s.name, d))}</td>)}</tr>)}</tbody></table></Scroll> : <Drawn series={series} days={days} at={at} sentence={sentence} />}
+      <p className="cap ink3" style={{ marginTop: 6 }}>{sentence}</p>
+    </div>
+  )
+}
+
+const fill = (name: string, i: number) => (outcomeTone(name) || name === 'skip' ? outcomeFill(name) : name === OTHER ? 'var(--c7)' : `var(--c${(i % 6) + 1})`)
+const OTHER = 'other'
+
+/** Keep the largest series; the rest is one. */
+function few(all: Series['series']): Series['series'] {
+  if (all.length <= MOST + 1) return all
+  const size = (s: Series['series'][number]) => s.points.reduce((n, p) => n + p[1], 0)
+  const ordered = [...all].sort((a, b) => size(b) - size(a))
+  const rest = new Map<string, number>()
+  for (const s of ordered.slice(MOST)) for (const [day, n] of s.points) rest.set(day, (rest.get(day) ?? 0) + n)
+  return [...ordered.slice(0, MOST), { name: OTHER, points: [...rest] }]
+}
+
+function Drawn({ series, days, at, sentence }: { series: Series['series']; days: string[]; at: (name: string, day: string) => number; sentence: string }) {
+  const box = useRef<HTMLDivElement>(null)
+  const [w, setW] = useState(640)
+  const [near, setNear] = useState(-1)
+  useEffect(() => { const watch = new ResizeObserver(([e]) => setW(Math.max(220, e.contentRect.width))); if (box.current) watch.observe(box.current); return () => watch.disconnect() }, [])
+  if (!days.length) return <div ref={box} style={{ height: 60 }} />
+  const sums = days.map(d => series.reduce((n, s) => n + at(s.name, d), 0)), top = nice(Math.max(1, ...sums))
+  const step = (w - LEFT - 6) / days.length, x = (i: number) => LEFT + i * step, y = (v: number) => TOP + (1 - v / top) * (H - TOP - BOTTOM)
+  const bar = Math.min(46, Math.max(2, step * 0.66)), every = Math.max(1, Math.ceil(days.length / Math.max(1, Math.floor((w - LEFT) / 74))))
+  return (
+    <div ref={box} onMouseLeave={() => setNear(-1)} onMouseMove={e => setNear(Math.max(0, Math.min(days.length - 1, Math.floor((e.nativeEvent.offsetX - LEFT) / step))))}>
+      <svg width={w} height={H} viewBox={`0 0 ${w} ${H}`} role="img" aria-label={sentence} style={{ maxWidth: '100%' }}>
+        {[0, 0.25, 0.5, 0.75, 1].map(k => <g key={k}><line x1={LEFT} x2={w} y1={y(k * top)} y2={y(k * top)} stroke={k ? 'var(--line)' : 'var(--line-2)'} /><text x={LEFT - 8} y={y(k * top) + 4} textAnchor="end" className="svgt">{compact(k * top)}</text></g>)}
+        {days.map((d, i) => { let under = 0; return <g key={d} opacity={near < 0 || near === i ? 1 : 0.45}>{series.map((s, k) => { const n = at(s.name, d); if (!n) return null; const y0 = y(under); under += n; return <rect key={s.name} x={x(i) + (step - bar) / 2} width={bar} y={y(under)} height={Math.max(0.5, y0 - y(under))} fill={fill(s.name, k)} /> })}{i % every === 0 && <text x={x(i) + step / 2} y={H - 6} textAnchor="middle" className="svgt">{dayOf(d).slice(5)}</text>}</g> })}
+      </svg>
+      {near >= 0 && <div className="tip" style={{ left: Math.min(x(near) + step, w - 150), top: 30 }}><b className="num">{dayOf(days[near])}</b>{series.map((s, k) => at(s.name, days[near]) > 0 && <div key={s.name} className="row num" style={{ gap: 6 }}><i className="dot" style={{ background: fill(s.name, k), borderRadius: 2 }} />{outcomeWord(s.name)}<span className="grow right">{int(at(s.name, days[near]))}</span></div>)}</div>}
+    </div>
+  )
+}
+
+const nice = (v: number) => { const p = 10 ** Math.floor(Math.log10(v)), k = v / p; return (k <= 1 ? 1 : k <= 2 ? 2 : k <= 4 ? 4 : k <= 5 ? 5 : k <= 8 ? 8 : 10) * p }

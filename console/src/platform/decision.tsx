@@ -1,0 +1,186 @@
+// One decision: why, among others, what would have changed it, and the proof that it stands.
+import { useMutation } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import { ArrowRight, BadgeCheck, CircleAlert, RotateCcw, ShieldCheck } from 'lucide-react'
+import { useEffect, useState } from 'react'
+import { call, useCircumstances, useRead } from '../api/client'
+import type { Background, Explanation, Plain, Proof, Replay } from '../api/types'
+import { Card, Empty, Head, Id, Outcome, outcomeFill, outcomeWord, Refused, Scroll, State, When } from '../design/pieces'
+import { Points, Spread } from '../design/pictures'
+import { decimal, instant, int, language, money, percent, said, t } from '../i18n'
+import './decision.css'
+
+const FIRST = 8
+
+export default function DecisionPage() {
+  const { id } = useParams({ strict: false }) as { id: string }
+  const seen = useRead<Explanation>(`decisions/${encodeURIComponent(id)}`, { to: 'engineer', language: language() })
+  return <State q={seen} height={640}>{data => <View data={data} />}</State>
+}
+
+function View({ data }: { data: Explanation }) {
+  const behind = useRead<Background>(`decisions/${data.id}/background`, {}, { enabled: !data.erased })
+  const { purpose } = useCircumstances()
+  const replay = useMutation<Replay, Error>({ mutationFn: () => call(`/v1/decisions/${data.id}/replay`, { method: 'POST', purpose }) })
+  const again = replay.mutate
+  useEffect(() => {
+    const on = (e: KeyboardEvent) => { if (e.key === 'r' && !e.metaKey && !e.ctrlKey && !e.altKey && !(e.target as HTMLElement).closest('input,textarea,select,[role=dialog]')) again() }
+    addEventListener('keydown', on)
+    return () => removeEventListener('keydown', on)
+  }, [again])
+  const amount = Object.values(data.amounts ?? {})[0]
+  return (
+    <>
+      <Head over={<><Outcome name={data.outcome} /><span><When at={data.when} /> UTC</span>{data.known_after && <span>· {t('known after {s}', { s: data.known_after })}</span>}</>}
+        title={<>{said(data.title ?? data.app)}{amount && <>: {amount}</>}</>}
+        aside={!data.erased && <button className="btn primary" disabled={replay.isPending} onClick={() => again()}><RotateCcw size={14} aria-hidden />{replay.isPending ? t('Replaying…') : t('Replay')} <kbd aria-hidden>R</kbd></button>}>
+        <span className="row wrap" style={{ gap: 6 }}>{data.subject && <Link className="link mono" to="/decisions" search={(before: Search) => ({ ...before, subject: data.subject })}>{data.subject}</Link>}{data.on && <><span>·</span><span className="mono">{data.on}</span></>}<span>·</span><Link className="link" to="/apps/$app" params={{ app: data.app }}>{said(data.app)}</Link></span>
+      </Head>
+      {data.erased ? <Card title={t('Erased')}><p>{data.erased}</p><ul className="row wrap" style={{ marginTop: 8 }}>{data.reasons.map(r => <li key={r.code} className="badge">{r.code}</li>)}</ul></Card> : (
+        <div className="grid2">
+          <div className="stack"><Why data={data} /><Values data={data} behind={behind.data} /></div>
+          <div className="stack">
+            {data.score && <Score data={data} behind={behind.data} />}
+            <Changes data={data} behind={behind} />
+            <Proven data={data} replay={replay} />
+          </div>
+        </div>
+      )}
+    </>
+  )
+}
+
+function Why({ data }: { data: Explanation }) {
+  const lost = (code: string) => { const found = data.score?.lost.find(l => code.toLowerCase().endsWith(l.input.toLowerCase())); return found?.points }
+  const most = Math.max(1, ...(data.score?.lost.map(l => l.points) ?? []))
+  const points = data.score?.points
+  return (
+    <Card title={t('Why')} note={points == null ? t('strongest first') : t('strongest first; points lost, of {n}', { n: points })}>
+      <ol className="reasons">{data.reasons.map((r, i) => { const n = lost(r.code); return <li key={r.code}><span className="rank num" aria-hidden>{i + 1}</span><p>{r.sentence ?? r.code}</p><span className="badge mono">{r.code}</span>{n === undefined ? <span /> : <Points value={-n} most={most} />}</li> })}</ol>
+    </Card>
+  )
+}
+
+/** A stored value as people read it: amounts in their currency, instants as instants. */
+export function shown(value: Plain, unit: string): string {
+  if (value === null) return '–'
+  if (typeof value === 'boolean') return value ? t('yes') : t('no')
+  const currency = / minor units$/.test(unit) ? unit.split(' ')[0] : ''
+  if (currency && typeof value === 'number') return money(value, currency)
+  if (unit === 'instant' && typeof value === 'number') return instant(new Date(value / 1000).toISOString())
+  if (unit === 'fraction' && typeof value === 'number') return percent(value)
+  if (typeof value === 'number') return Number.isInteger(value) ? int(value) : decimal(value)
+  return value
+}
+const unitOf = (unit: string) => (/ minor units$/.test(unit) ? unit.split(' ')[0] : unit === 'fraction' || unit === 'instant' ? '' : unit)
+
+function Values({ data, behind }: { data: Explanation; behind?: Background }) {
+  const [all, setAll] = useState(false)
+  const used = data.features ?? []
+  const strange = (name: string) => { const spot = behind?.values[name]; return spot?.percentile == null ? -1 : Math.abs(spot.percentile - 50) }
+  const ordered = [...used].sort((a, b) => strange(b.name) - strange(a.name))
+  const lines = all ? ordered : ordered.slice(0, FIRST)
+  const row = Object.entries(data.row ?? {}).filter(([, v]) => v !== null)
+  return (
+    <>
+      <Card title={t('Values among other decisions')} plain note={behind ? t('the last {n} of {app}; least usual first', { n: int(behind.of), app: data.app }) : t('reading…')}
+        aside={used.length > FIRST && <button className="ctl" style={{ height: 24 }} onClick={() => setAll(!all)}>{all ? t('Fewer') : t('All {n}', { n: used.length })}</button>}>
+        <Scroll label={t('Values among other decisions')}>
+          <table>
+            <thead><tr><th>{t('Feature')}</th><th className="r">{t('Value')}</th><th>{t('Others')}</th><th className="r">{t('Percentile')}</th></tr></thead>
+            <tbody>{lines.map(f => {
+              const spot = behind?.values[f.name]
+              const edge = spot?.percentile != null && (spot.percentile >= 95 || spot.percentile <= 5)
+              return (
+                <tr key={f.name} title={f.means}>
+                  <td><Link className="strong" to="/features/$name" params={{ name: `${data.app}.${f.name}` }}>{f.name}</Link><div className="cap ink3 means">{f.means}</div></td>
+                  <td className={`r strong ${edge ? 'warn' : ''}`}>{shown(f.value, f.unit)} <span className="ink3 cap">{f.value === null ? '' : unitOf(f.unit)}</span></td>
+                  <td>{spot ? <Spread spot={spot} tone={edge ? 'var(--warn-fill)' : 'var(--accent)'} /> : <span className="ink3">–</span>}</td>
+                  <td className="r">{spot?.percentile == null ? '–' : Math.round(spot.percentile)}</td>
+                </tr>
+              )
+            })}</tbody>
+          </table>
+        </Scroll>
+      </Card>
+      <Card title={t('The row as it was')} note={data.on}>
+        <dl className="dl">{row.map(([name, value]) => <div key={name} style={{ display: 'contents' }}><dt>{name}</dt><dd className="num">{name.endsWith('_time') && typeof value === 'number' ? instant(new Date(value / 1000).toISOString()) : /^place_(lat|lon)$/.test(name) && typeof value === 'number' ? (value / 1e7).toFixed(5) : ['amount', 'income', 'expenses'].includes(name) && typeof value === 'number' ? money(value, String(data.row?.currency ?? 'EUR')) : String(value)}</dd></div>)}</dl>
+      </Card>
+    </>
+  )
+}
+
+function Score({ data, behind }: { data: Explanation; behind?: Background }) {
+  const score = data.score!
+  const spot = behind?.score
+  const cuts = Object.entries(data.policy ?? {}).filter(([name, v]) => name.endsWith('_points') && typeof v === 'number') as [string, number][]
+  return (
+    <Card title={t('Score')} aside={<span className="cap ink3 num">{t('probability {p}', { p: percent(score.probability) })}</span>}>
+      <div className="row" style={{ alignItems: 'baseline' }}><span className="big">{score.points ?? decimal(score.probability)}</span>{spot?.percentile != null && <span className="ink3">{t('higher than {p} % of {n}', { p: Math.round(spot.percentile), n: int(spot.n) })}</span>}</div>
+      {spot && score.points !== null && <Scale spot={spot} at={score.points} cuts={cuts} />}
+    </Card>
+  )
+}
+
+function Scale({ spot, at, cuts }: { spot: NonNullable<Background['score']>; at: number; cuts: [string, number][] }) {
+  const w = 352, h = 78
+  const low = Math.min(spot.low, ...cuts.map(c => c[1])), high = Math.max(spot.high, ...cuts.map(c => c[1])), wide = high - low || 1
+  const x = (v: number) => 6 + ((v - low) / wide) * (w - 12)
+  const names = Object.keys(spot.outcomes), most = Math.max(1, ...spot.bins), step = (spot.high - spot.low) / spot.bins.length
+  return (
+    <figure>
+      <svg viewBox={`0 0 ${w} ${h + 20}`} width="100%" role="img" aria-label={t('Score {n} among {of} others', { n: at, of: spot.n })} style={{ display: 'block', marginTop: 6 }}>
+        {spot.bins.map((_, i) => {
+          let y = h
+          return names.map(name => { const n = spot.outcomes[name][i], tall = (n / most) * (h - 18); y -= tall; return n > 0 && <rect key={name + i} x={x(spot.low + i * step) + 0.5} width={Math.max(1, x(spot.low + step) - x(spot.low) - 1)} y={y} height={tall} fill={outcomeFill(name)} opacity=".55" /> })
+        })}
+        <line x1={0} x2={w} y1={h} y2={h} stroke="var(--line-2)" />
+        {cuts.map(([name, v]) => <g key={name}><line x1={x(v)} x2={x(v)} y1={10} y2={h} stroke="var(--control)" strokeDasharray="2 3" /><text x={x(v)} y={h + 15} textAnchor="middle" className="svgt">{v}</text></g>)}
+        <line x1={x(at)} x2={x(at)} y1={8} y2={h} stroke="var(--ink)" strokeWidth="2" /><circle cx={x(at)} cy={8} r="4.5" fill="var(--ink)" />
+      </svg>
+      <figcaption className="legend">{names.map(name => <span key={name}><i style={{ background: outcomeFill(name) }} />{outcomeWord(name)}</span>)}</figcaption>
+    </figure>
+  )
+}
+
+function Changes({ data, behind }: { data: Explanation; behind: { data?: Background; error: unknown; isPending: boolean } }) {
+  return (
+    <Card title={t('What would have changed it')} note={t('one value at a time')}>
+      <State q={behind} height={96}>{seen => !seen.changes.length ? <p className="ink2">{data.outcome === 'approve' ? t('It was approved; nothing better was to be had.') : t('No single value within what others have would have.')}</p> : (
+        <ul className="change">{seen.changes.map(c => <li key={c.name}><p className="wraps"><span className="strong">{c.name}</span> <span className="num ink2">{c.from} → </span><span className="num strong">{c.to}</span></p><div className="row" style={{ marginTop: 3 }}><ArrowRight size={14} className="ink3" aria-hidden /><Outcome name={c.outcome} /></div></li>)}</ul>
+      )}</State>
+    </Card>
+  )
+}
+
+function Proven({ data, replay }: { data: Explanation; replay: { data?: Replay; error: Error | null; isPending: boolean } }) {
+  const proof = useRead<Proof>(`decisions/${data.id}/proof`)
+  const r = replay.data
+  const same = data.code === data.code_now
+  return (
+    <Card title={t('Proof')} aside={r && (r.identical ? <span className="badge good"><BadgeCheck size={13} aria-hidden />{t('equal, bit for bit')}</span> : <span className="badge bad"><CircleAlert size={13} aria-hidden />{t('differs')}</span>)}>
+      {replay.error && <Refused error={replay.error} />}
+      {r?.findings.map(f => <p key={f.step} className="bad wraps">{f.step}: {f.what}</p>)}
+      <State q={proof} height={88}>{p => (
+        <dl className="dl">
+          <dt>{t('Replayed')}</dt><dd>{replay.isPending ? t('Replaying…') : r ? t('decided and derived again') : <span className="ink3">{t('press R')}</span>}</dd>
+          <dt>{t('Log entry')}</dt><dd className="num">{t('{n} of {total}', { n: int(p.index + 1), total: int(p.size) })}</dd>
+          <dt>{t('Leaf')}</dt><dd><Id text={p.leaf} label={t('Copy the hash of the leaf')} /></dd>
+          <dt>{t('Path')}</dt><dd className="num">{t('{n} hashes', { n: p.path.length })}</dd>
+          <dt>{t('Root')}</dt><dd><Id text={p.root} label={t('Copy the root hash')} /></dd>
+          <dt>{t('Checkpoint')}</dt><dd className="row end good" style={{ gap: 5 }}><ShieldCheck size={14} aria-hidden /><Link to="/log">{t('signed')}</Link></dd>
+        </dl>
+      )}</State>
+      <dl className="dl sub">
+        <dt>{t('Purpose')}</dt><dd>{said(data.purpose ?? '–')} <span className="ink3">· {said(data.basis ?? '')}</span></dd>
+        <dt>{t('Code')}</dt><dd className="mono">{data.code}{!same && <span className="warn"> {t('changed since')}</span>}</dd>
+        <dt>{t('Definitions')}</dt><dd className="mono">{data.definitions_version}</dd>
+        <dt>{t('Model')}</dt><dd>{data.model ? <Id text={data.model} label={t('Copy the hash of the model')} /> : <span className="ink3">{t('none')}</span>}</dd>
+        <dt>{t('Tables')}</dt><dd>{Object.entries(data.tables ?? {}).map(([name, v]) => <span key={name} className="nowrap"><Link className="link" to="/tables/$table" params={{ table: name }}>{name}</Link> <span className="num ink3">v{v}</span>{'  '}</span>)}</dd>
+        <dt>{t('Known by')}</dt><dd>{data.known ? <When at={data.known} /> : '–'}</dd>
+      </dl>
+      {!data.policy || !Object.keys(data.policy).length ? null : <dl className="dl sub">{Object.entries(data.policy).map(([name, v]) => <div key={name} style={{ display: 'contents' }}><dt>{name}</dt><dd className="num">{typeof v === 'number' ? decimal(v, 6) : String(v)}</dd></div>)}</dl>}
+      {!data.reasons.length && <Empty>{t('No reason was given.')}</Empty>}
+    </Card>
+  )
+}

@@ -1,0 +1,123 @@
+// What stands around every page: sidebar, top bar with instant and purpose, keyboard, tab bar on phones.
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, House, Languages, LayoutGrid, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, Waypoints, type LucideIcon } from 'lucide-react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { useCircumstances, useRead } from '../api/client'
+import type { AppLine, Session } from '../api/types'
+import { Logo } from '../design/pieces'
+import { instant, keep, language, said, t, type Message } from '../i18n'
+
+const Palette = lazy(() => import('./palette'))
+const Controls = lazy(() => import('./controls'))
+const Keys = lazy(() => import('./keys'))
+
+type Place = { name: Message; to: string; icon: LucideIcon; key: string }
+export const START: Place[] = [{ name: 'Home', to: '/', icon: House, key: 'h' }, { name: 'Decisions', to: '/decisions', icon: Scale, key: 'd' }]
+export const PLATFORM: Place[] = [
+  { name: 'Tables', to: '/tables', icon: Table2, key: 't' }, { name: 'Features', to: '/features', icon: Sigma, key: 'f' },
+  { name: 'Models', to: '/models', icon: Boxes, key: 'm' }, { name: 'Lineage', to: '/lineage', icon: Waypoints, key: 'l' }, { name: 'Runs', to: '/runs', icon: Play, key: 'r' },
+]
+export const GOVERN: Place[] = [{ name: 'Decision log', to: '/log', icon: ShieldCheck, key: 'p' }]
+const ALL = [...START, ...PLATFORM, ...GOVERN]
+
+export type Open = '' | 'palette' | 'as_of' | 'purpose' | 'keys'
+
+export function Shell() {
+  const [open, setOpen] = useState<Open>('')
+  const [theme, setTheme] = useState(document.documentElement.dataset.theme ?? 'light')
+  const { as_of, purpose } = useCircumstances()
+  const apps = useRead<{ apps: AppLine[] }>('apps')
+  const session = useRead<Session>('session')
+  const instantButton = useRef<HTMLButtonElement>(null), purposeButton = useRef<HTMLButtonElement>(null)
+  useKeys(setOpen)
+  useEffect(() => { document.documentElement.dataset.theme = theme; keep('theme', theme) }, [theme])
+  const speak = () => { keep('lang', language() === 'zh' ? 'en' : 'zh'); location.reload() }
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">{t('Skip to content')}</a>
+      <aside className="side" aria-label={t('Navigation')}>
+        <Link to="/" className="brand"><Logo />Heptad</Link>
+        <Places label={t('Start')} places={START} />
+        <nav className="nav" aria-label={t('Applications')}>
+          <h2>{t('Applications')}</h2>
+          {apps.data?.apps.map(a => <Link key={a.name} to="/apps/$app" params={{ app: a.name }}><LayoutGrid size={15} strokeWidth={1.8} aria-hidden /><span className="clip">{said(a.title)}</span></Link>)}
+        </nav>
+        <Places label={t('Platform')} places={PLATFORM} head />
+        <Places label={t('Govern')} places={GOVERN} head />
+        <div className="foot"><a className="row" style={{ gap: 6 }} href="/docs"><BookOpen size={13} aria-hidden />{t('Manual of the API')}</a><div className="clip" style={{ marginTop: 4 }}>{session.data ? `${session.data.project} · ${session.data.version} · ${session.data.role}` : ' '}</div></div>
+      </aside>
+      <div style={{ minWidth: 0 }}>
+        <header className="top">
+          <Trail apps={apps.data?.apps ?? []} />
+          <button className="ctl" onClick={() => setOpen('palette')} aria-keyshortcuts="Meta+K Control+K"><Glass size={14} aria-hidden /><span className="vh-s">{t('Search or run a command')}</span><kbd className="hide-s" aria-hidden>⌘K</kbd></button>
+          <button ref={instantButton} className={`ctl ${as_of ? 'on' : ''}`} onClick={() => setOpen('as_of')} aria-haspopup="dialog"><Clock3 size={14} aria-hidden /><span className="vh-s">{t('As of')}</span> <b className="vh-s">{as_of ? instant(as_of).slice(0, 16) : t('now')}</b></button>
+          <button ref={purposeButton} className={`ctl ${purpose ? 'on' : ''}`} onClick={() => setOpen('purpose')} aria-haspopup="dialog"><BadgeCheck size={14} aria-hidden /><span className="vh-s">{t('Purpose')}</span> <b className="vh-s">{purpose ? said(purpose) : t('none')}</b></button>
+          <button className="ctl icon hide-s" aria-label={t('Language')} onClick={speak}><Languages size={15} aria-hidden /></button>
+          <button className="ctl icon" aria-label={theme === 'dark' ? t('Light theme') : t('Dark theme')} onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')}>{theme === 'dark' ? <Sun size={15} aria-hidden /> : <Moon size={15} aria-hidden />}</button>
+        </header>
+        <main id="main" tabIndex={-1}>
+          {as_of && <div className="then" role="status"><Clock3 size={15} aria-hidden />{t('Read as of {at} UTC; what came later is left out.', { at: instant(as_of) })} <Link className="link strong" to="." search={(before: Search) => ({ ...before, as_of: undefined })}>{t('Back to now')}</Link></div>}
+          <Outlet />
+        </main>
+      </div>
+      <nav className="tabbar" aria-label={t('Main')}>
+        {[ALL[0], ALL[1], ALL[2], ALL[3]].map(p => <Link key={p.to} to={p.to} activeOptions={{ exact: p.to === '/' }}><p.icon size={18} strokeWidth={1.8} aria-hidden />{t(p.name)}</Link>)}
+        <button onClick={() => setOpen('palette')}><LayoutGrid size={18} strokeWidth={1.8} aria-hidden />{t('More')}</button>
+      </nav>
+      <Suspense fallback={null}>
+        {open === 'palette' && <Palette close={() => setOpen('')} apps={apps.data?.apps ?? []} show={setOpen} />}
+        {(open === 'as_of' || open === 'purpose') && <Controls what={open} close={() => setOpen('')} anchor={open === 'as_of' ? instantButton : purposeButton} purposes={session.data?.purposes ?? []} />}
+        {open === 'keys' && <Keys close={() => setOpen('')} />}
+      </Suspense>
+    </div>
+  )
+}
+
+function Places({ label, places, head }: { label: string; places: Place[]; head?: boolean }) {
+  return (
+    <nav className="nav" aria-label={label}>
+      {head && <h2>{label}</h2>}
+      {places.map(p => <Link key={p.to} to={p.to} activeOptions={{ exact: p.to === '/', includeSearch: false }}><p.icon size={15} strokeWidth={1.8} aria-hidden />{t(p.name)}</Link>)}
+    </nav>
+  )
+}
+
+/** Where this page lies: its section, and what of it is open. */
+function Trail({ apps }: { apps: AppLine[] }) {
+  const path = useRouterState({ select: s => s.location.pathname })
+  const parts = path.split('/').filter(Boolean).map(decodeURIComponent)
+  const section = ALL.find(p => p.to === `/${parts[0] ?? ''}`)
+  const app = parts[0] === 'apps' ? apps.find(a => a.name === parts[1]) : undefined
+  const names = app ? [said(app.title), ...parts.slice(2)] : [section ? t(section.name) : parts[0] ?? '', ...parts.slice(1)]
+  const last = names.length - 1
+  useEffect(() => { document.title = `${names[last]} · Heptad` })
+  return (
+    <div className="crumb grow">
+      {names.map((name, i) => (
+        <span key={i} className="row clip" style={{ gap: 6 }}>
+          {i > 0 && <ChevronRight size={13} aria-hidden className="hide-s" style={{ flex: 'none' }} />}
+          {i === last ? <b className="clip">{name}</b> : <Link className="hide-s" to={app ? '/apps/$app' : `/${parts[0]}`} params={{ app: parts[1] }}>{name}</Link>}
+        </span>
+      ))}
+    </div>
+  )
+}
+
+/** Keys that work everywhere but in fields: ⌘K and / search, g and a letter go somewhere, ? lists them. */
+function useKeys(show: (open: Open) => void) {
+  const go = useNavigate()
+  useEffect(() => {
+    let pressed = 0
+    const on = (e: KeyboardEvent) => {
+      if ((e.metaKey || e.ctrlKey) && e.key.toLowerCase() === 'k') { e.preventDefault(); show('palette'); return }
+      if (e.metaKey || e.ctrlKey || e.altKey || (e.target as HTMLElement).closest('input,textarea,select,[role=dialog]')) return
+      if (e.key === '/') { e.preventDefault(); show('palette') }
+      else if (e.key === '?') show('keys')
+      else if (e.key === 'g') { pressed = e.timeStamp; return }
+      else if (pressed && e.timeStamp - pressed < 1200) { const place = ALL.find(p => p.key === e.key); if (place) { e.stopImmediatePropagation(); void go({ to: place.to }) } }
+      pressed = 0
+    }
+    addEventListener('keydown', on, true)
+    return () => removeEventListener('keydown', on, true)
+  }, [go, show])
+}
