@@ -120,6 +120,7 @@ class Platform:
         refuse_network(path)
         self.path, self.role, self.purpose, self.who = path, role, purpose, who
         self._lock = threading.Lock()
+        self.upkeep = threading.Lock()
         self.apps = discover() | {app.name: app for app in apps}
         self.tables = tables_of(self.apps.values())
         self.project = read_project(path, self.tables)

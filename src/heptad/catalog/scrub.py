@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Read = Callable[[int], None]
 
 _TABLES = "tables/*/*.parquet", "tables/*/_month=*/*.parquet"
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What SQLite raises about a damaged file; its own messages may quote the damage."""
 _SEALED = 64
 """Characters of a SHA-256 in hexadecimal."""
 
@@ -116,7 +118,7 @@ def _catalog(path: Path) -> tuple[list[Finding], dict[str, list[Any]]]:
     try:
         with closing(_reading(path)) as db:
             return [], {name: db.execute(sql).fetchall() for name, sql in asked.items()}
-    except sqlite3.DatabaseError as failed:
+    except UNREADABLE as failed:
         return [Finding("catalog", str(failed), path.name)], {}
 
 
@@ -136,7 +138,7 @@ def _whole(path: Path) -> tuple[list[Finding], str | None]:
         with closing(_reading(path)) as db:
             said = [row[0] for row in db.execute("PRAGMA integrity_check(20)")]
             lost = db.execute("PRAGMA foreign_key_check").fetchall()
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         return [Finding(store, str(error), path.name)], path.name
     wrong = [line for line in said if line != "ok"] + [f"{row[0]} lacks {row[2]}" for row in lost]
     return [Finding(store, line, path.name) for line in wrong[:20]], path.name

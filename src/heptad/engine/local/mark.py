@@ -49,6 +49,17 @@ def make_folder(folder: Path) -> None:
             sync_folder(place)
 
 
+def mark_anew(folder: Path, count: int) -> None:
+    """Write the mark of a log that was put together from a backup, durably."""
+    (folder / _NAME).unlink(missing_ok=True)
+    mark = Mark(folder, write=True, make=True, fresh=True)
+    try:
+        mark.set(count)
+        mark.sync()
+    finally:
+        mark.close()
+
+
 class Mark:
     """The count of acknowledged records of the log in `folder`.
 

@@ -25,7 +25,7 @@ from heptad.engine.local.segment import (
     segment_name,
     store_offsets,
 )
-from heptad.standards.errors import Busy, Corrupt, UnknownName
+from heptad.standards.errors import Busy, ContractError, Corrupt, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -193,6 +193,26 @@ class Segments:
                     yield group
             except OSError as error:
                 raise _unreadable(segment.path, error) from error
+
+    def extents(self, stop: int) -> list[tuple[Path, int]]:
+        """Return each file that holds records before `stop`, and how many of its bytes do.
+
+        Raises:
+            ContractError: if `stop` lies within one append.
+        """
+        found: list[tuple[Path, int]] = []
+        with self._lock:
+            for segment in self._snapshot():
+                if segment.first >= stop:
+                    break
+                size = segment.size
+                if stop < segment.stop:
+                    group = segment.group_of(stop)
+                    size = segment.positions[group]
+                    if segment.firsts[group] != stop:
+                        raise ContractError("A log is cut between appends only.", got=stop)
+                found.append((segment.path, size))
+        return found
 
     def close(self) -> None:
         """Make the mark durable and let go of the lock; reading still works."""

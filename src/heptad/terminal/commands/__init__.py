@@ -51,6 +51,7 @@ COMMANDS: dict[str, str] = {
     "retention": "upkeep:retention",
     "compact": "upkeep:compact",
     "doctor": "doctor:doctor",
+    "backup": "backups:backup",
     "apps.list": "apps:list_apps",
     "apps.show": "apps:show_app",
     "apps.page": "pages:show_page",
@@ -131,5 +132,5 @@ def _fault(name: str, error: Exception) -> dict[str, Any]:
     return found.to_dict() | {"exit": found.exit}
 
 
-WITH_PROGRESS = frozenset({"load", "doctor"})
+WITH_PROGRESS = frozenset({"load", "doctor", "backup"})
 """Commands that take `progress`."""

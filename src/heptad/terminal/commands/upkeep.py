@@ -32,7 +32,8 @@ def retention(platform: Platform, keep: str = "", apply: bool = False) -> dict[s
         if apply and old:
             # The lake counts its own versions, among them those that merged files.
             keep_versions = platform.lake.version(name) - history[newer - 1].version + 1
-            released = platform.lake.retain(name, keep_versions, pinned)
+            with platform.upkeep:
+                released = platform.lake.retain(name, keep_versions, pinned)
             row |= {"files_removed": released.files, "bytes_freed": released.size}
         found.append(row)
     return {"keep": format_duration(span), "applied": apply, "tables": found}

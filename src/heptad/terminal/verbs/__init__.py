@@ -3,6 +3,7 @@
 
 from heptad.terminal.verbs import (
     access,
+    backups,
     data,
     decisions,
     exploring,
@@ -12,4 +13,14 @@ from heptad.terminal.verbs import (
     subjects,
 )
 
-__all__ = ["access", "data", "decisions", "exploring", "features", "project", "service", "subjects"]
+__all__ = [
+    "access",
+    "backups",
+    "data",
+    "decisions",
+    "exploring",
+    "features",
+    "project",
+    "service",
+    "subjects",
+]

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs about backups: backup, restore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from heptad.terminal import show
+from heptad.terminal.cli import CHECK_FAILED, Json, answer, app
+
+Backups = Annotated[Path, typer.Argument(help="Folder that holds backups of this project.")]
+
+
+@app.command()
+def backup(
+    target: Backups,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Add to the backups there; copy what is new.")
+    ] = False,
+    link: Annotated[
+        bool, typer.Option("--link", help="Share blocks with the project, on the same disk only.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only read every byte of the backups there.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Back the project up, also while it is served; the key-encryption key is never in it."""
+    if check:
+        _check(target, as_json)
+        return
+    where = str(target.absolute())
+    answer("backup", as_json, _made, target=where, incremental=incremental, link=link)
+
+
+def _made(data: dict[str, Any]) -> None:
+    show.show_facts({n: v for n, v in data.items() if n != "tables"})
+    show.say("keep the file kek apart from it: without it nothing sealed can be opened")
+
+
+def _check(target: Path, as_json: bool) -> None:
+    from heptad.catalog.backup import check
+
+    with show.progress_bar(quiet=as_json) as progress:
+        data = check(target.absolute(), progress)
+    if as_json:
+        show.show_json(data)
+    else:
+        show.show_facts(data)
+    if data["damaged"]:
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
+def restore(
+    target: Backups,
+    folder: Annotated[
+        Path, typer.Argument(help="Where the project is to be; nothing may be there.")
+    ],
+    to: Annotated[str, typer.Option(help="As it was stored by this instant (ISO 8601).")] = "",
+    kek: Annotated[Path | None, typer.Option(help="The key-encryption key, kept apart.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a project from a backup, check every byte of it, and only then give it its name."""
+    from heptad.catalog.restoring import restore as restored
+    from heptad.standards.time import parse_instant
+
+    with show.progress_bar(quiet=as_json) as progress:
+        data = restored(
+            target.absolute(),
+            folder.absolute(),
+            to=parse_instant(to) if to else None,
+            kek=kek.absolute() if kek else None,
+            progress=progress,
+        )
+    if as_json:
+        show.show_json(data)
+    else:
+        show.show_facts(data)
+        show.say(f"prove it: heptad -p {folder} replay --all")
