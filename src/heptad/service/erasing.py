@@ -91,7 +91,7 @@ class Erasing:
         """
         with self._lock:
             people = [self.person(name) for name in dict.fromkeys(names)]
-            if any(person.said_in(reason) for person in people):
+            if any(self._known(person).said_in(reason) for person in people):
                 raise ContractError(
                     "The reason names the person, and it is kept.", do="say it in other words"
                 )
