@@ -190,7 +190,8 @@ class World:
         for feature in FEATURES:
             want = []
             for customer, merchant, t, k in points:
-                key = merchant if feature.entity == "Merchant" else customer
+                parts = {"Merchant": merchant, "Customer": customer}
+                key = tuple(parts[entity] for entity in feature.entities)
                 want.append(value(feature, tables, Ask(key, t, k)))
             assert found.column(feature.name).to_pylist() == want, feature.name
 
