@@ -49,6 +49,8 @@ ALLOWED = (SAFE | FAILING | _CLAUSES | _AGGREGATES | _SCALARS) - _NOT_HERE
 
 _NAMED = FUNCTIONS - {"lpad", "rpad"}
 """Functions that the parser has no part of its own for, and that may be called."""
+_WORDS = UNITS | {"all"}
+"""Bare words that may stand where a value does: units of time, and ORDER BY ALL."""
 _CURES: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
     ((exp.UDTF, exp.TableSample, exp.Pivot, exp.Lateral), "read a declared table by its name"),
     ((exp.Lambda, exp.Array, exp.Struct, exp.Bracket), "use plain columns"),
@@ -146,7 +148,7 @@ def _check(node: exp.Expr) -> None:
         raise _refused(node)
     if isinstance(node, exp.With) and node.args.get("recursive"):
         raise Refused("A question cannot be recursive.", do="leave RECURSIVE out")
-    if isinstance(node, exp.Var) and node.name.casefold() not in UNITS:
+    if isinstance(node, exp.Var) and node.name.casefold() not in _WORDS:
         raise Refused(f"A question cannot use {node.name[:60]} here.", do="write a value")
     if isinstance(node, exp.DataType) and (node.this not in TYPES or node.args.get("nested")):
         raise Refused(
@@ -178,7 +180,11 @@ def _reads(tree: exp.Expr, tables: Mapping[str, Sequence[str]]) -> dict[str, lis
             chosen.append(folded[name.casefold()])
         elif name.casefold() not in views:
             raise UnknownName(f"There is no table {name!r}.", got=name, do=suggest(name, tables))
-    named = {identifier.name.casefold() for identifier in tree.find_all(exp.Identifier)}
+    named = {
+        identifier.name.casefold()
+        for identifier in tree.find_all(exp.Identifier)
+        if not isinstance(identifier.parent, exp.Table)
+    }
     whole = any(_is_all(star) for star in tree.find_all(exp.Star))
     return {
         table: [c for c in tables[table] if whole or c.casefold() in named]
