@@ -144,8 +144,10 @@ def proof(decision: str, platform: Opened, reader: Reads) -> Proof:
     from heptad.security.merkle import leaf_hash
     from heptad.security.notes import read_note
 
-    name, _ = _readable(reader, platform, decision)
+    name, told = _readable(reader, platform, decision)
     entry = platform.catalog.decisions.get(name)
+    with platform.guard.reading("proof", **told, decision=name) as access:
+        access.about([entry.subject])
     ledger = platform.log.ledger
     # The log may grow meanwhile: size, root and path are those of this one note.
     note = ledger.checkpoint()

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every route, for every role and purpose: who is answered, who is refused, and what they see."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from heptad.security.purposes import PURPOSES, ROLES
+from heptad.standards.model import Consent, Customer, Payment
+from heptad.terminal.commands import run
+from heptad.terminal.http.api import public
+from heptad.testing.scratch import project
+from tests.terminal.calling import ELSEWHERE, Client
+from tests.terminal.rows import consent, customer, payment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from heptad.runtime import Platform
+
+RULES = {
+    # Nobody is asked who they are; nothing of the project is told.
+    "open": {
+        ("GET", "/health"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/{path:path}"),
+    },
+    # Any key: what tables, features, models and loads are, and how many; no row of anybody.
+    "key": {
+        ("GET", "/metrics"), ("GET", "/v1/tables"), ("GET", "/v1/tables/{name}"),
+        ("GET", "/v1/tables/{name}/contract"), ("GET", "/v1/tables/{name}/quality"),
+        ("GET", "/v1/apps"), ("GET", "/v1/apps/{app}"), ("GET", "/v1/overview"),
+        ("GET", "/v1/session"), ("GET", "/v1/search"), ("GET", "/v1/features"),
+        ("GET", "/v1/lineage/{node:path}"), ("GET", "/v1/models"), ("GET", "/v1/models/{number}"),
+        ("GET", "/v1/loads"), ("GET", "/v1/runs"), ("GET", "/v1/log"),
+        ("GET", "/v1/log/checkpoint"), ("POST", "/v1/log/verify"),
+    },
+    # Masked without a purpose; with one, as role, purpose and basis allow.
+    "rows": {("GET", "/v1/tables/{name}/rows")},
+    # The application's own purpose, or that of a review; stated, or the key's.
+    "decisions": {
+        ("GET", "/v1/apps/{app}/pages/{path}"), ("GET", "/v1/apps/{app}/parity"),
+        ("GET", "/v1/decisions"), ("GET", "/v1/decisions/{decision}"),
+        ("POST", "/v1/decisions/{decision}/replay"), ("GET", "/v1/decisions/{decision}/proof"),
+        ("GET", "/v1/decisions/{decision}/background"), ("GET", "/v1/features/{name}"),
+        ("GET", "/v1/features/{app}/{key}"),
+    },
+    # A review only.
+    "review": {("GET", "/v1/access")},
+    # Roles that bring data.
+    "write": {
+        ("POST", "/v1/tables/{name}/rows"), ("GET", "/v1/tables/{name}/quarantine"),
+        ("POST", "/v1/tables/{name}/quarantine/retry"),
+    },
+    # The application's own purpose.
+    "decide": {("POST", "/v1/apps/{app}/decide")},
+    # Keys with the purpose legal.
+    "legal": {
+        ("GET", "/v1/subjects/{subject}"), ("POST", "/v1/subjects/{subject}/erase"),
+        ("POST", "/v1/subjects/{subject}/holds"), ("POST", "/v1/subjects/{subject}/release"),
+    },
+}  # fmt: skip
+KIND = {route: kind for kind, routes in RULES.items() for route in routes}
+WRITERS = {"admin", "engineer", "app"}
+REVIEWS = {"audit", "legal"}
+FILLED = {"name": "Customer", "app": "fraud", "path": "held", "key": "c1", "node:path": "fraud",
+          "number": "1", "subject": "Customer:nobody", "path:path": ""}  # fmt: skip
+CANARIES = {
+    "name": ("Ana 1", "Ana 2", "Ana 3"),
+    "email": ("ana1@example.com", "ana2@example.com", "ana3@example.com"),
+}
+"""Personal values of c1, c2 and c3; c1 has agreed to marketing, c2 took that back, c3 never did."""
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[Platform]:
+    """Three customers with personal values, some payments, decided."""
+    rows = {
+        Customer: [customer(n) for n in (1, 2, 3)],
+        Payment: [payment(n, customer=f"c{n % 3 + 1}") for n in range(6)],
+        Consent: [
+            consent(1),
+            consent(2),
+            consent(2, event_time="2026-02-01T00:00:00Z", status="withdrawn"),
+        ],
+    }
+    with project(rows) as opened:
+        opened.decide("fraud")
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def routes(platform: Platform) -> set[tuple[str, str]]:
+    """Every route that is served, found by walking the application itself."""
+
+    def walked(found: Any) -> Iterator[tuple[str, str]]:
+        for route in found:
+            if (inner := getattr(route, "original_router", None)) is not None:
+                yield from walked(inner.routes)
+            else:
+                yield from ((m, route.path) for m in route.methods - {"HEAD"})
+
+    return set(walked(public(platform).routes))
+
+
+def test_every_route_has_a_rule(routes) -> None:
+    """Who adds a route says here who may call it, and it is tried below."""
+    assert routes == set(KIND)
+
+
+def allowed(kind: str, role: str, purpose: str) -> bool:
+    """Say whether somebody whose key has all purposes of the role is answered."""
+    own = ROLES[role].purposes
+    stated = not purpose or purpose in own
+    if kind == "decisions":
+        fitting = {"fraud", *REVIEWS}
+        return stated and bool(fitting & own) and (not purpose or purpose in fitting)
+    return {
+        "open": True,
+        "key": True,
+        "rows": stated,
+        "review": stated and bool(REVIEWS & own) and (not purpose or purpose in REVIEWS),
+        "write": role in WRITERS,
+        "decide": "fraud" in own,
+        "legal": "legal" in own,
+    }[kind]
+
+
+def seen(role: str, purpose: str) -> set[str]:
+    """Return the personal values of Customer that a reader may see."""
+    if purpose not in ROLES[role].purposes:
+        return set()
+    opened = {"service": ("name", "email"), "collections": ("name",), "marketing": ("email",)}
+    people = (0,) if purpose == "marketing" else (0, 1, 2)
+    return {CANARIES[field][n] for field in opened.get(purpose, ()) for n in people}
+
+
+class Caller:
+    """Somebody with a key of a role and all that the role may act for."""
+
+    def __init__(self, platform: Platform, role: str) -> None:
+        own = sorted(ROLES[role].purposes)
+        self.text = run(platform, "keys.issue", {"role": role, "purposes": own})["key"]
+        self.client = Client(public(platform), ELSEWHERE)
+        self.decision = platform.log.entries().__next__().public["id"]
+
+    def __call__(self, method: str, path: str, purpose: str) -> httpx.Response:
+        """Call a route with something that it takes."""
+        filled = FILLED | {"decision": self.decision}
+        if "/features/{name}" in path:
+            filled["name"] = "fraud.count_1h"
+        if "quarantine" in path:
+            filled["name"] = "Payment"
+        where = re.sub(r"\{([^}]+)\}", lambda hole: filled[hole[1]], path)
+        bodies: dict[str, Any] = {
+            "/v1/tables/{name}/rows": [customer(1)],
+            "/v1/apps/{app}/decide": {"key": "p1"},
+            "/v1/subjects/{subject}/erase": {"reason": "a test"},
+            "/v1/subjects/{subject}/holds": {"reason": "a test", "until": "2036-01-01T00:00:00Z"},
+            "/v1/subjects/{subject}/release": {"reason": "a test"},
+        }
+        more: dict[str, Any] = {"json": bodies.get(path, {})} if method == "POST" else {}
+        if path == "/v1/decisions":
+            more["params"] = {"app": "fraud"}
+        headers = {"Authorization": f"Bearer {self.text}", "Heptad-Purpose": purpose}
+        return self.client(method, where, headers=headers, **more)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_each_role_is_answered_as_the_rules_say(platform, routes, role) -> None:
+    who = Caller(platform, role)
+    answered = refused = 0
+    for method, path in sorted(routes):
+        kind = KIND[method, path]
+        states = kind in ("rows", "decisions", "review")
+        for purpose in ["", *PURPOSES] if states else ["", "audit", "marketing"]:
+            before = len(platform.access)
+            answer = who(method, path, purpose)
+            place = f"{role} for {purpose or 'no purpose'}: {method} {path}: {answer.text[:300]}"
+            if allowed(kind, role, purpose):
+                assert answer.status_code in (200, 404), place
+                answered += 1
+            else:
+                assert answer.status_code == 403, place
+                refused += 1
+            if states:
+                assert len(platform.access) > before, f"not recorded: {place}"
+                last = platform.access.entries(limit=1)[0].record
+                assert (last.role, last.result == "refused") == (role, answer.status_code == 403)
+            shown = {v for v in itertools.chain(*CANARIES.values()) if v in answer.text}
+            assert shown <= (seen(role, purpose) if kind == "rows" else set()), place
+            if kind == "rows" and answer.status_code == 200:
+                assert shown == seen(role, purpose), place
+    assert answered
+    assert refused
+
+
+def test_a_decision_that_is_shown_names_no_personal_value(platform) -> None:
+    """What the canaries above cannot show: a whole explanation, in words and as data."""
+    told = json.dumps(platform.explain(Caller(platform, "risk").decision, to="engineer"))
+    assert not [v for v in itertools.chain(*CANARIES.values()) if v in told]
