@@ -97,7 +97,7 @@ payment = st.fixed_dictionaries({
     "currency": st.sampled_from(["EUR", "USD"]),
     "status": st.sampled_from(["authorised", "declined"]),
     "place": st.sampled_from([(None, None), *PLACES]),
-}).map(lambda row: row | dict(zip(("place_lat", "place_lon"), row.pop("place"))))  # fmt: skip
+}).map(lambda row: row | dict(zip(("place_lat", "place_lon"), row.pop("place"), strict=True)))  # fmt: skip
 label = st.fixed_dictionaries({
     "id": st.sampled_from([f"l{i}" for i in range(6)]),
     "event_time": seconds,

@@ -61,7 +61,7 @@ def sweep(
         ContractError: if a total leaves 64 bits.
     """
     made = compiled(features)
-    keys, codes = _coded([whole(spine.key(e)) for e in features[0].entities])
+    keys, codes = coded([whole(spine.key(e)) for e in features[0].entities])
     names = {name: f"m{n}" for n, name in enumerate(made.masks)}
     sql = events_sql(features, tables, span, {names[n]: e for n, e in made.masks.items()})
     relation = pa.table(dict(zip((*features[0].entities, "_code"), keys, strict=True)))
@@ -73,7 +73,7 @@ def sweep(
     return finished(made, out, ok, texts)
 
 
-def _coded(keys: Sequence[pa.Array]) -> tuple[list[pa.Array], Ints]:
+def coded(keys: Sequence[pa.Array]) -> tuple[list[pa.Array], Ints]:
     """Number the keys of a spine.
 
     Returns:
@@ -114,7 +114,10 @@ def texts_of(column: pa.Array | pa.ChunkedArray) -> tuple[Any, Ints]:
         array = array.fill_null("")
     _, offsets, data = array.buffers()
     at = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1].copy()
-    return (np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)), at
+    texts = np.frombuffer(data if data is not None else b"", np.uint8)
+    # Kernels are compiled for texts that nobody writes to.
+    texts.flags.writeable = False
+    return texts, at
 
 
 class _Loaded:

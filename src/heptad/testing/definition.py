@@ -157,7 +157,7 @@ def _reached(by: Field | Path, row: Row, tables: Rows, k: int) -> Any:
     return at
 
 
-def _read(feature: Feature, rows: list[Row], t: int) -> Any:
+def _read(feature: Feature, rows: list[Row], t: int) -> Any:  # noqa: PLR0911 - one answer each
     """Apply the operator to the rows of the window."""
     whole = [row for row in rows if _of(feature, row) is not None]
     held = [row for row in _chosen(feature, rows) if _of(feature, row) is not None]
@@ -195,7 +195,9 @@ def _one(op: str, values: list[Any]) -> Any:
     return values[-1] if op == "latest" else values[0]
 
 
-def _varied(feature: Feature, held: list[Row], values: list[Any]) -> Any:
+def _varied(  # noqa: PLR0911, C901 - one answer each
+    feature: Feature, held: list[Row], values: list[Any]
+) -> Any:
     """Apply the operators of order and variety to at least one value, in order of time."""
     n, common = len(values), _by_frequency(values)
     times = [row["event_time"] for row in held]
