@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 _RECORD = (1 << FILE_SHIFT) - 1
 _LOOK = 500
 _BATCH = 122_880
-_LONG = 512
-"""Rows with more bytes than this on average are long …"""
-_BYTES = 4 << 20
-"""… and of those the engine is given about so many bytes at once, since it holds them all."""
+_LONG, _GIANT = 512, 32 << 10
+"""Rows with more bytes than this on average are long, or giants …"""
+_LONG_BYTES, _GIANT_BYTES = 4 << 20, 1 << 20
+"""… and the engine is given about so many bytes of them at once: it holds each of them many times."""
 _ERASED, _CONFLICT = "erased|", "conflict|"
 
 
@@ -227,20 +227,30 @@ class Staging:
 
 def _runs(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
     """Divide the rows into runs, one unless they are long."""
+    parts = (part for batch in batches for part in _parts(batch))
     done = False
 
     def run() -> Iterator[pa.RecordBatch]:
         nonlocal done
         size = 0
-        for batch in batches:
-            yield batch
-            size += batch.nbytes if batch.nbytes > _LONG * batch.num_rows else 0
-            if size >= _BYTES:
+        for part in parts:
+            yield part
+            average = part.nbytes // max(part.num_rows, 1)
+            size += part.nbytes if average > _LONG else 0
+            if size >= (_LONG_BYTES if average <= _GIANT else _GIANT_BYTES // 2):
                 return
         done = True
 
     while not done:
         yield run()
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Divide a batch if its rows are giants."""
+    average = batch.nbytes // max(batch.num_rows, 1)
+    step = max(_GIANT_BYTES // average, 1) if average > _GIANT else max(batch.num_rows, 1)
+    for start in range(0, max(batch.num_rows, 1), step):
+        yield batch.slice(start, step)
 
 
 def _all(reason: str, rows: int) -> pa.StringArray:
