@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pkgutil
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from heptad.standards.errors import (
     Busy,
     ContractError,
+    HeptadError,
     Refused,
     UnknownName,
     suggest,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 
 CLOCK = "clock"
+STORES = ("catalog", "keys", "_segments", "access", "_engine", "loading")
+"""What a platform opens and closes, in this order."""
 
 
 def _clock_of(project: Project) -> Clock:
@@ -135,7 +138,8 @@ class Platform:
         try:
             self._wire()
         except BaseException:
-            self._owner.release()
+            with suppress(HeptadError):
+                self._let_go()
             raise
 
     def _wire(self) -> None:
@@ -307,15 +311,22 @@ class Platform:
         return cls(folder, role=role, purpose=purpose, who=who, clock=clock, apps=apps)
 
     def close(self) -> None:
-        """Let the stores go."""
-        self.loading.close()
-        self._engine.close()
-        self.access.close()
-        self._segments.close()
-        self.keys.close()
-        self.catalog.close()
-        self._seals.end()
-        self._owner.release()
+        """Let the stores go.
+
+        Raises:
+            Busy: if the disk refused what a store wrote at last; all are closed even so.
+        """
+        self._let_go(self._seals.end)
+
+    def _let_go(self, *at_last: Callable[[], None]) -> None:
+        """Close each store that was opened, last one first, whatever becomes of the others."""
+        with ExitStack() as left:
+            left.callback(self._owner.release)
+            for act in at_last:
+                left.callback(act)
+            for name in STORES:
+                if (store := getattr(self, name, None)) is not None:
+                    left.callback(store.close)
 
     def __enter__(self) -> Platform:
         return self

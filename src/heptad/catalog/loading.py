@@ -73,6 +73,7 @@ class Loading:
         self.quarantine = Quarantine(project.folder / "quarantine", keys)
         self._lock = threading.RLock()
         self._small: Duck | None = None
+        self.unsure = False
         self.identities = Identities(lake)
         self.traces = Traces(catalog.lineage)
         self._ready: set[tuple[str, str]] = set()
@@ -170,9 +171,20 @@ class Loading:
                 compacting.record(self.catalog, self.lake, name)
             return ended
 
+    def settle(self) -> None:
+        """Find out what became of a load whose end could not be recorded, before another begins.
+
+        A table's versions are recorded in their order: the next one would leave it behind.
+        """
+        if self.unsure:
+            for load in self.catalog.loads.unfinished(mine=True):
+                recovering.settle(self.catalog, self.lake, load)
+            self.unsure = False
+
     def compact(self, table: str) -> int:
         """Merge the small files of a table, between loads; see `compacting.compact`."""
         with self._lock:
+            self.settle()
             return compacting.compact(self.catalog, self.lake, table)
 
     @contextmanager

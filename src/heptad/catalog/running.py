@@ -93,6 +93,7 @@ class Run:
         if self.order.plan:
             return self._planned()
         loading, order = self._loading, self.order
+        loading.settle()
         loading.ensure(order.table)
         load = loading.catalog.loads.begin(
             order.source.name,
@@ -111,7 +112,10 @@ class Run:
                 return self._loaded(load, binding)
         except BaseException as error:
             # Were the outcome unknown, nothing would be removed before the next start finds it out.
-            if self._end(load, error).status != "committed" and self.staging is not None:
+            loading.unsure = True
+            ended = self._end(load, error)
+            loading.unsure = False
+            if ended.status != "committed" and self.staging is not None:
                 self.staging.abandon()
             raise
 
