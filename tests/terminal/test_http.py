@@ -56,6 +56,7 @@ GETS = [
     "/v1/models", "/v1/loads", "/v1/log", "/v1/log/checkpoint", "/v1/session", "/v1/overview",
     "/v1/search?q=pay", "/v1/apps/fraud/parity?n=3", "/v1/features/fraud.count_1h", "/v1/runs",
     "/v1/tables/Payment/quality", "/v1/tables/Payment/quarantine", "/v1/access",
+    "/v1/subjects/Customer:c1",
 ]  # fmt: skip
 
 
