@@ -6,7 +6,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from heptad.ingest.quarantine import HIDDEN, Origin, Quarantine, Refusals, about
+from heptad.ingest.quarantine import HIDDEN, Origin, Quarantine, Refusals, _harmless, about
 from heptad.ingest.reasons import REASONS, UNREADABLE, explain
 from heptad.security.keys import Keys
 from heptad.standards.errors import Corrupt
@@ -171,3 +171,18 @@ def test_files_of_the_first_release_open(tmp_path, keys, monkeypatch):
     assert quarantine.drop("Payment", reason="columns") == 1
     assert about(quarantine.path("Payment", 1)).key == "quarantine|Payment|1|1"
     assert quarantine.show("Payment", clear=True)[1].raw == '{"a":"x","card":"4111"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("31.02.2026", "31.02.2026"), ("2026-03-01T09:00:00Z", "2026-03-01T09:00:00Z"),
+        ("autorised", "autorised"), ("EUR", "EUR"), ("p17", "p17"), ("-1,250.50", "-1,250.50"),
+        (12.5, 12.5), (None, None), (True, True),
+        ("Ana Gil", "Aaa Aaa"), ("X0041223B", "A9999999A"), ("+34699123000", "+99999999999"),
+        ("ana@example.org", "aaa@aaaaaaa.aaa"), (34699123000, "99999999999"), (["Ana"], HIDDEN),
+        ("Örnsköld", "Aaaaaaaa"), ("x" * 900, "a" * 80),
+    ],
+)  # fmt: skip
+def test_what_may_have_slipped_in_from_the_next_column_is_shown_by_its_shape(text, shown):
+    assert _harmless(text) == shown
