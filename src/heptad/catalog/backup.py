@@ -229,14 +229,17 @@ def _prepare(folder: Path, target: Path, *, incremental: bool) -> Manifest | Non
 
 
 def reading(path: Path) -> sqlite3.Connection:
-    """Open a SQLite file to be read.
+    """Open a SQLite file to be read; one that nobody has open is left without a trace.
 
     Raises:
         UnknownName: if it is not there.
     """
     if not path.is_file():
         raise UnknownName("There is no project here.", got=str(path), do="run `heptad init`")
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+    # Reading a file in WAL mode makes its log, which only a writer may remove again.
+    closed = not path.with_name(f"{path.name}-wal").exists()
+    how = "mode=ro&immutable=1" if closed else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=30)
 
 
 def _settings(db: sqlite3.Connection) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
+from heptad.catalog.backup import reading
 from heptad.engine.local.disk import digest, named_digest
 from heptad.engine.local.rows import Rows
 from heptad.engine.local.seals import Seals
@@ -123,7 +124,7 @@ def _catalog(path: Path) -> tuple[list[Finding], dict[str, list[Any]]]:
 
 
 def _reading(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
+    db = reading(path)
     # Damaged text must not stop the search for damage.
     db.text_factory = lambda text: text.decode("utf-8", "replace")
     return db

@@ -102,6 +102,20 @@ def open_records(batch: Sequence[bytes], keys: KeyStore) -> list[Opened]:
     return [_opened(record, key) for record, key in zip(records, found, strict=True)]
 
 
+def public_of(data: bytes) -> dict[str, Any]:
+    """Read of a ledger record what needs no key.
+
+    Raises:
+        Corrupt: if it is no record.
+    """
+    try:
+        return msgspec.msgpack.decode(data, type=Record).public
+    except msgspec.DecodeError as error:
+        raise Corrupt(
+            "An entry of the decision log is no decision.", do="run `heptad log verify`"
+        ) from error
+
+
 def _opened(record: Record, key: bytes | None) -> Opened:
     """Open one record, or leave it closed where the key is gone."""
     if key is None:

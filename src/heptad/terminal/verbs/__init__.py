@@ -4,6 +4,7 @@
 from heptad.terminal.verbs import (
     access,
     backups,
+    changing,
     data,
     decisions,
     exploring,
@@ -16,6 +17,7 @@ from heptad.terminal.verbs import (
 __all__ = [
     "access",
     "backups",
+    "changing",
     "data",
     "decisions",
     "exploring",
