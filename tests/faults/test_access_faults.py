@@ -93,7 +93,6 @@ def _answered_until_full(platform: Platform) -> int:
     for answered in range(100):
         try:
             platform.read("Customer")
-        except Busy as error:
-            assert "nothing is answered" in error.what
+        except Busy:
             return answered
     raise AssertionError("the disk never filled up")
