@@ -71,15 +71,6 @@ def put(lake: Lake, load: int) -> int:
     return lake.commit("Coin", stage(lake, load), load=load, table=Coin)
 
 
-def drop_unsynced(folder: str, acknowledged: str) -> None:
-    """As `drop`, by a mutant of the commit path that forgets to make things durable."""
-    from heptad.engine.local import commits, lake, staging
-
-    for module in (commits, lake, staging):
-        module.sync = lambda _: None
-    drop(folder, acknowledged)
-
-
 def keep_house(folder: str, acknowledged: str) -> None:
     """Merge files, write a checkpoint, give up old versions."""
     lake = Lake(Path(folder))

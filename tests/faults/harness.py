@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,6 +64,8 @@ class Harness:
 
     Attributes:
         calls: storage calls of the undisturbed run.
+        seconds: that it took.
+        recorded: what the calls were.
     """
 
     def __init__(self, injector: Injector, work: str, folder: Path) -> None:
@@ -73,7 +77,9 @@ class Harness:
         self._do("prepare", [self._base], "")
         self._reset()
         calm = folder / "calm.record"
+        began = time.monotonic()
         self.calls = self._perform(self.home, self.home, record=calm).calls
+        self.seconds = time.monotonic() - began
         self.steps = len(told(self._acks))
         self.verify(self.home)
         self.recorded = calls(calm)
@@ -151,6 +157,27 @@ class Harness:
                     outcome = self._perform(mount / "home", mount, nth, "power", mount)
                 if nth <= self.calls * 0.8:
                     assert outcome.status == "killed", outcome.status
+                with disk.mounted() as mount:
+                    self.verify(mount / "home")
+                tally.add(self._acks)
+        return tally
+
+    def cut_at_random(self, disk: Disk, cuts: int, seed: int = 0) -> Tally:
+        """Let the power of a real file system fail at random instants of the work."""
+        drawn, tally = random.Random(seed), Tally(self.calls)
+        for n in range(cuts):
+            moment = drawn.uniform(0, self.seconds)
+            with self._at(f"{disk.kind} lost power for the {n + 1}. time, after {moment:.3f} s"):
+                self._acks.unlink(missing_ok=True)
+                disk.wipe()
+                with disk.mounted() as mount:
+                    shutil.copytree(self._base, mount / "home")
+                    disk.settle()
+                    power = threading.Timer(moment, disk.cut)
+                    power.start()
+                    outcome = self._perform(mount / "home", mount)
+                    power.join()
+                assert outcome.status == "done", outcome.status
                 with disk.mounted() as mount:
                     self.verify(mount / "home")
                 tally.add(self._acks)

@@ -127,6 +127,8 @@ def sampled(total: int, most: int) -> list[int]:
     """At most `most` of the numbers 1 … total, spread evenly."""
     if total <= most:
         return list(range(1, total + 1))
+    if most == 1:
+        return [(total + 1) // 2]
     return sorted({1 + round(i * (total - 1) / (most - 1)) for i in range(most)})
 
 

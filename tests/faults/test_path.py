@@ -34,13 +34,13 @@ def test_work_is_long_enough(path: Harness) -> None:
     assert path.calls >= POINTS
 
 
-@points(3)
+@points(2)
 def test_killed(path: Harness, most: int) -> None:
     assert path.fail("kill", most).points == most
 
 
 @pytest.mark.parametrize("mode", ["eio", "full"])
-@points(2)
+@points(1)
 def test_refused_by_the_disk(path: Harness, mode: str, most: int) -> None:
     tally = path.fail(mode, most)
     assert tally.refused >= most // 3
@@ -54,7 +54,7 @@ def test_refused_by_the_disk_otherwise(path: Harness, mode: str, most: int) -> N
 
 
 @pytest.mark.parametrize("seed", [None, 1])
-@points(3)
+@points(2)
 def test_power_lost(path: Harness, seed: int | None, most: int) -> None:
     assert path.lose(most, seed).points == most
 
@@ -64,6 +64,12 @@ def test_sync_failed_then_power_lost(path: Harness, most: int) -> None:
     path.fail_syncs(most)
 
 
-@points(2)
+@points(1)
 def test_real_disk_cut(path: Harness, disk: Disk, most: int) -> None:
     assert path.cut(disk, most).points == most
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_real_disk_cut_at_random(path: Harness, disk: Disk) -> None:
+    assert path.cut_at_random(disk, 20).points == 20

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 STORES = ["Log", "Lake", "Rows", "Catalog", "Keys"]
 LASTING = ("eio", "enospc", "persist", "full", "sync")
-SAMPLE = {"Log": 12, "Lake": 5, "Rows": 8, "Catalog": 6, "Keys": 12}
+SAMPLE = {"Log": 10, "Lake": 3, "Rows": 6, "Catalog": 4, "Keys": 10}
 ALL = 10_000
+pytestmark = pytest.mark.slow
 each_store = pytest.mark.parametrize("store", STORES)
 
 
@@ -91,6 +92,13 @@ def test_every_failed_sync(work: Harness) -> None:
 @each_store
 def test_every_cut(work: Harness, disk: Disk) -> None:
     assert work.cut(disk, ALL).points > 60
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_store
+def test_cuts_at_random(work: Harness, disk: Disk) -> None:
+    assert work.cut_at_random(disk, 20).points == 20
 
 
 class TestTheHarnessFinds:

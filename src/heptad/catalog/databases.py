@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from heptad.engine.local.disk import refusals
 from heptad.standards.errors import Corrupt, InputError, UnknownName
 
 BUSY_S = 5
@@ -64,8 +65,11 @@ def sqlite(path: Path, *, writes: bool, read_only: bool = False) -> Engine:
 
     Raises:
         UnknownName: if the folder, or the file that is only to be read, is not there.
+        Busy: if the disk refuses.
     """
-    if not (path.is_file() if read_only else path.parent.is_dir()):
+    with refusals("The catalog was not opened"):
+        found = path.is_file() if read_only else path.parent.is_dir()
+    if not found:
         raise UnknownName("There is no catalog here yet.", got=str(path), do="run `heptad init`")
     uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rwc'}"
 

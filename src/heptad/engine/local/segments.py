@@ -181,7 +181,10 @@ class Segments:
         with self._lock:
             segments, stop = self._snapshot(), self._stop
             if start == 0:
-                self._check_files()
+                try:
+                    self._check_files()
+                except OSError as error:
+                    raise _unreadable(self.folder, error) from error
         if start >= stop:
             return
         nth = bisect_right(segments, start, key=lambda segment: segment.first) - 1
