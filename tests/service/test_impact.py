@@ -60,7 +60,7 @@ def test_since_a_load_only_what_could_have_read_it(platform):
     assert found["decisions"] == {"frozen": ids(platform, range(30, N))}
     first = impact(platform, "Payment.amount", since=loads[min(loads)])
     assert first["counts"] == {"frozen": N}
-    with pytest.raises(UnknownName, match="brought no rows into .*LoanApplication"):
+    with pytest.raises(UnknownName, match="brought no rows into"):
         impact(platform, "LoanApplication.amount", since=loads[min(loads)])
 
 

@@ -18,7 +18,7 @@ from heptad.engine.local.owner import Owner, socket_path
 from heptad.engine.local.room import LARGE
 from heptad.runtime import Platform
 from heptad.standards.errors import Busy, InputError, Refused
-from heptad.terminal import show
+from heptad.terminal import logs, show
 from heptad.terminal.http.access import api_keys, is_loopback
 from heptad.terminal.http.api import public
 from heptad.terminal.http.meter import MOST_AT_ONCE
@@ -46,7 +46,9 @@ class Server(uvicorn.Server):
         return nullcontext()
 
 
-def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> None:
+def run(
+    project: Path, *, host: str, port: int, clock: Clock | None = None, log_level: str = "warning"
+) -> None:
     """Open a project and serve it until it is told to stop.
 
     Args:
@@ -54,6 +56,7 @@ def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> N
         host: address; that of the project file if "".
         port: that of the project file if 0.
         clock: tells the present.
+        log_level: from which level on things are told on standard error.
 
     Raises:
         Busy: if the project is served already, or the port is taken.
@@ -66,7 +69,7 @@ def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> N
             got=f"process {holder}",
             do=f"use it as it is: every command goes through it; or stop it with `kill {holder}`",
         )
-    with Platform.open(project, clock=clock) as platform:
+    with logging_from(log_level), Platform.open(project, clock=clock) as platform:
         platform.room.keep(LARGE)
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
         if not is_loopback(host) and not api_keys(platform).all():
@@ -80,6 +83,24 @@ def run(project: Path, *, host: str, port: int, clock: Clock | None = None) -> N
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{listener.getsockname()[1]}"
             asyncio.run(_serve(apps, f"serving {platform.project.name} on {where} (docs: /docs)"))
+
+
+@contextmanager
+def logging_from(level: str) -> Iterator[None]:
+    """Tell on standard error, as lines of JSON, what happens meanwhile.
+
+    Raises:
+        InputError: if there is no such level.
+    """
+    if level not in logs.LEVELS:
+        raise InputError(
+            "There is no such level.", got=level, do=f"use one of: {', '.join(logs.LEVELS)}"
+        )
+    handler = logs.start(level)
+    try:
+        yield
+    finally:
+        logs.stop(handler)
 
 
 async def _serve(apps: list[tuple[FastAPI, socket.socket]], ready: str) -> None:
@@ -106,6 +127,7 @@ async def _serve(apps: list[tuple[FastAPI, socket.socket]], ready: str) -> None:
 def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="off",

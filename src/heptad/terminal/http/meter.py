@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from heptad.standards.errors import Busy
 from heptad.terminal.http.problems import TooLarge, problem
+from heptad.terminal.logs import FIELDS, begin_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
 
+_LOG = logging.getLogger("heptad.request")
 LARGEST_BODY = 8 << 20
 MOST_AT_ONCE = 256
 """Requests that may be under way at once; more are told to come back."""
@@ -51,14 +54,15 @@ class Meter:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status, request = time.perf_counter(), 500, begin_request(scope["headers"])
         scope.setdefault("state", {})["meter"] = self
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _headed(message.get("headers", ()))
+                named = (b"x-request-id", request.encode())
+                message["headers"] = _headed([*message.get("headers", ()), named])
             await send(message)
 
         self.running += 1
@@ -68,8 +72,14 @@ class Meter:
             self.running -= 1
             path = getattr(scope.get("route"), "path", "unknown")
             method = scope["method"] if scope["method"] in _METHODS else "other"
+            spent = time.perf_counter() - start
             self.requests[method, path, status] += 1
-            self.seconds[path] += time.perf_counter() - start
+            self.seconds[path] += spent
+            if _LOG.isEnabledFor(logging.INFO):
+                # The route, never the path: that may name a person.
+                told = {"method": method, "route": path, "status": status,
+                        "ms": round(spent * 1e3, 2)}  # fmt: skip
+                _LOG.info("request", extra={FIELDS: told})
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """Return the answer to a request that is not even begun, or None."""
@@ -127,6 +137,9 @@ def exposition(meter: Meter, platform: Platform) -> str:
             for outcome, n in sorted(platform.catalog.decisions.counts(name).items())
         )),
         *_family("heptad_log_entries", "gauge", "Entries of the log.", [({}, len(platform.log))]),
+        *_family("heptad_disk_free_bytes", "gauge", "Free bytes of the project's disk.", [
+            ({}, platform.room.free)
+        ]),
         *_family("heptad_table_rows", "gauge", "Stored row versions.", (
             ({"table": name}, v.rows)
             for name, v in sorted(platform.catalog.versions.current().items())
