@@ -13,7 +13,8 @@ import hashlib
 import json
 import logging
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from os import scandir
 from typing import TYPE_CHECKING, Any
 
 from heptad.engine.local.disk import digest, remove_durably, write_durably
@@ -21,27 +22,23 @@ from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from os import stat_result
     from pathlib import Path
 
 _LOG = logging.getLogger("heptad.engine")
 FILE = "seals.json"
-_LASTING = (
-    "tables/*/_delta_log/*.json",
-    "tables/*/_delta_log/*.parquet",
-    "tables/*/_delta_log/*.sha256",
-    "rows/*.sst",
-)
+_FOLDERS = ("", "keys", "rows", "quarantine/*", "tables/*", "tables/*/_delta_log")
+"""Where the files lie that are sealed; `*` stands for any folder."""
+_LASTING = re.compile(r"tables/[^/]+/_delta_log/[^/_]+\.(json|parquet|sha256)|rows/[^/]+\.sst")
 """Files that nobody changes once they are there."""
-_CHANGING = (
-    "catalog.sqlite",
-    "quarantine/*/*.parquet",
-    "keys/*",
-    "tables/*/_released.json",
-    "tables/*/_delta_log/_[ls]*",
-    "rows/*",
+_CHANGING = re.compile(
+    r"catalog\.sqlite|keys/[^/]+|rows/[^/]+|quarantine/[^/]+/[^/]+\.parquet|"
+    r"tables/[^/]+/(_released\.json|_delta_log/_[ls][^/]*)"
 )
 """Files that change while the project is open."""
-_PASSING = re.compile(r"lock|LOCK|LOG.*|.*\.tmp|.*\.next|.*-wal|.*-shm|.*-journal")
+_PASSING = re.compile(
+    r"lock|LOCK|LOG.*|.*\.tmp|.*\.next|.*-wal|.*-shm|.*-journal|\..*\.fresh|_commit_.*"
+)
 _LATER = ("quarantine/", "rows/")
 """What opening does not read: it has checksums within, or waits for `heptad doctor --scrub`."""
 
@@ -93,20 +90,27 @@ class Seals:
         project stays unsealed: nothing is lost but this check.
         """
         try:
-            self._seals = {n: self._sealed(n, lasting) for n, lasting in _files(self.folder)}
+            found = _listed(self.folder)
+            self._seals = {n: self._sealed(n, now) for n, now in found.items() if self._settled(n)}
             if self._seals:
                 self._write(closed=True)
         except OSError as error:
             _LOG.warning("the project was closed without its digests: %s", error.strerror)
 
-    def _sealed(self, name: str, lasting: bool) -> Seal:
+    def _sealed(self, name: str, now: stat_result) -> Seal:
         """Return what a file is now."""
-        path, before = self.folder / name, self._seals.get(name)
-        now = path.stat()
-        seal = Seal(now.st_size, now.st_mtime_ns, now.st_ino, "", lasting)
-        if before is not None and before == replace(seal, sha256=before.sha256):
+        mark = (now.st_size, now.st_mtime_ns, now.st_ino)
+        before = self._seals.get(name)
+        if before is not None and (before.size, before.changed, before.inode) == mark:
             return before
-        return replace(seal, sha256=digest(path))
+        return Seal(*mark, digest(self.folder / name), _LASTING.fullmatch(name) is not None)
+
+    def _settled(self, name: str) -> bool:
+        """Whether a database has written all of its log into its file."""
+        if not name.endswith(".sqlite"):
+            return True
+        log = self.folder / f"{name}-wal"
+        return not (log.exists() and log.stat().st_size)
 
     def damaged(self, told: Callable[[int], None]) -> list[str]:
         """Return the files that are not what they were sealed as, beside the owner or without one.
@@ -125,12 +129,14 @@ class Seals:
 
     def _wrong(self, wanted: Callable[[str], bool], *, gone: bool = True) -> Iterator[str]:
         """Yield the files that are missing or other than sealed; `wanted` says whose bytes."""
+        there = _listed(self.folder)
         for name, seal in sorted(self._seals.items()):
-            path = self.folder / name
-            if not path.is_file():
+            if name not in there:
                 if gone:
                     yield name
-            elif path.stat().st_size != seal.size or (wanted(name) and digest(path) != seal.sha256):
+            elif there[name].st_size != seal.size or (
+                wanted(name) and digest(self.folder / name) != seal.sha256
+            ):
                 yield name
 
     def _read(self) -> tuple[bool, dict[str, Seal]]:
@@ -158,18 +164,22 @@ class Seals:
         write_durably(self._path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 
 
-def _files(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Yield each file to be sealed, relative, and whether it lasts."""
-    seen: set[Path] = set()
-    for patterns, lasting in ((_LASTING, True), (_CHANGING, False)):
-        for pattern in patterns:
-            for path in folder.glob(pattern):
-                if path in seen or _PASSING.fullmatch(path.name) or not path.is_file():
-                    continue
-                seen.add(path)
-                log = path.with_name(path.name + "-wal")
-                if not (log.exists() and log.stat().st_size):
-                    yield str(path.relative_to(folder)), lasting
+def _listed(folder: Path) -> dict[str, stat_result]:
+    """Return what the system tells of each file to be sealed, by its path in the project."""
+    found: dict[str, stat_result] = {}
+    for pattern in _FOLDERS:
+        for home in folder.glob(pattern) if "*" in pattern else [folder / pattern]:
+            start = "" if home == folder else f"{home.relative_to(folder)}/"
+            try:
+                entries = list(scandir(home))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for entry in entries:
+                name = start + entry.name
+                sealed = _LASTING.fullmatch(name) or _CHANGING.fullmatch(name)
+                if sealed and not _PASSING.fullmatch(entry.name) and entry.is_file():
+                    found[name] = entry.stat()
+    return found
 
 
 def _changed(names: list[str]) -> Corrupt:
