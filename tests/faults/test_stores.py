@@ -46,6 +46,11 @@ def test_sampled_calls(work: Harness, store: str, mode: str) -> None:
     assert mode == "kill" or tally.refused
 
 
+@pytest.mark.parametrize("store", ["Log"])
+def test_sampled_short_writes(work: Harness) -> None:
+    work.fail("short", 15)
+
+
 @each_store
 def test_sampled_power_losses(work: Harness, store: str) -> None:
     work.lose(SAMPLE[store])

@@ -135,8 +135,12 @@ class Mark:
         """Say that `count` records are acknowledged; call it only once they are durable."""
         head = pack("<8sQ", _MAGIC, count)
         data = head + pack("<I", crc32(head))
-        if os.pwrite(self._fd, data, 0) != len(data):
-            raise OSError("short write of the log's mark")
+        done = 0
+        while done < len(data):  # half a mark would be a damaged one
+            some = os.pwrite(self._fd, data[done:], done)
+            if not some:
+                raise OSError("short write of the log's mark")
+            done += some
         self.count, self._synced = count, False
 
     def check(self) -> None:
