@@ -110,6 +110,7 @@ def _project(platform: Platform) -> Iterator[Check]:
     stores: dict[str, Callable[[Platform], str]] = {
         "catalog": _whole,
         "decision log": lambda p: f"{p.log.ledger.verify().entries:,} entries verified",
+        "access log": lambda p: f"{p.access.verify().entries:,} entries verified",
         "keys": lambda p: f"{len(p.keys):,} subjects, epoch {p.keys.epoch}",
     }
     for what, look in stores.items():

@@ -169,15 +169,6 @@ def require_decider(who: Principal, platform: Platform, app: str) -> None:
         raise _refused(who, app, wanted)
 
 
-def require_reader(who: Principal, platform: Platform, app: str = "") -> dict[str, str]:
-    """Let only those read decisions who have the application's purpose, or that of a review.
-
-    Returns:
-        What a command that reads decisions is told of the reader; see `Reader.of`.
-    """
-    return Reader(who, "").of(platform, app)
-
-
 def _recorded(error: Refused, platform: Platform, who: Principal, why: str, what: str) -> Refused:
     """Record a refusal before it is told."""
     platform.guard.refused(
