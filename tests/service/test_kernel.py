@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import math
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heptad.service.features import last, named
+from heptad.service.features import count, last, mean, named, total
 from heptad.service.patterns import (
     decayed,
     distinct,
@@ -22,7 +28,9 @@ from heptad.service.patterns import (
 )
 from heptad.service.space import cells, distance, fence, inside, layer, moved, near, speed
 from heptad.standards import minute, second
+from heptad.standards.errors import ContractError
 from heptad.standards.model import Label, Payment
+from heptad.testing.definition import Version
 from tests.service.test_windows import (
     BY,
     EUR,
@@ -92,3 +100,129 @@ def test_the_kernel_equals_the_definition(duck, payments, labels, points, own):
         got = found[feature.name].to_pylist()
         want = [expected(feature, payments, labels, p, own) for p in points]
         assert got == want, (feature.name, feature.sentence(), points)
+
+
+KERNEL = list(named({
+    "count": count(Payment.id, by=BY, over=3 * second),
+    "last": total(Payment.amount, by=BY, over=last(2), where=EUR),
+    "mean": mean(Payment.amount, by=BY, over=5 * second, delay=second, where=EUR),
+}).values())  # fmt: skip
+
+
+def some(n: int) -> list[Version]:
+    return [
+        Version({"id": f"p{i:02d}", "event_time": i * second, "customer": "a", "merchant": "m",
+                 "country": "ES", "amount": i * 7, "currency": "EUR", "status": "authorised",
+                 "place_lat": None, "place_lon": None}, (i + i % 3) * second)
+        for i in range(n)
+    ]  # fmt: skip
+
+
+def plant(monkeypatch, fault: str) -> None:
+    """Plant a fault into the plan of the kernel."""
+    from heptad.engine.local.kernel import pool
+    from heptad.service.programs import Compiled
+
+    honest = Compiled.window_array
+    changes = {"window off by one": [[0, 1, 0, 0]], "future leak": [[0, 0, -second, 0]]}
+    if fault in changes:
+        monkeypatch.setattr(
+            Compiled, "window_array", lambda self: honest(self) + np.array(changes[fault])
+        )
+    elif fault == "known_time ignored":
+        ask = pool.Asked
+        monkeypatch.setattr(pool, "Asked", lambda e, t, k, limit: ask(e, t, k + minute, limit))
+    elif fault == "late rows not repaired":
+        found = pool.bounds
+        monkeypatch.setattr(
+            pool, "bounds", lambda *a: (*found(*a)[:3], np.zeros(len(a[3].t), np.uint8))
+        )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["", "window off by one", "future leak", "known_time ignored", "late rows not repaired"],
+)
+def test_planted_faults_of_the_kernel_are_caught(duck, monkeypatch, fault):
+    plant(monkeypatch, fault)
+    rows = some(20)
+    rows += [Version(rows[4].values | {"amount": 10**6}, 9 * second)]
+    points = [("a", "m", n * second, 0, None) for n in range(22)]
+    found = run(duck, rows, [], points, plans="kernel", features=KERNEL)
+    caught = any(
+        found[f.name].to_pylist() != [expected(f, rows, [], p, False) for p in points]
+        for f in KERNEL
+    )
+    assert caught == bool(fault)
+
+
+def test_a_total_that_leaves_64_bits_is_refused_and_large_ones_are_exact(duck):
+    big = [Version(v.values | {"amount": 2**62 - 1}, v.known) for v in some(6)]
+    features = list(named({
+        "two": total(Payment.amount, by=BY, over=last(2), where=EUR),
+        "mean": mean(Payment.amount, by=BY, over=last(2), where=EUR),
+    }).values())  # fmt: skip
+    point = ("a", "m", 4 * second, minute, None)
+    found = run(duck, big, [], [point], plans="kernel", features=features)
+    assert found["two"].to_pylist() == [2**63 - 2]
+    assert found["mean"].to_pylist() == [float(2**62)]
+    with pytest.raises(ContractError, match="64 bits"):
+        run(duck, big, [], [point], plans="kernel", features=[
+            *named({"all": total(Payment.amount, by=BY, where=EUR)}).values()
+        ])  # fmt: skip
+
+
+def test_entropy_and_distance_are_what_books_say():
+    from heptad.engine.local.kernel.geometry import leg, leg_mm
+    from heptad.service.finish import entropy as finish_entropy
+    from heptad.service.programs import LOG_SCALE, log_of
+
+    made = random.Random(7)
+    for _ in range(50):
+        values = [made.randrange(6) for _ in range(made.randrange(1, 40))]
+        counts = Counter(values).values()
+        want = -sum(c / len(values) * math.log2(c / len(values)) for c in counts)
+        got = finish_entropy(len(values), sum(map(log_of, counts)), LOG_SCALE)
+        assert got == pytest.approx(want, abs=1e-6)
+        places = [made.randrange(-9 * 10**8, 9 * 10**8), made.randrange(-18 * 10**8, 18 * 10**8)]
+        more = [made.randrange(-9 * 10**8, 9 * 10**8), made.randrange(-18 * 10**8, 18 * 10**8)]
+        assert leg(*places, *more) == leg_mm(*places, *more)
+    # Madrid to Barcelona, Vincenty on a sphere of the mean radius.
+    assert leg(404_168_000, -37_038_000, 413_851_000, 21_734_000) == pytest.approx(
+        505_4e5, rel=2e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: percentile(Payment.amount, q=2, by=BY, where=EUR), "between 0 and 1"),
+        (lambda: percentile(Payment.amount, q=0.5, by=BY), "different currencies"),
+        (lambda: trend(Payment.country, by=BY), "needs a number"),
+        (lambda: streak(Payment.id, by=BY), "which streak"),
+        (lambda: distance(Payment.amount, by=BY), "asked of a Place"),
+        (lambda: distinct(Payment.place, by=BY), "no single value"),
+        (lambda: decayed(Payment.id, half=0, by=BY), "longer than nothing"),
+        (lambda: previous(Payment.id, k=-1, by=BY), "k rows back"),
+        (lambda: top(Payment.id, n=0, by=BY), "between 1 and"),
+        (lambda: top(Payment.country, n=2, by=BY, default="x"), "no list"),
+        (lambda: trend(Payment.amount, by=BY, into="EUR"), "tier 1"),
+        (lambda: fence("f", [(0, 0), (1, 1)]), "three corners"),
+        (lambda: fence("f", [(0, 0), (1, 1), (91, 0)]), "off the globe"),
+        (lambda: layer("l", []), "no points"),
+        (lambda: near(Payment.place, layer=PORTS, metres=-1, by=BY), "whole number"),
+        (lambda: cells(Payment.place, resolution=16, by=BY), "0 to 15"),
+    ],
+)
+def test_a_question_without_exact_meaning_is_refused(make, says):
+    with pytest.raises(ContractError, match=says):
+        make()
+
+
+def test_every_operator_is_tried():
+    """The catalogue has no operator that no generated case asks."""
+    from heptad.service.operators import OPERATORS
+    from tests.service import test_windows
+
+    tried = {f.op for f in (*FEATURES, *test_windows.FEATURES)}
+    assert tried == set(OPERATORS)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heptad.engine.local.kernel import rings
 from heptad.service.features import count, largest, last, named, total
 from heptad.service.stream import OutOfReach, Stream, partition_of
 from heptad.standards import Path, minute, second
@@ -209,3 +211,80 @@ def test_keys_of_another_partition_are_refused():
 def test_what_a_stream_cannot_read_is_refused(features, says):
     with pytest.raises(ContractError, match=says):
         Stream(list(named({f"f{n}": f for n, f in enumerate(features)}).values()))
+
+
+@settings(max_examples=25, deadline=None, phases=PHASES)
+@given(versions(payment), st.integers(1, 7))
+def test_rows_that_are_followed_are_read_as_themselves(payments, size):
+    """One pass over a batch equals reading each row at its own instant and known_time."""
+    rows = sorted((v for v in payments if not v.deleted), key=lambda v: v.known)
+    stream = Stream(FEATURES)
+    start = 0
+    while start < len(rows):
+        stop = start + size
+        while stop < len(rows) and rows[stop].known == rows[stop - 1].known:
+            stop += 1
+        part = rows[start:stop]
+        found = stream.follow(arrow(Payment, part))
+        for i, row in enumerate(part):
+            v = row.values
+            asked = (
+                v["customer"],
+                v["merchant"],
+                v["event_time"],
+                row.known - v["event_time"],
+                v["id"],
+            )
+            for feature in FEATURES:
+                want = expected(feature, rows, [], asked, True)
+                assert found[feature.name].to_pylist()[i] == want, feature.sentence()
+        start = stop
+
+
+def wrong_windows(monkeypatch, change):
+    """Compile windows that differ from what was declared."""
+    from heptad.service.programs import Compiled
+
+    honest = Compiled.window_array
+    monkeypatch.setattr(Compiled, "window_array", lambda self: change(honest(self)))
+
+
+def plant(monkeypatch, fault: str) -> None:
+    """Plant a fault into the stream."""
+    if fault == "window off by one":
+        wrong_windows(monkeypatch, lambda w: w + np.array([0, 1, 0, 0]))
+    elif fault == "future leak":
+        wrong_windows(monkeypatch, lambda w: w - np.array([0, 0, second, 0]))
+    elif fault == "lost late row":
+        honest = rings.take
+        monkeypatch.setattr(rings, "take", lambda pool, ring, rows, *more: honest(
+            pool, ring, rows._replace(entity=rows.entity * (rows.known <= rows.us) - (rows.known > rows.us)),
+            *more))  # fmt: skip
+    elif fault == "correction ignored":
+        honest = Stream.apply
+
+        def apart(self, rows):
+            pairs = zip(rows["id"].to_pylist(), rows["known_time"].to_pylist(), strict=True)
+            honest(self, rows.set_column(0, "id", [[f"{i}-{k}" for i, k in pairs]]))
+
+        monkeypatch.setattr(Stream, "apply", apart)
+
+
+@pytest.mark.parametrize(
+    "fault", ["", "window off by one", "future leak", "lost late row", "correction ignored"]
+)
+def test_planted_faults_of_the_stream_are_caught(monkeypatch, fault):
+    plant(monkeypatch, fault)
+    rows = [
+        Version(v.values | {"event_time": n * second}, (n + n % 3) * second)
+        for n, v in enumerate(many(20))
+    ]
+    rows += [Version(rows[4].values | {"amount": 10**6}, 20 * second)]
+    points = [("c0", "m1", n * second, wait, None) for n in range(22) for wait in (0, minute)]
+    points = [p for p in points if p[3] or p[2] <= 22 * second]
+    caught = False
+    try:
+        play(Streams(LATE, 1), rows, points, set(), False, reach=False)
+    except AssertionError:
+        caught = True
+    assert caught == bool(fault)

@@ -22,7 +22,7 @@ from heptad.standards.errors import ContractError, HeptadError, Refused
 from heptad.standards.time import day
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -127,6 +127,33 @@ class Stream:
         Args:
             rows: the columns of `columns`, as stored.
         """
+        for group, taken in self._rows(rows):
+            group.take(taken)
+
+    def follow(self, rows: pa.RecordBatch | pa.Table) -> dict[str, pa.Array]:
+        """Take stored rows and read all features of each, as itself, at its own known_time.
+
+        Equal to applying all rows of one known_time and then reading each with its own key, for
+        one known_time after the other, in one pass.
+
+        Args:
+            rows: as `apply` takes them, all of keys of this partition, none deleted.
+
+        Returns:
+            Feature name → (n,) Arrow array.
+
+        Raises:
+            OutOfReach: if a window needs events that were let go of.
+            ContractError: if a total leaves 64 bits.
+        """
+        found: dict[str, pa.Array] = {}
+        short = np.zeros(len(rows), np.uint8)
+        for group, taken in self._rows(rows):
+            found |= group.follow(taken, short)
+        return self._told(self.features, found, short)
+
+    def _rows(self, rows: pa.RecordBatch | pa.Table) -> Iterator[tuple[_Group, Any]]:
+        """Yield each group with the rows as its kernel takes them."""
         from heptad.engine.local.kernel.rings import Rows
 
         columns = {name: whole(rows.column(name)) for name in self.columns}
@@ -140,7 +167,7 @@ class Stream:
         for group in self._groups:
             entity = group.entities([columns[end.name] for end in group.ends], fresh=True)
             v, h = group.measured(reader, n)
-            group.take(Rows(entity, us, known, gone, ids, id_at, v, h))
+            yield group, Rows(entity, us, known, gone, ids, id_at, v, h)
 
     def values(
         self,
@@ -181,9 +208,15 @@ class Stream:
             columns = [_strings(_keys(keys, e, f.name)) for e, f in group.named]
             entity = group.entities(columns, fresh=False)
             found |= group.read(Ask(entity, instants, ids, id_at), short)
+        return self._told(wanted, found, short)
+
+    def _told(
+        self, features: Sequence[Feature], found: Mapping[str, pa.Array], short: Any
+    ) -> dict[str, pa.Array]:
+        """Return the values, if all could be read."""
         if short.any():
             raise OutOfReach(np.flatnonzero(short).tolist())
-        return filled(wanted, found)
+        return filled(features, found)
 
     def snapshot(self) -> bytes:
         """Return all that is kept, so that `restore` goes on from here."""
@@ -307,6 +340,9 @@ class _Group:
         self.named = list(zip(made.features[0].entities, self.ends, strict=True))
         self.windows = made.window_array()
         self.program, self._longest = made.program(1 << 12), 1 << 12
+        self._slices = np.zeros((3, len(self.windows)), np.int64)
+        self._scratch = np.zeros((3, 1024), np.int64)
+        self._logs = any(f.op == "entropy" for f in made.features)
         self._entity: dict[Any, int] = {}
         self.pool: Pool = rings.empty(len(made.measures), 1 << 10)
         self.ring: Ring = rings.ring(1 << 8, 1 << 10, 1 << 12, 1 << 14)
@@ -355,12 +391,43 @@ class _Group:
         """Take rows, growing as needed."""
         from heptad.engine.local.kernel import rings
 
-        done, late, most = 0, self._stream.late, self._stream.most
+        done, n, late, most = 0, len(rows.us), self._stream.late, self._stream.most
         while True:
-            done = rings.take(self.pool, self.ring, rows, done, self.windows, late, most)
-            if done == len(rows.us):
+            done = rings.take(self.pool, self.ring, rows, done, n, self.windows, late, most)
+            if done == n:
                 return
             self._grow(text=int(rows.id_at[done + 1] - rows.id_at[done]))
+
+    def follow(self, rows: Any, short: Any) -> dict[str, pa.Array]:
+        """Take rows and read each as itself."""
+        from heptad.engine.local.kernel import rings
+
+        done, n, late, most = 0, len(rows.us), self._stream.late, self._stream.most
+        ask, (out, ok) = rings.Ask(rows.entity, rows.us, rows.ids, rows.id_at), self._room(n)
+        while True:
+            done, left = rings.follow(
+                self.pool, self.ring, rows, done, self.windows, late, most,
+                self._programmed(n), ask, out, ok, short,
+            )  # fmt: skip
+            if left >= 0:
+                raise too_large([self.made.features[left].name])
+            if done == n:
+                return finished(self.made, out, ok, self.codes)
+            together = int((rows.known == rows.known[done]).sum())
+            self._grow(text=int(rows.id_at[min(n, done + together)] - rows.id_at[done]))
+
+    def _room(self, n: int) -> tuple[Ints, Any]:
+        """Return zeroed arrays for the state of n rows."""
+        shape = (n, self.made.columns)
+        return np.zeros(shape, np.int64), np.zeros(shape, np.uint8)
+
+    def _programmed(self, more: int = 0) -> Any:
+        """Return the program, with tables for the longest run that there may be."""
+        if self._logs:
+            longest = int((self.ring.end - self.ring.begin).max(initial=0)) + more
+            if longest > self._longest:
+                self.program, self._longest = self.made.program(2 * longest), 2 * longest
+        return self.program
 
     def compact(self) -> None:
         """Let go of what no window can reach, and of the room that it took."""
@@ -391,12 +458,11 @@ class _Group:
         """Read the features where they are asked; marks the rows that are out of reach."""
         from heptad.engine.local.kernel import rings
 
-        out = np.zeros((len(ask.t), self.made.columns), np.int64)
-        ok = np.zeros((len(ask.t), self.made.columns), np.uint8)
-        longest = int((self.ring.end - self.ring.begin).max(initial=0))
-        if longest > self._longest:
-            self.program, self._longest = self.made.program(2 * longest), 2 * longest
-        left = rings.answer(self.pool, self.ring, self.program, self.windows, ask, out, ok, short)
+        out, ok = self._room(len(ask.t))
+        left = rings.answer(
+            self.pool, self.ring, self._programmed(), self.windows, ask, 0, len(ask.t), out, ok,
+            short, self._slices, self._scratch,
+        )  # fmt: skip
         if left >= 0:
             raise too_large([self.made.features[left].name])
         return finished(self.made, out, ok, self.codes)

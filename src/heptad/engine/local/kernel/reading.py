@@ -369,52 +369,80 @@ def _ordered(
 ordered: Any = njit(_ordered)
 
 
-def _one(
-    pool: Any, step: Any, program: Any, lo: Any, hi: Any, t: Any, edge: Any, scratch: Any, out: Any,
-    ok: Any,
-) -> Any:  # fmt: skip
-    """Read one step for one slice; returns whether a total left 64 bits."""
+def _rest(
+    pool: Any, program: Any, f: Any, lo: Any, hi: Any, n: Any, edge: Any, scratch: Any, out: Any,
+    ok: Any, i: Any,
+) -> None:  # fmt: skip
+    """Read a step of tier 2; n values are in the slice, at least one."""
+    step = program.steps[f]
     op, j, o = step[0], step[1], step[6]
-    n = held(pool, j, lo, hi)
-    ok[o] = n > 0
-    if op == COUNT:
-        out[o], ok[o] = n, 1
-    elif op in (TOTAL, MEAN):
-        out[o], left = total(pool, j, lo, hi)
-        if op == TOTAL:
-            ok[o] = 1
-        else:
-            out[o + 1] = n
-        return left
-    elif op == SHARE:
-        out[o], out[o + 1], ok[o] = n, held(pool, step[2], lo, hi), 1
-    elif op == STREAK:
-        out[o], ok[o] = streak(pool, j, step[2], lo, hi), 1
-    elif op == DECAYED and n == 0:
-        ok[o] = 1
-    elif n == 0:
-        return False
-    elif op in (SMALLEST, LARGEST):
-        out[o] = extreme(pool, j, lo, hi, op == LARGEST)
-    elif op in (LATEST, EARLIEST):
-        out[o] = pool.v[j, nth(pool, j, lo, hi, n if op == LATEST else 1)]
-    elif op == SINCE:
-        out[o] = (t - pool.us[nth(pool, j, lo, hi, n)]) // SECOND
-    elif op == SPREAD:
-        out[o] = n
-        squares(pool, j, lo, hi, out, o + 1)
+    if op == SPREAD:
+        out[i, o], ok[i, o] = n, 1
+        squares(pool, j, lo, hi, out[i], o + 1)
     elif op >= DISTANCE:
-        placed(pool, step, program, lo, hi, n, out, ok)
+        placed(pool, step, program, lo, hi, n, out[i], ok[i])
+    elif op in (DISTINCT, MOST_COMMON, TOP, ENTROPY):
+        counted(pool, step, program.logs, lo, hi, n, scratch, out[i], ok[i])
     else:
-        ok[o] = op == DECAYED
-        if op in (DISTINCT, MOST_COMMON, TOP, ENTROPY):
-            counted(pool, step, program.logs, lo, hi, n, scratch, out, ok)
+        ok[i, o] = op == DECAYED
+        ordered(pool, step, lo, hi, n, edge, program.decay, scratch, out[i], ok[i])
+
+
+rest: Any = njit(_rest)
+
+
+def _steps(
+    pool: Any, program: Any, t: Any, lows: Any, highs: Any, edges: Any, scratch: Any, out: Any,
+    ok: Any, i: Any,
+) -> Any:  # fmt: skip
+    """Read every step at row i, in one function: a call costs more than most steps.
+
+    Returns:
+        The step whose total left 64 bits, or -1.
+    """
+    steps, us, c, h = program.steps, pool.us, pool.c, pool.h
+    for f in range(steps.shape[0]):
+        op, j, w, o = steps[f, 0], steps[f, 1], steps[f, 3], steps[f, 6]
+        lo, hi = lows[w], highs[w]
+        n = c[j, hi - 1] + h[j, hi - 1] - c[j, lo] if hi > lo else np.int64(0)
+        if op == COUNT:
+            out[i, o], ok[i, o] = n, 1
+        elif op in (TOTAL, MEAN):
+            if hi <= lo:
+                ok[i, o] = op == TOTAL
+            elif pool.big[j] <= GREATEST // (hi - lo):
+                out[i, o] = pool.s[j, hi - 1] + pool.v[j, hi - 1] - pool.s[j, lo]
+                ok[i, o] = 1
+            else:
+                out[i, o], left = total(pool, j, lo, hi)
+                ok[i, o] = 1
+                if left:
+                    return f
+            if op == MEAN:
+                out[i, o + 1], ok[i, o] = n, n > 0
+        elif op == SHARE:
+            whole = steps[f, 2]
+            out[i, o], ok[i, o] = n, 1
+            if hi > lo:
+                out[i, o + 1] = c[whole, hi - 1] + h[whole, hi - 1] - c[whole, lo]
+        elif op == STREAK:
+            out[i, o], ok[i, o] = streak(pool, j, steps[f, 2], lo, hi), 1
+        elif n == 0:
+            ok[i, o] = op == DECAYED
+        elif op in (LATEST, EARLIEST, SINCE):
+            p = hi - 1 if op != EARLIEST else lo
+            if not h[j, p]:
+                p = nth(pool, j, lo, hi, 1 if op == EARLIEST else n)
+            out[i, o] = (t - us[p]) // SECOND if op == SINCE else pool.v[j, p]
+            ok[i, o] = 1
+        elif op in (SMALLEST, LARGEST):
+            out[i, o], ok[i, o] = extreme(pool, j, lo, hi, op == LARGEST), 1
         else:
-            ordered(pool, step, lo, hi, n, edge, program.decay, scratch, out, ok)
-    return False
+            rest(pool, program, f, lo, hi, n, edges[w], scratch, out, ok, i)
+    return -1
 
 
-one: Any = njit(_one)
+steps_at: Any = njit(_steps)
 
 
 def _read(pool: Any, program: Any, t: Any, lo: Any, hi: Any, edges: Any, out: Any, ok: Any) -> Any:
@@ -439,18 +467,11 @@ def _read(pool: Any, program: Any, t: Any, lo: Any, hi: Any, edges: Any, out: An
             w = program.steps[f, 3]
             for i in range(len(t)):
                 widest = max(widest, hi[i, w] - lo[i, w])
-    size = 8
-    while size < 2 * widest:
-        size *= 2
-    scratch = np.empty((3, size), np.int64)
+    scratch = np.empty((3, 4 * widest + 8), np.int64)
     for i in range(len(t)):
-        for f in range(program.steps.shape[0]):
-            w = program.steps[f, 3]
-            if one(
-                pool, program.steps[f], program, lo[i, w], hi[i, w], t[i], edges[i, w], scratch,
-                out[i], ok[i],
-            ):  # fmt: skip
-                return f
+        left = steps_at(pool, program, t[i], lo[i], hi[i], edges[i], scratch, out, ok, i)
+        if left >= 0:
+            return left
     return -1
 
 

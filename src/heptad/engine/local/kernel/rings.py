@@ -7,7 +7,7 @@ reach any more make room; `cut` says up to which time an entity's events are gon
 that would need them is told apart.
 """
 
-# ruff: noqa: PLR0913, PLR0917, C901, PLR0912 - compiled loops take arrays one by one
+# ruff: noqa: PLR0913, PLR0917, C901, PLR0912, PLR0915 - compiled loops take arrays one by one
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from heptad.engine.local.kernel.pool import (
     slices,
     upper,
 )  # fmt: skip
-from heptad.engine.local.kernel.reading import PROGRAM, one
+from heptad.engine.local.kernel.reading import PROGRAM, steps_at
 
 USED, HEAP, SLOTS, NEWEST = range(4)
 """Places in `meta`: positions given out, bytes given out, slots taken, newest known_time."""
@@ -64,6 +64,7 @@ class Ring(NamedTuple):
 
 
 _record: Any = types.NamedTuple
+_pair: Any = types.Tuple
 RING = _record((V, V, V, V, V, V, V, B, V, V, V, V), Ring)
 
 
@@ -254,81 +255,87 @@ def _make_room(pool: Any, ring: Any, e: Any, windows: Any, late: Any, most: Any)
 make_room: Any = njit(types.boolean(POOL, RING, int64, M, int64, int64), cache=True)(_make_room)
 
 
-def _append(pool: Any, begin: Any, p: Any) -> None:
-    """Carry sums and blocks on to a position at the end of a run."""
-    block = p >> BLOCK
-    fresh = p == begin or p & ((1 << BLOCK) - 1) == 0
-    for j in range(pool.v.shape[0]):
-        if fresh:
-            pool.least[j, block], pool.most[j, block] = GREATEST, LEAST
-        if p == begin:
-            pool.c[j, p], pool.s[j, p] = 0, 0
-        else:
-            pool.c[j, p] = pool.c[j, p - 1] + pool.h[j, p - 1]
-            pool.s[j, p] = pool.s[j, p - 1] + pool.v[j, p - 1]
-        if pool.h[j, p]:
-            pool.least[j, block] = min(pool.least[j, block], pool.v[j, p])
-            pool.most[j, block] = max(pool.most[j, block], pool.v[j, p])
-
-
-append: Any = njit(types.void(POOL, int64, int64), cache=True)(_append)
-
-
-def _place(pool: Any, ring: Any, e: Any, rows: Any, r: Any) -> None:
-    """Put a row into the run of its entity, in order."""
+def _opened(pool: Any, ring: Any, e: Any, rows: Any, r: Any) -> Any:
+    """Open a gap for a row that does not come last, and return its position."""
     us, start, stop = rows.us[r], rows.id_at[r], rows.id_at[r + 1]
-    begin, end = ring.begin[e], ring.end[e]
-    p = end
-    if end > begin and pool.us[end - 1] >= us:
-        p = upper(pool.us, begin, end, us)
-        while p > begin and pool.us[p - 1] == us:
-            q = p - 1
-            text = ring.at[q]
-            if compare(ring.heap, text, text + ring.size[q], rows.ids, start, stop) <= 0:
-                break
-            p = q
-        shift(pool, ring, p, end, 1)
-    pool.us[p] = us
-    ring.at[p], ring.size[p] = ring.meta[HEAP], stop - start
-    for i in range(stop - start):
-        ring.heap[ring.meta[HEAP] + i] = rows.ids[start + i]
-    ring.meta[HEAP] += stop - start
-    for j in range(pool.v.shape[0]):
-        value = rows.v[j, r]
-        pool.v[j, p], pool.h[j, p] = value, rows.h[j, r]
-        pool.big[j] = max(pool.big[j], GREATEST if value == LEAST else abs(value))
-    ring.end[e] = end + 1
-    if p == end:
-        append(pool, begin, p)
-    else:
-        reindex(pool, begin, p, end + 1)
+    p = upper(pool.us, ring.begin[e], ring.end[e], us)
+    while p > ring.begin[e] and pool.us[p - 1] == us:
+        text = ring.at[p - 1]
+        if compare(ring.heap, text, text + ring.size[p - 1], rows.ids, start, stop) <= 0:
+            break
+        p -= 1
+    shift(pool, ring, p, ring.end[e], 1)
+    return p
 
 
-place: Any = njit(types.void(POOL, RING, int64, ROWS, int64), cache=True)(_place)
+opened: Any = njit(int64(POOL, RING, int64, ROWS, int64), cache=True)(_opened)
 
 
-def _take(pool: Any, ring: Any, rows: Any, start: Any, windows: Any, late: Any, most: Any) -> Any:
-    """Take rows from `start` on; return the first that found no room, or how many there are."""
-    for r in range(start, len(rows.us)):
+def _take(
+    pool: Any, ring: Any, rows: Any, start: Any, stop: Any, windows: Any, late: Any, most: Any
+) -> Any:
+    """Take the rows of [start, stop); return the first that found no room, or `stop`.
+
+    One long function: a call with all arrays costs more than most of its parts.
+    """
+    for r in range(start, stop):
         e, first, last = rows.entity[r], rows.id_at[r], rows.id_at[r + 1]
         full = 10 * (ring.meta[SLOTS] + 1) > 7 * len(ring.owner)
         if full or ring.meta[HEAP] + last - first > len(ring.heap):
             return r
         ring.meta[NEWEST] = max(ring.meta[NEWEST], rows.known[r])
         value = hashed(rows.ids, first, last)
-        drop(pool, ring, value, rows.ids, first, last)
-        if e < 0 or rows.gone[r] or rows.us[r] <= ring.cut[e]:
+        slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.owner) - 1))
+        while ring.owner[slot] != _FREE:
+            if ring.hashes[slot] == value and ring.owner[slot] >= 0:
+                drop(pool, ring, value, rows.ids, first, last)
+                break
+            slot = (slot + 1) & (len(ring.owner) - 1)
+        us = rows.us[r]
+        if e < 0 or rows.gone[r] or us <= ring.cut[e]:
             continue
-        if not make_room(pool, ring, e, windows, late, most):
-            return r
-        if rows.us[r] <= ring.cut[e]:
-            continue
-        place(pool, ring, e, rows, r)
-        remember(ring, value, e, rows.us[r])
-    return len(rows.us)
+        if ring.end[e] >= ring.base[e] + ring.room[e]:
+            if not make_room(pool, ring, e, windows, late, most):
+                return r
+            if us <= ring.cut[e]:
+                continue
+        begin, p = ring.begin[e], ring.end[e]
+        if p > begin and pool.us[p - 1] >= us:
+            p = opened(pool, ring, e, rows, r)
+        pool.us[p], ring.at[p], ring.size[p] = us, ring.meta[HEAP], last - first
+        for b in range(last - first):
+            ring.heap[ring.meta[HEAP] + b] = rows.ids[first + b]
+        ring.meta[HEAP] += last - first
+        append = p == ring.end[e]
+        ring.end[e] += 1
+        for j in range(pool.v.shape[0]):
+            x, held = rows.v[j, r], rows.h[j, r]
+            pool.v[j, p], pool.h[j, p] = x, held
+            pool.big[j] = max(pool.big[j], GREATEST if x == LEAST else abs(x))
+            if append:
+                if p == begin:
+                    pool.c[j, p], pool.s[j, p] = 0, 0
+                else:
+                    pool.c[j, p] = pool.c[j, p - 1] + pool.h[j, p - 1]
+                    pool.s[j, p] = pool.s[j, p - 1] + pool.v[j, p - 1]
+                block = p >> BLOCK
+                if p == begin or p & ((1 << BLOCK) - 1) == 0:
+                    pool.least[j, block], pool.most[j, block] = GREATEST, LEAST
+                if held:
+                    pool.least[j, block] = min(pool.least[j, block], x)
+                    pool.most[j, block] = max(pool.most[j, block], x)
+        if not append:
+            reindex(pool, begin, p, ring.end[e])
+        slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.owner) - 1))
+        while ring.owner[slot] >= 0:
+            slot = (slot + 1) & (len(ring.owner) - 1)
+        if ring.owner[slot] == _FREE:
+            ring.meta[SLOTS] += 1
+        ring.hashes[slot], ring.owner[slot], ring.when[slot] = value, e, us
+    return stop
 
 
-take: Any = njit(int64(POOL, RING, ROWS, int64, M, int64, int64), cache=True)(_take)
+take: Any = njit(int64(POOL, RING, ROWS, int64, int64, M, int64, int64), cache=True)(_take)
 
 
 def _move(pool: Any, ring: Any, to: Any, into: Any, windows: Any, late: Any, most: Any) -> None:
@@ -376,9 +383,10 @@ ASK = _record((V, V, READ_B, V), Ask)
 
 
 def _answer(
-    pool: Any, ring: Any, program: Any, windows: Any, ask: Any, out: Any, ok: Any, short: Any
-) -> Any:
-    """Read every step at every row, as known now.
+    pool: Any, ring: Any, program: Any, windows: Any, ask: Any, start: Any, stop: Any, out: Any,
+    ok: Any, short: Any, found: Any, scratch: Any,
+) -> Any:  # fmt: skip
+    """Read every step at the rows of [start, stop), as known now.
 
     Args:
         pool: the events.
@@ -386,30 +394,32 @@ def _answer(
         program: the steps.
         windows: (w, 4), see `pool.slices`.
         ask: (m,) rows.
+        start: the first row.
+        stop: the row after the last.
         out: (m, columns) zeroed; takes the state.
         ok: (m, columns) zeroed; takes whether there is one.
         short: (m,) takes 1 where a window needs events that were let go.
+        found: (3, w) room for slices.
+        scratch: (3, any) room for counting.
 
     Returns:
         The step whose total left 64 bits, or -1.
     """
-    w = windows.shape[0]
-    lo, hi, edges = np.zeros(w, np.int64), np.zeros(w, np.int64), np.zeros(w, np.int64)
-    scratch = np.empty((3, 16), np.int64)
-    for i in range(len(ask.t)):
+    w, lo, hi, edges = windows.shape[0], found[0], found[1], found[2]
+    for i in range(start, stop):
         e, t = ask.entity[i], ask.t[i]
-        start = ring.begin[e] if e >= 0 else 0
+        begin = ring.begin[e] if e >= 0 else 0
         top = ring.end[e] if e >= 0 else 0
         first, last = ask.id_at[i], ask.id_at[i + 1]
         if last > first:
-            top = upper(pool.us, start, top, t)
-            while top > start and pool.us[top - 1] == t:
+            top = upper(pool.us, begin, top, t)
+            while top > begin and pool.us[top - 1] == t:
                 p = top - 1
                 text = ring.at[p]
                 if compare(ring.heap, text, text + ring.size[p], ask.ids, first, last) <= 0:
                     break
                 top = p
-        slices(pool.us, start, top, t, windows, lo, hi, edges)
+        slices(pool.us, begin, top, t, windows, lo, hi, edges)
         widest = np.int64(1)
         for a in range(w):
             widest = max(widest, hi[a] - lo[a])
@@ -417,17 +427,80 @@ def _answer(
                 lost = windows[a, 0] == 0 or (windows[a, 0] == 2 and hi[a] - lo[a] < windows[a, 1])
                 if lost or (windows[a, 0] == 1 and edges[a] - windows[a, 1] < ring.cut[e]):
                     short[i] = 1
-        if 4 * widest > scratch.shape[1]:
-            scratch = np.empty((3, 4 * widest), np.int64)
-        for f in range(program.steps.shape[0]):
-            a = program.steps[f, 3]
-            if one(
-                pool, program.steps[f], program, lo[a], hi[a], t, edges[a], scratch, out[i], ok[i]
-            ):
-                return f
+        if 4 * widest + 8 > scratch.shape[1]:
+            scratch = np.empty((3, 4 * widest + 8), np.int64)
+        left = steps_at(pool, program, t, lo, hi, edges, scratch, out, ok, i)
+        if left >= 0:
+            return left
     return -1
 
 
-answer: Any = njit(int64(POOL, RING, PROGRAM, M, ASK, M, BM, B), cache=True)(_answer)
+answer: Any = njit(int64(POOL, RING, PROGRAM, M, ASK, int64, int64, M, BM, B, M, M), cache=True)(
+    _answer
+)
 
-__all__ = ["Ask", "Ring", "Rows", "answer", "empty", "move", "ring", "take"]
+
+def _run(ring: Any, rows: Any, start: Any, touched: Any, seen: Any) -> Any:
+    """Find how many rows from `start` on can be taken together and read afterwards.
+
+    Rows of one known_time always can. Beyond, an entity must not come twice, nor a key that is
+    stored already or came before, so that no row is read with what only a later one brought.
+    """
+    n, stop = len(rows.us), start
+    mask = np.uint64(len(ring.owner) - 1)
+    while stop < n and stop - start < 512:
+        group = stop + 1
+        while group < n and rows.known[group] == rows.known[stop]:
+            group += 1
+        for r in range(stop, group):
+            value = hashed(rows.ids, rows.id_at[r], rows.id_at[r + 1])
+            again = seen[value & 4095] == start
+            seen[value & 4095] = start
+            if rows.entity[r] >= 0:
+                again |= touched[rows.entity[r]] == start
+                touched[rows.entity[r]] = start
+            slot = np.int64((np.uint64(value) >> np.uint64(20)) & mask)
+            while ring.owner[slot] != _FREE and not again:
+                again = ring.owner[slot] >= 0 and ring.hashes[slot] == value
+                slot = np.int64((np.uint64(slot) + np.uint64(1)) & mask)
+            if again and stop > start:
+                return stop
+        stop = group
+    return stop
+
+
+run: Any = njit(int64(RING, ROWS, int64, V, V), cache=True)(_run)
+
+
+def _follow(
+    pool: Any, ring: Any, rows: Any, start: Any, windows: Any, late: Any, most: Any, program: Any,
+    ask: Any, out: Any, ok: Any, short: Any,
+) -> Any:  # fmt: skip
+    """Take rows and read each as itself, when all rows of its known_time were taken.
+
+    Returns:
+        Two numbers: the row from which to go on when there is more room, or how many there are;
+        and the step whose total left 64 bits, or -1.
+    """
+    n = len(rows.us)
+    found, scratch = np.zeros((3, windows.shape[0]), np.int64), np.zeros((3, 1024), np.int64)
+    touched, seen = np.full(len(ring.begin), -1, np.int64), np.full(4096, -1, np.int64)
+    while start < n:
+        stop = run(ring, rows, start, touched, seen)
+        if take(pool, ring, rows, start, stop, windows, late, most) < stop:
+            return start, np.int64(-1)
+        left = answer(
+            pool, ring, program, windows, ask, start, stop, out, ok, short, found, scratch
+        )
+        if left >= 0:
+            return start, left
+        start = stop
+    return n, np.int64(-1)
+
+
+follow: Any = njit(
+    _pair((int64, int64))(POOL, RING, ROWS, int64, M, int64, int64, PROGRAM, ASK, M, BM, B),
+    cache=True,
+)(_follow)
+
+__all__ = ["Ask", "Ring", "Rows", "answer", "empty", "follow", "move", "ring", "take"]
