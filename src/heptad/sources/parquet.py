@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from heptad.sources.columns import Text, text_column
 from heptad.sources.files import Growth, check_unchanged
+from heptad.sources.pages import check_pages
 from heptad.sources.reading import (
     LONGEST_RECORD,
     Meter,
@@ -35,7 +36,8 @@ _FEWEST = 16
 _LARGEST_GROUP = 4 << 30
 _MOST_INNER = 2_000_000
 """Most values within lists in a row group: one row may hold them all."""
-_BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError)
+_BROKEN = (pa.ArrowException, OSError, ValueError, OverflowError, LookupError)
+"""What a damaged file may raise; a lookup fails where its two schemas name other columns."""
 
 
 class ParquetFiles:
@@ -112,6 +114,7 @@ def _names(file: InputFile) -> tuple[str, ...]:
         metadata = pq.read_metadata(file.path)
         names = metadata.schema.to_arrow_schema().names
         _check_size(metadata, file)
+        check_pages(file.path, metadata)
     except _BROKEN as error:
         raise _unreadable(file, error) from error
     return check_columns(names, file.name)

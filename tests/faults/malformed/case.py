@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 HEAD = "id,event_time,customer,amount,currency,status"
 GOOD = "p1,2025-06-01T10:00:00Z,c1,1.00,EUR,authorised"
@@ -87,16 +88,25 @@ class Posting:
     """One malformed body posted to a table: NDJSON, or JSON if `kind` says so."""
 
     name: str
-    body: bytes | str | Callable[[], bytes]
+    given: bytes | str | Callable[[], bytes | str]
     wants: Refused | Loaded
     table: str = "Rate"
     kind: str = "application/x-ndjson"
     secrets: tuple[str, ...] = ()
+    changing: bytes = b""
 
 
 def large(name: str, make: Callable[[Path], object], wants: Refused | Loaded) -> Case:
     """Return a case of a file that takes much memory to make."""
     return Case(name, None, wants, large=make)
+
+
+_numbers = count(1000)
+
+
+def fresh() -> int:
+    """Return a number for a key that no other case has, so that cases share a project."""
+    return next(_numbers)
 
 
 def refused(code: str, *words: str) -> Refused:

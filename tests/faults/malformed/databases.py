@@ -6,7 +6,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from malformed.case import GOOD, HEAD, Case, loaded, refused
+from tests.faults.malformed.case import GOOD, HEAD, Case, loaded, refused
 
 SQLITE = "sqlite:///in/a.db"
 TABLE = 'query = "pay"\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from malformed.case import GOOD, HEAD, Case, large, loaded, refused
+from tests.faults.malformed.case import GOOD, HEAD, Case, fresh, large, loaded, refused
 
 ROW = dict(zip(HEAD.split(","), GOOD.split(","), strict=True))
 ONE = json.dumps(ROW)
@@ -19,8 +19,8 @@ def row(**fields):
 
 def bare(name, text, wants, **more):
     """Return a case of a payment whose amount is a bare JSON value."""
-    line = ONE.replace('"1.00"', text)
-    return Case(name, f"{row(id='p0')}\n{line}\n", wants, file="a.jsonl", **more)
+    line = row(id=f"p{fresh()}").replace('"1.00"', text)
+    return Case(name, f"{row(id=f'p{fresh()}')}\n{line}\n", wants, file="a.jsonl", **more)
 
 
 def _many_names(folder):

@@ -11,8 +11,7 @@ import zipfile
 import zlib
 
 import pyarrow as pa
-
-from malformed.case import GOOD, HEAD, Case, large, lines, loaded, payment, refused
+from tests.faults.malformed.case import GOOD, HEAD, Case, large, lines, loaded, payment, refused
 
 PLAIN = lines(*(payment(n) for n in range(1, 400))).encode()
 GZ = gzip.compress(PLAIN)

@@ -9,8 +9,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from malformed.case import GOOD, HEAD, Case, large, loaded, refused
+from tests.faults.malformed.case import GOOD, HEAD, Case, large, loaded, refused
 
 ROW = dict(zip(HEAD.split(","), GOOD.split(","), strict=True))
 MIB = 1 << 20
@@ -60,7 +59,9 @@ def _dictionary_bomb(folder):
 
 
 def _long_word(folder):
-    words = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["x" * 2 * MIB]))
+    words = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 1000, pa.int32()), pa.array(["x" * 2 * MIB])
+    )
     pq.write_table(
         table(1000, customer=words), folder / "a.parquet", dictionary_pagesize_limit=8 * MIB
     )
@@ -102,7 +103,7 @@ def _many_columns(folder):
 
 
 def _many_groups(folder):
-    pq.write_table(table(3000), folder / "a.parquet", row_group_size=1)
+    pq.write_table(table(1000), folder / "a.parquet", row_group_size=1)
 
 
 def _nested(depth):
@@ -132,7 +133,7 @@ CASES = [
     file("a column name twice", written(table().append_column("id", pa.array(["x"]))),
          refused("input", "once")),
     large("20,000 columns", _many_columns, refused("input", "2000 columns")),
-    large("3,000 row groups", _many_groups, loaded(3000)),
+    large("1,000 row groups", _many_groups, loaded(1000)),
     large("one value of 1 MiB for 2,000,000 rows", _dictionary_bomb, refused("input", "unpacks")),
     large("one value of 2 MiB for all rows", _long_word, refused("input", "longer")),
     large("values that share 500 KB with the first", _prefix_bomb, refused("input", "unpacks")),

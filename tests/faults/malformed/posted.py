@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from malformed.case import Posting, loaded, refused
+from tests.faults.malformed.case import Posting, fresh, loaded, refused
 
 RATE = {"id": "r1", "event_time": "2025-06-01", "base": "EUR", "quote": "USD", "rate": "1.1"}
 PAYMENT = {
@@ -19,14 +19,14 @@ LIMIT = 8 << 20
 
 def rate(name, wants, **fields):
     """Return a case of a good rate and one with other fields."""
-    rows = [RATE, RATE | {"id": "r2"} | fields]
+    rows = [RATE | {"id": f"r{fresh()}"}, RATE | {"id": f"r{fresh()}"} | fields]
     return Posting(name, json.dumps(rows), wants, kind=JSON)
 
 
 def bare(name, text, wants):
     """Return a case of a rate that is a bare JSON value."""
-    second = ONE.replace('"r1"', '"r2"').replace('"1.1"', text)
-    return Posting(name, f"{ONE}\n{second}", wants)
+    first, second = (ONE.replace('"r1"', f'"r{fresh()}"') for _ in range(2))
+    return Posting(name, f"{first}\n" + second.replace('"1.1"', text), wants)
 
 
 def amount(name, text, wants, **more):

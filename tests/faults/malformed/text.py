@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from malformed.case import GOOD, HEAD, Case, large, lines, loaded, payment, refused
+from tests.faults.malformed.case import GOOD, HEAD, Case, large, lines, loaded, payment, refused
 
 TWO = lines(payment(1), payment(2))
 UTF16 = 'encoding = "utf-16"'
@@ -24,6 +24,13 @@ def _a_huge_line(folder):
         for _ in range(200):
             file.write(b"x" * MIB)
         file.write(f"\n{payment(2)}\n".encode())
+
+
+def _long_records(folder):
+    with (folder / "a.csv").open("w") as file:
+        file.write(f"{HEAD}\n{GOOD}\n")
+        for n in range(8):
+            file.write(payment(n + 2, customer="y" * 900_000) + "\n")
 
 
 def _a_quote_that_never_closes(folder):
@@ -109,6 +116,7 @@ CASES = [
     large("a line of 200 MiB", _a_huge_line, loaded(2, length=1)),
     Case("a value of 900,000 characters", lines(payment(1, customer="y" * 900_000), payment(2)),
          loaded(1, length=1)),
+    large("8 records of 900,000 characters", _long_records, loaded(1, length=8)),
     Case("spaces around the names and values", lines(" p1 , 2025-06-01 ,c1 , 1.00, EUR,authorised",
          head=" id , event_time,customer ,amount,currency , status "), loaded(1)),
     # headers
@@ -141,6 +149,6 @@ CASES = [
          refused("input", "printable")),
     Case("more names declared than there are", lines(GOOD), loaded(0, columns=1),
          'columns = ["id", "event_time", "customer", "amount", "currency", "status", "more"]'),
-    Case("the header skipped twice", lines(GOOD), loaded(1, parse=1),
+    Case("the header skipped twice", lines(payment(50)), loaded(1, parse=1),
          'columns = ["id", "event_time", "customer", "amount", "currency", "status"]\nheader = false'),
 ]  # fmt: skip

@@ -3,7 +3,18 @@
 
 from __future__ import annotations
 
-from malformed.case import CARDS, ORDERS, PEOPLE, RATES, Case, lines, loaded, payment, refused
+from tests.faults.malformed.case import (
+    CARDS,
+    ORDERS,
+    PEOPLE,
+    RATES,
+    Case,
+    fresh,
+    lines,
+    loaded,
+    payment,
+    refused,
+)
 
 MADRID = 'zone = "Europe/Madrid"\n'
 COMMA = 'decimal = ","\nseparator = ";"\n'
@@ -13,41 +24,49 @@ PAN = "4111111111111112"
 def money(name, text, wants, source="", currency="EUR"):
     """Return a case of a good payment and one with another amount."""
     quoted = f'"{text}"' if "," in text else text
-    rows = lines(payment(1), payment(2, amount=quoted, currency=currency))
+    rows = lines(payment(fresh()), payment(fresh(), amount=quoted, currency=currency))
     return Case(name, rows, wants, source)
 
 
 def rate(name, text, wants):
     """Return a case of a good rate of exchange and another one."""
-    rows = ["r1,2025-06-01,EUR,USD,1.1", f'r2,2025-06-01,EUR,USD,"{text}"']
+    rows = [f"r{fresh()},2025-06-01,EUR,USD,1.1", f'r{fresh()},2025-06-01,EUR,USD,"{text}"']
     return Case(name, lines(*rows, head=RATES), wants, table="Rate")
 
 
 def pieces(name, text, wants):
     """Return a case of a good order and one with another quantity."""
-    rows = ["o1,2025-06-01,c1,1,1.00,EUR", f'o2,2025-06-01,c1,"{text}",1.00,EUR']
+    rows = [f"o{fresh()},2025-06-01,c1,1,1.00,EUR", f'o{fresh()},2025-06-01,c1,"{text}",1.00,EUR']
     return Case(name, lines(*rows, head=ORDERS), wants, table="Order")
 
 
 def instant(name, text, wants, source=""):
     """Return a case of a good payment and one at another time."""
-    return Case(name, lines(payment(1), payment(2, event_time=f'"{text}"')), wants, source)
+    return Case(
+        name, lines(payment(fresh()), payment(fresh(), event_time=f'"{text}"')), wants, source
+    )
 
 
 def customer(name, text, wants, **more):
     """Return a case of a good payment and one of another customer."""
-    return Case(name, lines(payment(1), payment(2, customer=text)), wants, **more)
+    return Case(name, lines(payment(fresh()), payment(fresh(), customer=text)), wants, **more)
 
 
 def person(name, text, wants, **more):
     """Return a case of a good customer and another one, from name to home."""
-    rows = ["c1,2025-06-01,Ana,1990-01-01,+34600000001,1000.00,EUR,40.1,-3.2", f"c2,2025-06-01,{text}"]
+    rows = [
+        f"c{fresh()},2025-06-01,Ana,1990-01-01,+34600000001,1000.00,EUR,40.1,-3.2",
+        f"c{fresh()},2025-06-01,{text}",
+    ]
     return Case(name, lines(*rows, head=PEOPLE), wants, table="Customer", **more)
 
 
 def card(name, number, wants, **more):
     """Return a case of a good card and one with another number."""
-    rows = ["k1,2025-06-01,c1,4111111111111111,active", f'k2,2025-06-01,c1,"{number}",active']
+    rows = [
+        f"k{fresh()},2025-06-01,c1,4111111111111111,active",
+        f'k{fresh()},2025-06-01,c1,"{number}",active',
+    ]
     return Case(name, lines(*rows, head=CARDS), wants, table="Card", secrets=(number,), **more)
 
 
@@ -91,7 +110,7 @@ CASES = [
     money("400 zeros behind the point", "1." + "0" * 400, loaded(2)),
     money("decimals of a currency without", "1.5", loaded(1, decimals=1), "", "JPY"),
     money("three decimals where there are three", "1.005", loaded(2), "", "KWD"),
-    money("no currency", "5.00", loaded(1, required=1), "", ""),
+    money("no currency", "5.00", loaded(1, currency=1), "", ""),
     money("a currency that does not exist", "5.00", loaded(1, code=1), "", "XXQ"),
     money("a currency in lower case", "5.00", loaded(2), "", "eur"),
     money("a currency with a look-alike letter", "5.00", loaded(1, code=1), "", "ЕUR"),
@@ -143,7 +162,7 @@ CASES = [
     instant("an hour that existed twice", "2025-10-26 02:30:00", loaded(1, zone=1), MADRID),
     instant("an hour that existed twice, with its offset", "2025-10-26T02:30:00+02:00", loaded(2),
             MADRID),
-    Case("a map that cannot read the time", lines(payment(1, event_time="01/06/2025"), payment(2)),
+    Case("a map that cannot read the time", lines(payment(fresh(), event_time="01/06/2025"), payment(2)),
          loaded(1, parse=1), """map = { event_time = "strptime(event_time, '%d/%m/%Y')" }\n"""),
     customer("SQL in a value", "'; DROP TABLE Payment; --", loaded(2)),
     customer("quotes of every kind in a value", "\"'`\"\"\\\"", loaded(2)),
@@ -160,11 +179,11 @@ CASES = [
     customer("a spreadsheet's formula", '"=cmd|\' /C calc\'!A0"', loaded(2)),
     customer("a reference of 1,001 characters", "x" * 1001, loaded(1, length=1)),
     customer("a key that is empty", '""', loaded(1, required=1)),
-    Case("no key", lines(payment(1), payment(2, id="")), loaded(1, required=1)),
-    Case("no subject", lines(payment(1), payment(2, customer="")), loaded(1, required=1)),
-    Case("a status that is no code", lines(payment(1), payment(2, status="maybe")),
+    Case("no key", lines(payment(fresh()), payment(fresh(), id="")), loaded(1, required=1)),
+    Case("no subject", lines(payment(fresh()), payment(fresh(), customer="")), loaded(1, required=1)),
+    Case("a status that is no code", lines(payment(fresh()), payment(fresh(), status="maybe")),
          loaded(1, code=1)),
-    Case("a code in capitals and with spaces", lines(payment(1), payment(2, status=" AUTHORISED ")),
+    Case("a code in capitals and with spaces", lines(payment(fresh()), payment(fresh(), status=" AUTHORISED ")),
          loaded(2)),
     Case("the same key, other values", lines(payment(1), payment(1, amount="2.00"), payment(1)),
          loaded(1, duplicates=1, conflict=1)),

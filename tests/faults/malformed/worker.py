@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs one chapter of malformed inputs in a project of its own, and tells what each did.
+"""Runs the malformed inputs, each chapter in a process of its own, and tells what each did.
 
-    python -m malformed.worker CHAPTER FOLDER
+    python -m tests.faults.malformed.worker FOLDER [CHAPTER …] [--each]
 
-One line of JSON per case: its name, what is wrong with the outcome (nothing, if all is well), the
-error's text, seconds of processor time, and the most memory, MiB, that the process held meanwhile.
+Each chapter writes FOLDER/CHAPTER.jsonl, one line per case: its name, what is wrong with the
+outcome (nothing, if all is well), what was said, seconds of processor time, and the most memory,
+MiB, that the process held meanwhile. The processes are forked, so that imports cost once.
 """
 
 from __future__ import annotations
@@ -12,197 +13,168 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import resource
-import shutil
-import subprocess
 import sys
 import time
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from malformed.case import GOOD, HEAD, Case, Loaded, Posting, Refused
+from tests.faults.malformed.bench import CLOCK, Bench
+from tests.faults.malformed.case import Case, Loaded, Posting, Refused
 
-from heptad.runtime import Platform
+from heptad.runtime import discover
 from heptad.sources import sql
-from heptad.sources.config import read_project
 from heptad.standards.errors import HeptadError
 from heptad.terminal.commands.loading import line, show_quarantine
 from heptad.terminal.http.tables import parse
 from heptad.terminal.show import cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-COMMON = '[engine]\nmemory = "128MB"\nthreads = 1\n'
-CLOCK = '[project]\nclock = "2026-01-01"\n' + COMMON
-GOOD_SOURCE = '[[source]]\nname = "good"\ntable = "Payment"\nfrom = "good/*.csv"\n'
-BASE = {
-    "Payment": f"{HEAD}\n{GOOD.replace('p1', 'base')}\n",
-    "Customer": "id,event_time,name\nbase,2025-01-01,Ann\n",
-    "Card": "id,event_time,customer,number,status\nbase,2025-01-01,c,4111111111111111,active\n",
-    "Rate": "id,event_time,base,quote,rate\nbase,2025-01-01,EUR,USD,1.1\n",
-    "Order": "id,event_time,customer,quantity,amount,currency\nbase,2025-01-01,c,1,1.00,EUR\n",
-}
-"""One row of each table, so that every load meets what is there."""
+CHAPTERS = (
+    "values", "parquet", "text", "posted", "packed", "lined", "project", "places", "databases",
+)  # fmt: skip
+"""The longest first."""
+AT_ONCE = 2
+WARM = ("numpy", "pyarrow.parquet", "duckdb", "deltalake", "sqlglot", "alembic.command",
+        "sqlalchemy.dialects.sqlite", "msgspec", "heptad.catalog.loading", "heptad.service.desk",
+        "heptad.engine.local.duck", "heptad.engine.local.lake", "heptad.engine.local.segments",
+        "heptad.security.ledger", "heptad.sources.config", "heptad.sources.readers")  # fmt: skip
+"""Imported before the first fork."""
+OWED = 8
+"""After so many refusals in a row a good file is loaded, unless it is after each."""
 
 ESCAPES = "".join(map(chr, [*range(9), *range(14, 32), *range(127, 160), 0x202E]))
 """What must never reach a terminal."""
 
 
-class Bench:
-    """An open project, and the state that it is in."""
+class Trial:
+    """One case, and what became of it."""
 
-    def __init__(self, folder: Path, cases: list[Case | Posting]) -> None:
-        self.folder, self.cases = folder, cases
-        for name in ("in", "good", "base"):
-            (folder / name).mkdir(parents=True)
-        sources = ""
-        for name, text in BASE.items():
-            (folder / "base" / f"{name}.csv").write_text(text)
-            sources += f'[[source]]\nname = "b {name}"\ntable = "{name}"\nfrom = "base/{name}.csv"\n'
-        (folder / "heptad.toml").write_text(CLOCK + sources)
-        self._good = 0
-        with Platform.open(folder) as platform:
-            platform.load()
-        self._pristine = folder.with_name("pristine")
-        shutil.copytree(folder, self._pristine)
-        self.platform = Platform.open(folder)
+    def __init__(self, bench: Bench, case: Case | Posting, made: Path) -> None:
+        self.bench, self.case, self._made = bench, case, made
+        self.report: Any = None
+        self.error: HeptadError | None = None
 
-    def fetch(self, case: Case) -> None:
-        """Move the large file that was made for a case to where it belongs."""
-        made = self.folder.with_name("made") / str(self.cases.index(case))
-        for path in made.iterdir() if case.large else ():
-            path.rename(self.folder / "in" / path.name)
+    def run(self) -> Iterator[str]:
+        """Load or post it; yield what is wrong with what became of it."""
+        self.bench.make_room(None if self.case.changing else self.case.given)
+        self.bench.empty()
+        held: Any = None
+        paths = self.bench.paths(self.case.table)
+        self.before = self.bench.state()
+        try:
+            if isinstance(self.case, Posting):
+                self._post(self.case)
+            else:
+                held = self.case.write(self.bench.folder / "in")
+                self._fetch()
+                self.bench.bind(
+                    self.case.text() if self.case.project else CLOCK + str(self.case.text())
+                )
+                self.before = self.bench.state()
+                self._load()
+        except HeptadError as met:
+            self.error = met
+        finally:
+            if hasattr(held, "close"):
+                held.close()
+        self.bench.remember(self.case.table, paths)
+        yield from self._judged()
+        yield from self._leaks()
 
-    def renew(self) -> None:
-        """Go back to the state of the beginning."""
-        self.platform.close()
-        shutil.rmtree(self.folder)
-        shutil.copytree(self._pristine, self.folder)
-        self.platform = Platform.open(self.folder)
+    def _post(self, case: Posting) -> None:
+        body = case.given() if callable(case.given) else case.given
+        data = body.encode() if isinstance(body, str) else body
+        assert len(data) <= 8 << 20
+        self.report, _ = self.bench.platform.accept(case.table, parse(data, case.kind))
 
-    def bind(self, text: str | bytes) -> None:
-        """Take another project file."""
-        data = text.encode() if isinstance(text, str) else text
-        (self.folder / "heptad.toml").write_bytes(data)
-        project = read_project(self.folder, self.platform.tables)
-        self.platform.project = self.platform.loading.project = project
+    def _load(self) -> None:
+        sources = self.bench.platform.project.sources
+        name = sources[0].name if sources else "case"
+        (self.report,) = self.bench.platform.load(name, progress=self._changing)
 
-    def state(self) -> dict[str, Any]:
-        """Return what the stores hold: versions, rows, and every file."""
-        lake = self.platform.lake
-        return {
-            "tables": {n: (lake.version(n), self.rows(n)) for n in lake.names()},
-            "unfinished": [load.id for load in self.platform.catalog.loads.unfinished()],
-            "files": sorted(
-                (str(p.relative_to(self.folder)), p.stat().st_size)
-                for name in ("tables", "quarantine", "log", ".duck")
-                for p in (self.folder / name).rglob("*")
-            ),
-        }
+    def _changing(self, what: str, share: float) -> None:
+        """Change the file while it is read."""
+        if self.case.changing and "rows" in what:
+            with (self.bench.folder / "in" / self.case.file).open("ab") as file:
+                file.write(self.case.changing)
 
-    def rows(self, table: str) -> int:
-        """Count the stored row versions of a table."""
-        return sum(file.rows for file in self.platform.lake.files(table))
+    def _fetch(self) -> None:
+        """Move the large file that was made for the case to where it belongs."""
+        for path in self._made.iterdir() if self._made.is_dir() else ():
+            path.rename(self.bench.folder / "in" / path.name)
 
-    def load_good(self) -> None:
-        """Load a good file; whatever came before, it must go in."""
-        self._good += 1
-        for old in (self.folder / "good").iterdir():
-            old.unlink()
-        (self.folder / "good" / "g.csv").write_text(
-            f"{HEAD}\n{GOOD.replace('p1', f'good {self._good}')}\n"
-        )
-        self.bind(COMMON + GOOD_SOURCE)
-        (report,) = self.platform.load("good")
-        assert (report.read, report.accepted) == (1, 1), report
-
-    def empty(self) -> None:
-        """Remove what a case left in `in/` and in quarantine."""
-        for path in (self.folder / "in", self.folder / "quarantine"):
-            shutil.rmtree(path, ignore_errors=True)
-        (self.folder / "in").mkdir()
-
-
-def outcome(bench: Bench, case: Case | Posting) -> Iterator[str]:
-    """Run a case; yield what is wrong with what became of it."""
-    bench.empty()
-    report: Any = None
-    error: HeptadError | None = None
-    held: Any = None
-    before = bench.state()
-    try:
-        if isinstance(case, Posting):
-            body = case.body() if callable(case.body) else case.body
-            data = body.encode() if isinstance(body, str) else body
-            assert len(data) <= 8 << 20
-            report, _ = bench.platform.accept(case.table, parse(data, case.kind))
+    def _judged(self) -> Iterator[str]:
+        """Compare what happened with what must happen."""
+        after = self.bench.state()
+        if after["unfinished"]:
+            yield f"loads are left unfinished: {after['unfinished']}"
+        left = [f for f, _ in after["files"] if ".stage" in f or ".plan" in f or "draft" in f]
+        if left:
+            yield f"left behind: {left}"
+        if self.error is not None:
+            yield from self._refused(self.error, after)
+        elif isinstance(self.case.wants, Refused):
+            yield f"wanted {self.case.wants}, got {self.report}"
         else:
-            held = case.write(bench.folder / "in")
-            bench.fetch(case)
-            bench.bind(case.text() if case.project else COMMON + str(case.text()))
-            before = bench.state()
-            (report,) = bench.platform.load(None, progress=_changing(bench, case))
-    except HeptadError as met:
-        error = met
-    finally:
-        if held is not None:
-            held.close()
-    case_said.update(error=str(error) if error else "", report=str(report))
-    yield from _judged(bench, case, before, report, error)
-    yield from _leaks(bench, case, report, error)
+            yield from self._loaded(self.case.wants)
 
-
-case_said: dict[str, str] = {}
-
-
-def _changing(bench: Bench, case: Case) -> Any:
-    """Return what changes the file while it is read."""
-
-    def change(what: str, share: float) -> None:  # noqa: ARG001
-        if case.changing and "rows" in what:
-            with (bench.folder / "in" / case.file).open("ab") as file:
-                file.write(case.changing)
-
-    return change
-
-
-def _judged(
-    bench: Bench, case: Case | Posting, before: dict[str, Any], report: Any, error: Any
-) -> Iterator[str]:
-    """Compare what happened with what must happen."""
-    after, wants = bench.state(), case.wants
-    if after["unfinished"]:
-        yield f"loads are left unfinished: {after['unfinished']}"
-    left = [f for f, _ in after["files"] if ".stage" in f or ".plan" in f or "draft" in f]
-    if left:
-        yield f"left behind: {left}"
-    if error is not None:
-        yield from _kept(before, after)
+    def _refused(self, error: HeptadError, after: dict[str, Any]) -> Iterator[str]:
+        for name, was in self.before.items():
+            if after[name] != was:
+                files = name == "files"
+                changed = [x for x in after[name] if x not in was] if files else after[name]
+                yield f"{name} changed: {changed}"
+        wants, said = self.case.wants, str(error)
         if not (error.what and error.do and (error.shown or error.place)):
             yield f"the error lacks what, got or do: {error!r}"
         if not isinstance(wants, Refused):
-            yield f"refused, though {wants}"
-            return
-        said = str(error)
-        if error.code != wants.code or not all(word in said for word in wants.words):
+            yield f"wanted {wants}, got {said}"
+        elif error.code != wants.code or not all(word in said for word in wants.words):
             yield f"wanted {wants}, got {error.code}: {said[:600]}"
-        return
-    if isinstance(wants, Refused):
-        yield f"wanted {wants}, got {report}"
-        return
-    got = _counts(report)
-    if got != (wants.rows, wants.duplicates, dict(wants.reasons)):
-        yield f"wanted {wants}, got {got}"
-    if bench.rows(case.table) != before["tables"][case.table][1] + got[0]:
-        yield "the table does not hold what the report says"
-    kept = sum(bench.platform.loading.quarantine.counts(case.table).values())
-    if kept != sum(got[2].values()):
-        yield f"quarantine holds {kept} rows"
-    if isinstance(case, Case) and report.read != got[0] + got[1] + sum(got[2].values()):
-        yield f"read {report.read} rows, of which some are lost"
+
+    def _loaded(self, wants: Loaded) -> Iterator[str]:
+        accepted, duplicates, reasons = got = _counts(self.report)
+        if got != (wants.rows, wants.duplicates, dict(wants.reasons)):
+            yield f"wanted {wants}, got {got}"
+        table, (_, rows) = self.case.table, self.before["tables"][self.case.table]
+        if self.bench.rows(table) != rows + accepted:
+            yield "the table does not hold what the report says"
+        if (kept := self.bench.refused(table)) != sum(reasons.values()):
+            yield f"quarantine holds {kept} rows"
+        if isinstance(self.case, Case):
+            lost = self.report.read - accepted - duplicates - sum(reasons.values())
+            if lost:
+                yield f"of {self.report.read} rows {lost} are lost"
+
+    def _leaks(self) -> Iterator[str]:
+        """Look for secrets and escape sequences in all that people see, and in the stores."""
+        for text in self._shown():
+            if "Traceback" in text or 'File "' in text:
+                yield f"a traceback is shown: {text}"
+            if found := set(text) & set(ESCAPES):
+                yield f"control characters are shown: {found} in {text[:300]!r}"
+            if any(secret in text for secret in self.case.secrets):
+                yield f"a secret is shown: {text[:300]}"
+        places = [self.bench.folder / n for n in ("tables", "quarantine", "catalog.sqlite")]
+        stored = [p for place in places for p in _files(place)] if self.case.secrets else []
+        for secret in self.case.secrets:
+            yield from (
+                f"a secret lies in {p}" for p in stored if secret.encode() in p.read_bytes()
+            )
+
+    def _shown(self) -> list[str]:
+        error, report, platform = self.error, self.report, self.bench.platform
+        if error is not None:
+            return [str(error), json.dumps(error.to_dict(), ensure_ascii=False)]
+        shown = [str(report)]
+        if hasattr(report, "findings"):
+            shown.append(cell(line(report)))
+        rows = show_quarantine(platform, self.case.table)["rows"] if report is not None else ()
+        return [*shown, *map(cell, rows)]
 
 
 def _counts(report: Any) -> tuple[int, int, dict[str, int]]:
@@ -213,78 +185,110 @@ def _counts(report: Any) -> tuple[int, int, dict[str, int]]:
     return report.accepted, report.duplicates, dict(report.quarantined)
 
 
-def _kept(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    """Yield what a refused input changed."""
-    for name, was in before.items():
-        if after[name] != was:
-            changed = [x for x in after[name] if x not in was] if name == "files" else after[name]
-            yield f"{name} changed: {changed}"
-
-
-def _leaks(bench: Bench, case: Case | Posting, report: Any, error: Any) -> Iterator[str]:
-    """Look for secrets and escape sequences in all that people see, and in the stores."""
-    shown = [str(error), json.dumps(error.to_dict(), ensure_ascii=False)] if error else [str(report)]
-    if report is not None and hasattr(report, "findings"):
-        shown.append(cell(line(report)))
-    if report is not None and case.table in bench.platform.tables:
-        shown += [cell(row) for row in show_quarantine(bench.platform, case.table)["rows"]]
-    for text in shown:
-        if "Traceback" in text or 'File "' in text:
-            yield f"a traceback is shown: {text}"
-        if found := set(text) & set(ESCAPES):
-            yield f"control characters are shown: {found} in {text[:300]!r}"
-        if any(secret in text for secret in case.secrets):
-            yield f"a secret is shown: {text[:300]}"
-    for secret in case.secrets:
-        stored = [p for n in ("tables", "quarantine", "catalog.sqlite") for p in _files(bench.folder / n)]
-        yield from (f"a secret lies in {p}" for p in stored if secret.encode() in p.read_bytes())
-
-
 def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
 
 
-def peak() -> float:
+def peak() -> int:
     """Return the most memory held since the last call, MiB."""
     status = Path("/proc/self/status").read_text()
     held = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     Path("/proc/self/clear_refs").write_text("5")
-    return int(held.split()[1]) / 1024
+    return int(held.split()[1]) >> 10
 
 
-def run(bench: Bench, case: Case | Posting) -> dict[str, Any]:
-    """Run a case, then load a good file, and tell."""
-    case_said.clear()
-    peak()
-    begun = time.process_time()
+class Chapter:
+    """The cases of a module, run one after another in one project.
+
+    Args:
+        name: of the module.
+        folder: of all chapters.
+        each: load a good file after each case, not only after some that were refused.
+    """
+
+    def __init__(self, name: str, folder: Path, *, each: bool) -> None:
+        self.cases = importlib.import_module(f"tests.faults.malformed.{name}").CASES
+        self._folder, self._made = folder / name, folder / name / "made"
+        self._allowed, self._owed = 0 if each else OWED, 0
+
+    def make(self) -> None:
+        """Make the large files, which takes more memory than reading them may."""
+        for number, case in enumerate(self.cases):
+            if getattr(case, "large", None):
+                made = self._made / str(number)
+                made.mkdir(parents=True)
+                case.large(made)
+
+    def run(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        """Run the cases."""
+        sql.LONGEST_WAIT_S = sql.LOCKED_WAIT_S = 1.0
+        bench = Bench(self._folder / "project")
+        for number, case in enumerate(self.cases):
+            tell({"begin": case.name})
+            tell(self._run(bench, case, number))
+        bench.platform.close()
+
+    def _run(self, bench: Bench, case: Case | Posting, number: int) -> dict[str, Any]:
+        trial = Trial(bench, case, self._made / str(number))
+        peak()
+        begun = time.process_time()
+        try:
+            wrong = list(trial.run())
+        except Exception:
+            wrong = [traceback.format_exc()]
+        seconds, held = time.process_time() - begun, peak()
+        self._owed = self._owed + 1 if trial.error else 0
+        try:
+            if wrong or self._owed > self._allowed or number == len(self.cases) - 1:
+                bench.load_good()
+                self._owed = 0
+        except Exception:
+            wrong.append(f"a good file is not loaded afterwards: {traceback.format_exc()}")
+        if wrong:
+            bench.renew()
+        said = {"error": str(trial.error or ""), "report": str(trial.report)}
+        return {"name": case.name, "wrong": wrong, "cpu_s": round(seconds, 3), "mib": held} | said
+
+
+def _forked(work: Callable[[], None]) -> int:
+    """Do a piece of work in a child; return its number."""
+    if pid := os.fork():
+        return pid
     try:
-        wrong = list(outcome(bench, case))
-    except Exception:
-        wrong = [traceback.format_exc()]
-    seconds, held = time.process_time() - begun, peak()
-    try:
-        bench.load_good()
-    except Exception:
-        wrong.append(f"a good file is not loaded afterwards: {traceback.format_exc()}")
-    if wrong or isinstance(case.wants, Loaded):
-        bench.renew()
-    return {"name": case.name, "wrong": wrong, "cpu_s": round(seconds, 3), "mib": round(held)} | case_said
+        work()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
-def main(chapter: str, folder: str) -> None:
-    """Run a chapter."""
-    sql.LONGEST_WAIT_S = sql.LOCKED_WAIT_S = 1.0
-    cases = importlib.import_module(f"malformed.{chapter}").CASES
-    made = [sys.executable, "-m", "malformed.maker", chapter, f"{folder}/made"]
-    subprocess.run(made, check=True)
-    bench = Bench(Path(folder).resolve() / "project", cases)
-    for case in cases:
-        print(json.dumps({"begin": case.name}), flush=True)
-        print(json.dumps(run(bench, case)), flush=True)
-    bench.platform.close()
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"end": chapter, "mib": round(most), "pid": os.getpid()}))
+def _written(chapter: Chapter, path: Path) -> None:
+    with path.open("w") as out:
+        chapter.run(lambda told: _tell(out, told))
+
+
+def _tell(out: TextIO, told: dict[str, Any]) -> None:
+    out.write(json.dumps(told) + "\n")
+    out.flush()
+
+
+def main(folder: Path, names: list[str], *, each: bool) -> None:
+    """Run chapters, some at once."""
+    for module in WARM:
+        importlib.import_module(module)
+    discover()
+    chapters = {name: Chapter(name, folder, each=each) for name in names or CHAPTERS}
+    running: set[int] = set()
+    for name, chapter in chapters.items():
+        os.waitpid(_forked(chapter.make), 0)
+        if len(running) == AT_ONCE:
+            running.discard(os.wait()[0])
+        path = folder / f"{name}.jsonl"
+        running.add(_forked(lambda c=chapter, p=path: _written(c, p)))  # type: ignore[misc]
+    while running:
+        running.discard(os.wait()[0])
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    asked = [a for a in sys.argv[2:] if not a.startswith("--")]
+    main(Path(sys.argv[1]).resolve(), asked, each="--each" in sys.argv)
