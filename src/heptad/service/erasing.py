@@ -151,6 +151,10 @@ class Erasing:
             "erasures": [self._told(e) for e in erasures],
         }
 
+    def values(self, kind: str, key: str) -> frozenset[str]:
+        """Return the personal texts held of a person; none once they are erased."""
+        return self._values(kind, key)
+
     def uncovered(self) -> list[str]:
         """Return files of the project folder that no store answers for."""
         return uncovered(self._folder, self.holders)

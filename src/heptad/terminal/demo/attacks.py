@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from heptad.service.decisions import changed
 from heptad.service.history import compute
 from heptad.standards.errors import ContractError, Corrupt
-from heptad.standards.time import format_instant, hour, second
+from heptad.standards.time import FixedClock, format_instant, hour, second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from heptad.runtime import Platform
     from heptad.service.history import Spine
     from heptad.service.replaying import Replay
+
+
+LONG = 8
+"""Characters of a value from which it is looked for in files."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +247,73 @@ def flip(platform: Platform, seed: int) -> Attack:
         except Corrupt as error:
             return Attack(what, f"found: {error.what}", held=True)
     return Attack(what, "NOT FOUND", held=False)
+
+
+def erased(platform: Platform) -> Attack:
+    """Erase a customer in a copy of the project, and look for what is left of them.
+
+    Their decisions answer *erased*, the log verifies, no value or key of theirs is in any byte of
+    any store, and the keys as they were before open with nothing that is left.
+    """
+    what = "one customer erased, in a copy"
+    subject = next((e.subject for e in platform.log.entries() if not e.erased), None)
+    if subject is None:
+        return Attack(what, "NOT SHOWN: nobody was decided on", held=False)
+    with tempfile.TemporaryDirectory(prefix="heptad-") as home:
+        folder = Path(home) / "copy"
+        _copy(platform.path, folder)
+        return _erased(folder, subject, FixedClock(platform.clock.now()), what)
+
+
+def _erased(folder: Path, subject: str, clock: FixedClock, what: str) -> Attack:
+    from heptad.runtime import Platform
+
+    with Platform.open(folder, clock=clock) as copy:
+        page = copy.catalog.decisions.page(subject=subject, limit=1000)
+        ids, entries = [e.id for e in page.entries], len(copy.log)
+        (key,) = copy.keys.of([subject], create=False)
+        kind, _, name = subject.partition(":")
+        values = copy.erasing.values(kind, name)
+        # A shorter value may stand in a file by chance.
+        secrets = [key or b"", *(v.encode() for v in values if len(v) >= LONG)]
+        shutil.copytree(folder / "keys", folder.parent / "keys")
+        copy.erasing.erase([subject], "shown by the demo", who="demo", role="admin")
+        closed = copy.replay(ids).decided
+        whole = copy.log.ledger.verify().entries == entries
+    shutil.copyfile(folder / "keys" / "kek", folder.parent / "keys" / "kek")
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    left = sum(any(secret in data for secret in secrets) for data in map(Path.read_bytes, files))
+    held = closed == {"erased": len(ids)} and whole and not left and _opens_nothing(folder.parent)
+    if not held:
+        return Attack(what, f"NOT HELD: {dict(closed)}, in {left} files", held=False)
+    return Attack(
+        what,
+        f"{len(ids)} decisions answer erased, the log verifies; "
+        f"{len(secrets)} values and keys in no byte of its stores; old keys open nothing",
+        held=True,
+    )
+
+
+def _copy(project: Path, folder: Path) -> None:
+    """Copy what a project stores, without the exports that it was loaded from."""
+    folder.mkdir()
+    shutil.copyfile(project / "heptad.toml", folder / "heptad.toml")
+    for part in ("tables", "log", "keys", "models", "quarantine"):
+        if (project / part).is_dir():
+            shutil.copytree(project / part, folder / part)
+    for path in project.glob("catalog.sqlite*"):
+        shutil.copyfile(path, folder / path.name)
+
+
+def _opens_nothing(home: Path) -> bool:
+    """Whether the keys as they were before do not open with the key that is left."""
+    from heptad.security.keys import Keys
+
+    try:
+        Keys(home / "keys").close()
+    except Corrupt:
+        return True
+    return False
 
 
 def replayed(platform: Platform) -> tuple[Attack, Replay]:

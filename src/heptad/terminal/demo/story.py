@@ -194,10 +194,11 @@ def _attacked(platform: Platform, seed: int, late_keys: list[str]) -> bool:
     show.say("WE ATTACKED IT WHILE YOU WAITED")
     done = [attacks.peek(platform), attacks.flip(platform, seed), attacks.late(platform, late_keys)]
     last, _ = attacks.replayed(platform)
-    for attack in [*done, last]:
+    done += [last, attacks.erased(platform)]
+    for attack in done:
         show.say(f" {attack.what:<{WIDTH}} {attack.answer}")
     show.say(f" {'digest of all decisions':<{WIDTH}} {_digest(platform)[:32]}")
-    return all(attack.held for attack in [*done, last])
+    return all(attack.held for attack in done)
 
 
 def _digest(platform: Platform) -> str:

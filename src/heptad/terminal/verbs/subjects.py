@@ -51,6 +51,7 @@ def _erased(data: dict[str, Any]) -> None:
     for one in data["erased"]:
         show.show_facts({"erased": one["subject"], "on": one["ended"], "key epoch": data["epoch"]})
         show.show_table(one["held"], ["store", "what", "n", "fate"])
+    show.say("back up now: no backup made before opens with the keys of this epoch")
     if data["uncovered"]:
         show.say("not looked into, as no store answers for it: " + ", ".join(data["uncovered"][:5]))
 
