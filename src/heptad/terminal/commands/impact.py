@@ -72,11 +72,12 @@ def diff(platform: Platform, name: str, old: int, new: int, limit: int = SHOWN) 
     from heptad.service.changes import difference
 
     table, versions = platform.table(name), platform.catalog.versions
-    contracts = [
-        versions.contract(name, v.contract)
-        for v in (versions.get(name, old), versions.get(name, new))
-    ]
-    schema = changes(*({} if c is None else c.contract for c in contracts))
+    recorded = [versions.find(name, number) for number in (old, new)]
+    before, after = (
+        None if v is None or v.contract is None else versions.contract(name, v.contract)
+        for v in recorded
+    )
+    schema = changes(before.contract, after.contract) if before and after else []
     with platform.guard.reading(
         "diff", role=platform.role, purpose="", who=platform.who, table=name
     ) as access:
