@@ -43,7 +43,7 @@ def build() -> str:
     start = time.monotonic()
     node, npm = find_node()
     env = environment(node)
-    _run([node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], env, "had from npm")
+    _fetch(node, npm, env)
     fetched = time.monotonic()
     vite = SOURCE / "node_modules/vite/bin/vite.js"
     _run([node, vite, "build", "--logLevel", "warn"], env, "built")
@@ -129,6 +129,16 @@ def _install_node() -> None:
         raise NotBuilt(f"Node cannot be had; install Node 22, or `pip install {NODE}`")
 
 
+def _fetch(node: Path, npm: Path, env: dict[str, str]) -> None:
+    """Get the packages that the lockfile names, unless they are there."""
+    stamp = SOURCE / "node_modules/.heptad"
+    wanted = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    _run([node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], env, "had from npm")
+    stamp.write_text(wanted)
+
+
 def _run(command: list[Path | str], env: dict[str, str], done: str) -> None:
     try:
         found = subprocess.run(
@@ -154,7 +164,7 @@ def _develop() -> int:
     """Serve the sources with hot reload until stopped."""
     node, npm = find_node()
     env = environment(node)
-    _run([node, npm, "ci", "--ignore-scripts"], env, "had from npm")
+    _fetch(node, npm, env)
     return subprocess.run([node, SOURCE / "node_modules/vite/bin/vite.js"], cwd=SOURCE, env=env).returncode
 
 

@@ -16,7 +16,7 @@ export default function Chart({ data, title }: { data: Series; title: string }) 
   const series = few(data.series)
   const days = [...new Set(series.flatMap(s => s.points.map(p => p[0])))].sort()
   const total = series.reduce((n, s) => n + s.points.reduce((m, p) => m + p[1], 0), 0)
-  const sentence = days.length ? t('{total} {what} on {n} days, from {first} to {last}', { total: int(total), what: data.y, n: days.length, first: dayOf(days[0]), last: dayOf(days[days.length - 1]) }) : t('Nothing is there yet.')
+  const sentence = days.length ? t('{total} {what} from {first} to {last}; days with any: {n}', { total: int(total), what: data.y, n: days.length, first: dayOf(days[0]), last: dayOf(days[days.length - 1]) }) : t('Nothing is there yet.')
   const at = (name: string, day: string) => series.find(s => s.name === name)?.points.find(p => p[0] === day)?.[1] ?? 0
   return (
     <div className="chart">
@@ -63,4 +63,9 @@ function Drawn({ series, days, at, sentence }: { series: Series['series']; days:
   )
 }
 
-const nice = (v: number) => { const p = 10 ** Math.floor(Math.log10(v)), k = v / p; return (k <= 1 ? 1 : k <= 2 ? 2 : k <= 4 ? 4 : k <= 5 ? 5 : k <= 8 ? 8 : 10) * p }
+/** The top of a scale whose quarters are round numbers. */
+function nice(v: number): number {
+  if (v <= 40) return Math.ceil(v / 4) * 4
+  const p = 10 ** Math.floor(Math.log10(v))
+  return [1, 1.2, 1.6, 2, 2.4, 3.2, 4, 4.8, 6, 8, 10].find(k => k * p >= v)! * p
+}

@@ -2,7 +2,7 @@
 import { lazy, Suspense } from 'react'
 import type { BlockData, Decided, Explanation, PageData, Plain, Series } from '../api/types'
 import { Link } from '@tanstack/react-router'
-import { Card, Empty, Outcome, Refused, Scroll, When } from '../design/pieces'
+import { Card, Empty, Outcome, outcomeWord, Refused, Scroll, When } from '../design/pieces'
 import { Refusal } from '../api/client'
 import { decimal, int, said, t } from '../i18n'
 import './blocks.css'
@@ -51,7 +51,7 @@ function TableBlock({ title, rows }: { title: string; rows: Record<string, Plain
 function Timeline({ events }: { events: { at: string; kind: string; text: string }[] }) {
   if (!events?.length) return <Empty>{t('Nothing is there yet.')}</Empty>
   const tone = (kind: string) => ({ approve: 'good', decline: 'bad', hold: 'warn', refer: 'warn', challenge: 'warn' })[kind] ?? ''
-  return <ul className="tl">{events.map((e, i) => <li key={i}><span className={`mk ${tone(e.kind)}`} aria-hidden /><div><span className="strong">{said(e.kind)}</span> <span className="ink3 cap"><When at={e.at} /></span><div className="ink2 two">{e.text}</div></div></li>)}</ul>
+  return <ul className="tl">{events.map((e, i) => <li key={i}><span className={`mk ${tone(e.kind)}`} aria-hidden /><div><span className="strong">{outcomeWord(e.kind)}</span> <span className="ink3 cap"><When at={e.at} /></span><div className="ink2 two">{e.text}</div></div></li>)}</ul>
 }
 
 function DecisionBlock({ data }: { data: Explanation | null }) {

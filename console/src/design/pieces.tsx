@@ -109,7 +109,7 @@ export function Id({ text, keep = 12, label }: { text: string; keep?: number; la
 export function Tabs({ label, tabs, at, to }: { label: string; tabs: { id: string; name: string; n?: string | number }[]; at: string; to: (id: string) => Record<string, string | undefined> }) {
   return (
     <nav className="tabs" aria-label={label}>
-      {tabs.map(tab => <Link key={tab.id} to="." search={(before: Search) => ({ ...before, ...to(tab.id) })} replace resetScroll={false} aria-current={tab.id === at ? 'page' : undefined}>{tab.name}{tab.n !== undefined && <span className="n num">{tab.n}</span>}</Link>)}
+      {tabs.map(tab => <Link key={tab.id} to="." search={(before: Search) => ({ ...before, ...to(tab.id) })} replace resetScroll={false} activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }} aria-current={tab.id === at ? 'page' : undefined}>{tab.name}{tab.n !== undefined && <span className="n num">{tab.n}</span>}</Link>)}
     </nav>
   )
 }

@@ -3,11 +3,15 @@ import type { zh as Chinese } from './zh'
 
 export type Message = keyof typeof Chinese
 let messages: Record<string, string> = {}
+let patterns: [RegExp, string][] = []
 
 export const language = (): 'en' | 'zh' => (document.documentElement.lang === 'zh' ? 'zh' : 'en')
 
 export async function loadMessages(): Promise<void> {
-  messages = language() === 'zh' ? (await import('./zh')).zh : {}
+  if (language() !== 'zh') return
+  const chinese = await import('./zh')
+  messages = { ...chinese.words, ...chinese.zh }
+  patterns = chinese.patterns
 }
 
 /** Say a message in the reader's language; {name} is replaced by the value given. */
@@ -17,7 +21,8 @@ export function t(text: Message, values: Record<string, string | number> = {}): 
 
 /** Say a word that the server sent, where the console knows it; else as it came. */
 export function said(text: string, values: Record<string, string | number> = {}): string {
-  const found = messages[text] ?? text
+  const pattern = messages[text] === undefined ? patterns.find(([form]) => form.test(text)) : undefined
+  const found = messages[text] ?? (pattern ? text.replace(pattern[0], pattern[1]) : text)
   return found.replace(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole))
 }
 
@@ -33,7 +38,7 @@ function format(name: string, options: Intl.NumberFormatOptions) {
 }
 export const int = (x: number) => format('int', { maximumFractionDigits: 0 }).format(x)
 export const decimal = (x: number, digits = 3) => format(`d${digits}`, { maximumSignificantDigits: Math.max(digits, 3) }).format(x)
-export const compact = (x: number) => (Math.abs(x) < 10_000 ? int(x) : format('compact', { notation: 'compact', maximumFractionDigits: 1 }).format(x))
+export const compact = (x: number) => (Math.abs(x) < 10_000 ? int(x) : new Intl.NumberFormat(language() === 'zh' ? 'zh-CN' : 'en-US', { notation: 'compact', maximumFractionDigits: 1 }).format(x))
 export const percent = (x: number, digits = 1) => format(`p${digits}`, { style: 'percent', maximumFractionDigits: digits }).format(x)
 export const fixed = (x: number, digits: number) => format(`f${digits}`, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(x)
 export const bytes = (x: number) => (x < 1024 ? `${x} B` : x < 1 << 20 ? `${(x / 1024).toFixed(0)} kB` : `${(x / (1 << 20)).toFixed(1)} MB`)

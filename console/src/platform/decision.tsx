@@ -104,7 +104,7 @@ function Values({ data, behind }: { data: Explanation; behind?: Background }) {
         </Scroll>
       </Card>
       <Card title={t('The row as it was')} note={data.on}>
-        <dl className="dl">{row.map(([name, value]) => <div key={name} style={{ display: 'contents' }}><dt>{name}</dt><dd className="num">{name.endsWith('_time') && typeof value === 'number' ? instant(new Date(value / 1000).toISOString()) : /^place_(lat|lon)$/.test(name) && typeof value === 'number' ? (value / 1e7).toFixed(5) : ['amount', 'income', 'expenses'].includes(name) && typeof value === 'number' ? money(value, String(data.row?.currency ?? 'EUR')) : String(value)}</dd></div>)}</dl>
+        <dl className="dl twice">{row.map(([name, value]) => <div key={name}><dt>{name}</dt><dd className="num">{name.endsWith('_time') && typeof value === 'number' ? instant(new Date(value / 1000).toISOString()) : /^place_(lat|lon)$/.test(name) && typeof value === 'number' ? (value / 1e7).toFixed(5) : ['amount', 'income', 'expenses'].includes(name) && typeof value === 'number' ? money(value, String(data.row?.currency ?? 'EUR')) : String(value)}</dd></div>)}</dl>
       </Card>
     </>
   )
@@ -147,7 +147,7 @@ function Changes({ data, behind }: { data: Explanation; behind: { data?: Backgro
   return (
     <Card title={t('What would have changed it')} note={t('one value at a time')}>
       <State q={behind} height={96}>{seen => !seen.changes.length ? <p className="ink2">{data.outcome === 'approve' ? t('It was approved; nothing better was to be had.') : t('No single value within what others have would have.')}</p> : (
-        <ul className="change">{seen.changes.map(c => <li key={c.name}><p className="wraps"><span className="strong">{c.name}</span> <span className="num ink2">{c.from} → </span><span className="num strong">{c.to}</span></p><div className="row" style={{ marginTop: 3 }}><ArrowRight size={14} className="ink3" aria-hidden /><Outcome name={c.outcome} /></div></li>)}</ul>
+        <ul className="change">{seen.changes.map(c => <li key={c.name}><p className="wraps"><span className="strong">{c.name}</span></p><div className="row wrap" style={{ marginTop: 3 }}><span className="num ink2">{c.from}</span><ArrowRight size={14} className="ink3" aria-hidden /><span className="num strong">{c.to}</span><Outcome name={c.outcome} /></div></li>)}</ul>
       )}</State>
     </Card>
   )
@@ -176,7 +176,7 @@ function Proven({ data, replay }: { data: Explanation; replay: { data?: Replay; 
         <dt>{t('Code')}</dt><dd className="mono">{data.code}{!same && <span className="warn"> {t('changed since')}</span>}</dd>
         <dt>{t('Definitions')}</dt><dd className="mono">{data.definitions_version}</dd>
         <dt>{t('Model')}</dt><dd>{data.model ? <Id text={data.model} label={t('Copy the hash of the model')} /> : <span className="ink3">{t('none')}</span>}</dd>
-        <dt>{t('Tables')}</dt><dd>{Object.entries(data.tables ?? {}).map(([name, v]) => <span key={name} className="nowrap"><Link className="link" to="/tables/$table" params={{ table: name }}>{name}</Link> <span className="num ink3">v{v}</span>{'  '}</span>)}</dd>
+        <dt>{t('Tables')}</dt><dd className="chips">{Object.entries(data.tables ?? {}).map(([name, v]) => <span key={name} className="nowrap"><Link className="link" to="/tables/$table" params={{ table: name }}>{name}</Link> <span className="num ink3">v{v}</span></span>)}</dd>
         <dt>{t('Known by')}</dt><dd>{data.known ? <When at={data.known} /> : '–'}</dd>
       </dl>
       {!data.policy || !Object.keys(data.policy).length ? null : <dl className="dl sub">{Object.entries(data.policy).map(([name, v]) => <div key={name} style={{ display: 'contents' }}><dt>{name}</dt><dd className="num">{typeof v === 'number' ? decimal(v, 6) : String(v)}</dd></div>)}</dl>}

@@ -7,7 +7,7 @@ import { said, t } from '../i18n'
 import './graph.css'
 
 const KINDS = ['source', 'table', 'feature', 'model', 'app'] as const
-const ROW = 30, WIDE = 190, GAP = 84
+const ROW = 30, WIDE = 172, GAP = 58
 type Kind = (typeof KINDS)[number]
 interface Node { id: string; kind: Kind; title: string; columns: number }
 
@@ -39,7 +39,8 @@ export function LineageGraph({ data }: { data: Lineage }) {
   lanes.forEach((lane, i) => {
     const pull = (n: Node) => { const from = edges.filter(e => e[1] === n.id).flatMap(e => place.get(e[0])?.y ?? []); return from.length ? from.reduce((a, b) => a + b, 0) / from.length : 0 }
     const ordered = i ? [...lane].sort((a, b) => pull(a) - pull(b) || a.title.localeCompare(b.title)) : lane
-    ordered.forEach((n, k) => place.set(n.id, { x: i * (WIDE + GAP), y: 28 + k * ROW }))
+    const most = Math.max(...lanes.map(l => l.length)), off = Math.min((most - lane.length) / 2, 8) * ROW
+    ordered.forEach((n, k) => place.set(n.id, { x: i * (WIDE + GAP), y: 28 + off + k * ROW }))
   })
   const tall = 28 + Math.max(1, ...lanes.map(l => l.length)) * ROW, wide = lanes.length * (WIDE + GAP) - GAP
   const touched = new Set(edges.filter(e => e[0] === near || e[1] === near).flat())
@@ -47,7 +48,7 @@ export function LineageGraph({ data }: { data: Lineage }) {
   const affected = (kind: Kind) => data.downstream.nodes.filter(n => n.startsWith(`${kind}:`)).length
   if (!edges.length) return <Card title={t('Lineage')}><Empty command="heptad load">{t('Nothing is made from it and it is made from nothing known: load rows or declare a feature that reads it.')}</Empty></Card>
   return (
-    <Card title={data.node} plain note={<>{t('a change touches {f} features, {m} models, {a} applications', { f: affected('feature'), m: affected('model'), a: affected('app') })}{note && ` · ${note}`}</>} aside={<button className={`ctl ${columns ? 'on' : ''}`} aria-pressed={columns} onClick={() => setColumns(!columns)}>{t('By column')}</button>}>
+    <Card title={data.node.replace(/^\w+:/, '')} plain note={<>{t('a change touches: features {f}, models {m}, applications {a}', { f: affected('feature'), m: affected('model'), a: affected('app') })}{note && ` · ${note}`}</>} aside={<button className={`ctl ${columns ? 'on' : ''}`} aria-pressed={columns} onClick={() => setColumns(!columns)}>{t('By column')}</button>}>
       <div className="graph" tabIndex={0} role="group" aria-label={t('Lineage of {n}: {nodes} nodes', { n: data.node, nodes: nodes.length })}>
         <div style={{ width: wide, height: tall, position: 'relative' }}>
           <svg width={wide} height={tall} aria-hidden>

@@ -82,8 +82,8 @@ function Layers({ data }: { data: Overview }) {
         {data.layers.map(layer => (
           <div className={`layer l${layer.number}`} key={layer.number}>
             <div className="l-name"><span className="l-n num">{layer.number}</span><div><h2>{said(layer.name)}</h2><p className="cap ink3">{said(WHAT[layer.number])}</p></div></div>
-            <ul className="l-nodes">{layer.nodes.map(n => <Node key={n.id} node={n} near={setNear} />)}</ul>
-            <div className="num right strong" title={layer.count === null ? '' : int(layer.count)}>{layer.count === null ? '–' : compact(layer.count)}{layer.more > 0 && <span className="vh">{t('{n} more', { n: layer.more })}</span>}</div>
+            <ul className="l-nodes">{layer.nodes.map(n => <Node key={n.id} node={n} near={setNear} />)}{layer.more > 0 && <li className="node off more"><To to="/runs"><b>+{layer.more}</b><span className="cap ink3">{t('more')}</span></To></li>}</ul>
+            <div className="num right strong" title={layer.count === null ? '' : int(layer.count)}>{layer.count === null ? '–' : compact(layer.count)}</div>
             <div className="num right ink2 l-fresh">{layer.fresh ? ago(layer.fresh, data.now) : '–'}</div>
             <div className={`num right l-fail ${layer.failures ? 'warn strong' : 'ink3'}`}>{int(layer.failures)}{layer.failing && <span className="cap clip">{said(layer.failing)}</span>}</div>
           </div>

@@ -52,10 +52,13 @@ function PointsCard({ m }: { m: ModelCard }) {
   return (
     <Card title={t('Points of the scorecard')} plain note={t('lost against the best bin of each input')}>
       <Scroll label={t('Points of the scorecard')}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Input')}</th><th>{t('Bin')}</th><th className="r">{t('Cases')}</th><th className="r">{t('Bad rate')}</th><th className="r">{t('Points')}</th><th>{t('Lost')}</th></tr></thead>
-        <tbody>{m.card.map((r, i) => { const first = m.card[i - 1]?.input !== r.input, lost = r.points - best.get(r.input)!, n = r.good + r.bad; return <tr key={i}><td className="strong">{first && <Link to="/features/$name" params={{ name: `${m.app}.${r.input}` }}>{r.input}</Link>}</td><td className="num nowrap">{r.bin}</td><td className="r">{int(n)}</td><td className="r">{n ? percent(r.bad / n) : '–'}</td><td className="r strong">{r.points}</td><td style={{ minWidth: 150 }}>{lost ? <Points value={lost} most={most} /> : <span className="ink3">{t('best')}</span>}</td></tr> })}</tbody></table></Scroll>
+        <tbody>{m.card.map((r, i) => { const first = m.card[i - 1]?.input !== r.input, lost = r.points - best.get(r.input)!, n = r.good + r.bad; return <tr key={i}><td className="strong">{first && <Link to="/features/$name" params={{ name: `${m.app}.${r.input}` }}>{r.input}</Link>}</td><td className="num nowrap">{short(r.bin)}</td><td className="r">{int(n)}</td><td className="r">{n ? percent(r.bad / n) : '–'}</td><td className="r strong">{r.points < 0 ? `−${-r.points}` : r.points}</td><td style={{ minWidth: 150 }}>{lost ? <Points value={lost} most={most} /> : <span className="ink3">{t('best')}</span>}</td></tr> })}</tbody></table></Scroll>
     </Card>
   )
 }
+
+/** Edges of bins with no more digits than tell them apart. */
+const short = (bin: string) => bin.replace(/\d+\.\d{4,}/g, x => String(Number(Number(x).toPrecision(4))))
 
 function Calibration({ m }: { m: ModelCard }) {
   const bins = (m.metrics.ours?.calibration as Bin[] | undefined) ?? []
@@ -81,7 +84,7 @@ function Provenance({ m }: { m: ModelCard }) {
         <dl className="dl">
           <dt>{t('Rows from')}</dt><dd>{m.window[0] ? <When at={m.window[0]} /> : '–'}</dd><dt>{t('Rows until')}</dt><dd>{m.window[1] ? <When at={m.window[1]} /> : '–'}</dd>
           {Object.entries(m.settings).map(([n, v]) => <div key={n} style={{ display: 'contents' }}><dt>{n}</dt><dd className="num">{typeof v === 'number' && v > 1e15 ? new Date(v / 1000).toISOString().slice(0, 10) : typeof v === 'number' ? decimal(v, 6) : String(v)}</dd></div>)}
-          <dt>{t('Tables')}</dt><dd>{Object.entries(m.versions).map(([n, v]) => <span key={n} className="nowrap"><Link className="link" to="/tables/$table" params={{ table: n }}>{n}</Link> <span className="num ink3">v{v}</span>{'  '}</span>)}</dd>
+          <dt>{t('Tables')}</dt><dd className="chips">{Object.entries(m.versions).map(([n, v]) => <span key={n} className="nowrap"><Link className="link" to="/tables/$table" params={{ table: n }}>{n}</Link> <span className="num ink3">v{v}</span></span>)}</dd>
           <dt>{t('Features')}</dt><dd className="num">{Object.keys(m.features).length}</dd><dt>{t('Size')}</dt><dd className="num">{bytes(m.bytes)}</dd><dt>SHA-256</dt><dd><Id text={m.sha256} label={t('Copy the hash of the model')} /></dd>
         </dl>
       </Card>

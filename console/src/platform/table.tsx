@@ -18,7 +18,7 @@ export default function TablePage() {
   const { table } = useParams({ strict: false }) as { table: string }
   const { tab = 'rows' } = useSearch({ strict: false }) as { tab?: string }
   const seen = useRead<TableInfo>(`tables/${encodeURIComponent(table)}`)
-  const aside = useRead<TableQuarantine>(`tables/${encodeURIComponent(table)}/quarantine`)
+  const aside = useRead<TableQuarantine>(`tables/${encodeURIComponent(table)}/quarantine`, { limit: 25 })
   return (
     <State q={seen} height={560}>{data => (
       <>
@@ -76,7 +76,7 @@ function Cell({ value, currency }: { value: Plain; currency: string }) {
   if (typeof value === 'number') return <>{currency ? money(value, currency) : Number.isInteger(value) ? int(value) : decimal(value)}</>
   if (typeof value === 'boolean') return <>{value ? t('yes') : t('no')}</>
   if (/^\d{4}-\d\d-\d\dT.*Z$/.test(value)) return <span className="num">{instant(value)}</span>
-  return <span className={/^[\w-]{8,}$/.test(value) ? 'mono' : ''}>{value.length > 60 ? `${value.slice(0, 60)}…` : value}</span>
+  return <span className={/^(?=.*\d)[\w-]{7,}$/.test(value) ? 'mono' : ''}>{value.length > 60 ? `${value.slice(0, 60)}…` : value}</span>
 }
 
 function Schema({ data }: { data: TableInfo }) {
@@ -96,7 +96,7 @@ function Quality({ table }: { table: string }) {
     <State q={seen} height={420}>{data => (
       <div className="stack">
         {data.drifts.length > 0 && <Card title={t('Drifts')}><ul className="tl">{data.drifts.map((d, i) => <li key={i}><span className={`mk ${d.verdict === 'refused' ? 'bad' : 'warn'}`} /><div><b>{d.column || t('schema')}</b> <span className="ink2">{d.note}</span><div className="cap ink3"><When at={d.instant} />{d.psi !== null && <> · PSI {d.psi.toFixed(3)}</>}</div></div></li>)}</ul></Card>}
-        <Card title={t('Profile of the last load')} plain note={data.columns[0] ? t('{n} rows', { n: int(data.columns[0].count) }) : undefined}>
+        <Card title={t('Profile of the last load')} plain note={data.columns[0] ? t('{n} rows; values as they are stored', { n: int(data.columns[0].count) }) : undefined}>
           {!data.columns.length ? <Empty command="heptad load">{t('Nothing has been profiled: no load has brought rows yet.')}</Empty> : (
             <Scroll label={t('Profile of the last load')}>
               <table style={{ marginTop: 4 }}><thead><tr><th>{t('Column')}</th><th className="r">{t('Missing')}</th><th>{t('Load by load')}</th><th className="r">{t('Distinct')}</th><th>{t('Spread')}</th><th className="r">{t('Smallest')}</th><th className="r">{t('Median')}</th><th className="r">{t('Largest')}</th></tr></thead>
@@ -115,7 +115,7 @@ const end = (v: Plain) => (v === null ? '–' : typeof v === 'number' ? (Math.ab
 function Shape({ c }: { c: ColumnProfile }) {
   if (c.personal) return <span className="cap ink3 row" style={{ gap: 5 }}><Lock size={12} aria-hidden />{t('personal: only counted')}</span>
   const numbers = (c.quantiles ?? []).filter((v): v is number => typeof v === 'number')
-  if (c.top?.length) return <span className="cap ink2 nowrap">{c.top.slice(0, 3).map(([v, n]) => `${v} ${percent(n / (c.count - c.missing || 1), 0)}`).join(' · ')}</span>
+  if (c.top?.length) return <span className="cap ink2 nowrap">{c.top.slice(0, 3).map(([v, n]) => `${v} ${percent(n / c.top!.reduce((s, x) => s + x[1], 0), 0)}`).join(' · ')}</span>
   if (numbers.length > 2) {
     // Between equal steps of rank, the narrower the step the denser the values.
     const steps = numbers.slice(1).map((v, i) => 1 / Math.max(v - numbers[i], (numbers[numbers.length - 1] - numbers[0]) / 4000 || 1)), most = Math.max(...steps)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LOADS = 400
 _SPARK = 24
-_NODES = 8
+_NODES = 7
 _WAITS = ("refer", "hold", "challenge")
 """Outcomes that leave the last word to a person."""
 _FOUND = 24
@@ -239,7 +239,7 @@ def _sources(platform: Platform, loads: Sequence[Load]) -> Layer:
     for source in platform.project.sources:
         latest = last.get(source.name)
         wrong = latest is not None and latest.status in ("failed", "refused")
-        note = f"{latest.counts.read:,} rows" if latest else "never read"
+        note = f"{latest.counts.read:,}" if latest else "never read"
         to = f"/tables/{source.table}"
         tone = "bad" if wrong else "" if latest else "off"
         nodes.append(_node(f"source:{source.name}", source.name, note, to, tone))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heptad.runtime import Platform
-    from heptad.service.app import App
+    from heptad.service.app import App, Plain
     from heptad.service.decisions import Decision
 
 OTHERS = 1_000
@@ -73,13 +73,20 @@ def _background(platform: Platform, app: App, then: Decision | None) -> dict[str
         "changes": [
             {
                 "name": change.name,
-                "from": shown(change.value, _unit(app, then, change.name)),
-                "to": shown(change.to, _unit(app, then, change.name)),
+                "from": _said(change.value, _unit(app, then, change.name)),
+                "to": _said(change.to, _unit(app, then, change.name)),
                 "outcome": change.outcome,
             }
             for change in changes(app, scorer, then, known)
         ],
     }
+
+
+def _said(value: Plain, unit: str) -> str:
+    """Write a value for people; a share in per cent."""
+    if unit == "fraction" and isinstance(value, float):
+        return f"{value:.1%}"
+    return shown(value, unit)
 
 
 def _number(then: Decision, name: str) -> float | None:

@@ -38,7 +38,7 @@ _SMALL = 1024
 _ABSENT = """<!doctype html><html lang=en><meta charset=utf-8><title>Heptad</title>
 <h1>This server has no console.</h1>
 <p>The API answers, see <a href=/docs>its manual</a>. To get the console, run
-<code>make console</code> in a clone of the sources, or install a wheel that was built with it.</p>
+<code>make built</code> in a clone of the sources, or install a wheel that was built with it.</p>
 """
 
 

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small bank with decisions and a model, served; and a browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from heptad.runtime import Platform
+from heptad.sources.bank import Bank
+from heptad.sources.bank.files import write_exports
+from heptad.terminal.http.site import FOLDER
+from tests.terminal.conftest import Served, free_port, run_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "console/node_modules/axe-core/axe.min.js"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+PAYLOAD = "<img src=x onerror=\"window.attacked='yes'\"><script>window.attacked='yes'</script>"
+"""What would run if a text of the data were ever taken for markup."""
+
+
+def built() -> None:
+    """Skip where there is no console to look at."""
+    if not (FOLDER / "index.html").is_file():
+        pytest.skip("there is no console in the package: run `make built`, which needs npm once")
+
+
+@pytest.fixture(scope="session")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty customers over a month, decided by two applications, one with a model."""
+    folder = tmp_path_factory.mktemp("console") / "bank"
+    write_exports(Bank(30, 7, date(2026, 1, 1), 30), folder)
+    with Platform.open(folder) as platform:
+        platform.load()
+        add_model(platform)
+        platform.store("Merchant", [hostile(platform)])
+        platform.decide("fraud", latest=120)
+        platform.decide("credit")
+    return folder
+
+
+def hostile(platform: Platform) -> dict[str, str]:
+    """A merchant whose name is markup."""
+    fields = platform.table("Merchant").fields
+    row = {"id": "M-attack", "event_time": "2026-02-01T00:00:00Z", "name": PAYLOAD}
+    return {name: value for name, value in row.items() if name in fields}
+
+
+def add_model(platform: Platform) -> None:
+    """Train the scorecard on made-up columns and let another approve it."""
+    from heptad.apps.credit.model import CreditScorecard, model
+
+    rng = np.random.default_rng(7)
+    columns = {name: rng.uniform(0, 1, 800) for name in model.inputs}
+    bad = (columns["declined_share_90d"] + rng.uniform(0, 1, 800) > 1.2).astype(int)
+    card = CreditScorecard.train(columns, bad, seed=7)
+    figure = {"value": 0.74, "low": 0.68, "high": 0.8, "level": 0.95}
+    tenths = [{"n": 20, "predicted": k / 10, "rate": figure} for k in range(1, 9)]
+    ours = {"auc": figure, "ks": figure, "n": 160, "bads": 30, "calibration": tenths}
+    made = platform.catalog.models.register(
+        "credit-scorecard",
+        "credit",
+        card.to_bytes(),
+        trainer="ana",
+        metrics={"ours": ours, "logistic": {"auc": figure}},
+    )
+    platform.catalog.models.approve(made.id, "ben", "looked at")
+
+
+@pytest.fixture(scope="session")
+def served(bank: Path) -> Iterator[Served]:
+    """The bank, served by another process."""
+    built()
+    port = free_port()
+    process = run_server(bank, "--port", str(port))
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("serving "), process.communicate(timeout=10)
+    yield Served(process, bank, port)
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The Chromium of the system, without a window."""
+    built()
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("there is no Chromium: `apt-get install chromium` lets the console be tested")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with playwright.sync_playwright() as driver, tempfile.TemporaryDirectory() as home:
+        os.environ.setdefault("XDG_CONFIG_HOME", home)
+        browser = driver.chromium.launch(executable_path=found, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """A page of the console, and what it should not have done.
+
+    Attributes:
+        page: the browser's page.
+        url: where the server is.
+        wrong: console errors, exceptions, answers of 400 and more, requests to elsewhere.
+    """
+
+    page: Any
+    url: str
+    wrong: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        """Go to a page and wait until all of it is drawn."""
+        self.page.goto(self.url + path)
+        self.drawn()
+
+    def drawn(self) -> None:
+        """Wait until nothing is being read any more."""
+        self.page.wait_for_selector("h1")
+        self.page.wait_for_selector(".wait", state="detached")
+        self.page.evaluate("document.fonts.ready")
+
+    def text(self) -> str:
+        """Return what is written on the page."""
+        found: str = self.page.inner_text("body")
+        return found
+
+
+@pytest.fixture(scope="session")
+def visiting(served: Served, browser: Any) -> Callable[..., Any]:
+    """Open pages in a theme, at a width, in a language."""
+
+    @contextmanager
+    def visit(theme: str = "light", width: int = 1440, lang: str = "en") -> Iterator[Visit]:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            reduced_motion="reduce",
+        )
+        kept = f'localStorage.setItem(\'heptad\', \'{{"theme":"{theme}","lang":"{lang}"}}\')'
+        context.add_init_script(kept)
+        page = context.new_page()
+        visit = Visit(page, served.url)
+        host = urlsplit(served.url).netloc
+
+        def note(message: Any) -> None:
+            if message.type in ("error", "warning"):
+                visit.wrong.append(f"console: {message.text}")
+
+        def sent(request: Any) -> None:
+            if urlsplit(request.url).netloc not in (host, ""):
+                visit.wrong.append(f"left the origin: {request.url}")
+
+        def answered(response: Any) -> None:
+            if response.status >= 400:
+                visit.wrong.append(f"{response.status}: {response.url}")
+
+        page.on("console", note)
+        page.on("pageerror", lambda error: visit.wrong.append(f"exception: {error}"))
+        page.on("request", sent)
+        page.on("response", answered)
+        yield visit
+        context.close()
+
+    return visit

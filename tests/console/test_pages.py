@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every page in both themes, wide and narrow: drawn whole, without error, readable by everyone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
+
+import pytest
+
+from tests.console.conftest import AXE, PAYLOAD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.terminal.conftest import Served
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def paths(served: Served) -> list[str]:
+    """Every page, with something to show."""
+
+    def first(query: str) -> str:
+        with urlopen(f"{served.url}/v1/decisions?limit=1&{query}") as answer:
+            return str(json.load(answer)["decisions"][0]["id"])
+
+    table = "/tables/Payment"
+    return [
+        "/",
+        "/decisions",
+        f"/decisions/{first('app=fraud')}",
+        f"/decisions/{first('app=credit')}",
+        "/tables",
+        *(f"{table}?tab={t}" for t in ("rows", "schema", "quality", "versions", "quarantine")),
+        "/features",
+        "/features/fraud.spend_30d",
+        "/models",
+        "/models/1",
+        "/lineage?of=app:credit",
+        "/runs",
+        "/log",
+        "/apps/fraud",
+        "/apps/credit/scorecard",
+    ]
+
+
+LOOKS = [("light", 1440), ("dark", 1440), ("dark", 390), ("light", 390)]
+AXE_RUN = """axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.map(
+    v => `${v.id}: ${v.nodes[0].target} ${v.nodes[0].failureSummary}`))"""
+WIDER = """[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, .graph, .sheet')
+    && e.getBoundingClientRect().right > innerWidth + 1).map(e => `${e.tagName}.${e.className}`)"""
+
+
+@pytest.mark.timeout(400)
+def test_every_page_is_drawn_whole_without_error_and_readable_by_everyone(
+    visiting: Callable[..., Any], paths: list[str]
+) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not there: `make built` gets it from npm")
+    found: dict[str, Any] = {}
+    with visiting() as visit:
+        page = visit.page
+        for path in paths:
+            visit.open(path)
+            page.evaluate(AXE.read_text(encoding="utf-8"))
+            for theme, width in LOOKS:
+                page.set_viewport_size({"width": width, "height": 900})
+                page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+                over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                broken = page.evaluate(AXE_RUN)
+                if over > 0 or broken or visit.wrong:
+                    wide = page.evaluate(WIDER) if over > 0 else []
+                    found[f"{path} {theme} {width}"] = (over, wide, broken, list(visit.wrong))
+                visit.wrong.clear()
+            page.set_viewport_size({"width": 1440, "height": 900})
+    assert not found
+
+
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1440), ("light", 390)])
+def test_a_page_opens_in_the_theme_and_at_the_width_it_is_left_at(
+    visiting: Callable[..., Any], theme: str, width: int
+) -> None:
+    with visiting(theme, width) as visit:
+        for path in ("/", "/tables/Payment"):
+            visit.open(path)
+            assert visit.page.evaluate("document.documentElement.dataset.theme") == theme
+            assert visit.page.locator(".side").is_visible() is (width > 900)
+            assert visit.page.locator(".tabbar").is_visible() is (width < 900)
+        assert not visit.wrong
+
+
+def test_the_pages_speak_chinese(visiting: Callable[..., Any]) -> None:
+    with visiting(lang="zh") as visit:
+        for path, said in (("/", "最新决策"), ("/tables", "行版本"), ("/log", "决策日志")):
+            visit.open(path)
+            assert said in visit.text()
+        assert visit.page.evaluate("document.documentElement.lang") == "zh"
+        assert not visit.wrong
+
+
+def test_markup_in_the_data_is_text(visiting: Callable[..., Any]) -> None:
+    with visiting() as visit:
+        visit.open("/tables/Merchant")
+        assert visit.page.evaluate("window.attacked") is None
+        visit.open(f"/decisions?subject={PAYLOAD}")
+        visit.open(f"/lineage?of={PAYLOAD}")
+        assert visit.page.evaluate("window.attacked") is None
+        assert visit.page.evaluate("document.querySelectorAll('main img').length") == 0
+
+
+def test_no_script_of_a_page_can_run(visiting: Callable[..., Any]) -> None:
+    """Even if markup got in, the policy would not let it run."""
+    with visiting() as visit:
+        visit.open("/")
+        visit.page.evaluate(
+            "document.body.insertAdjacentHTML('beforeend', "
+            '\'<img src="data:," onerror="window.attacked=1">\');'
+            "const s = document.createElement('script'); s.textContent = 'window.attacked=1';"
+            "document.body.append(s)"
+        )
+        visit.page.wait_for_timeout(200)
+        assert visit.page.evaluate("window.attacked") is None
+        assert any("Content Security Policy" in said for said in visit.wrong)
+
+
+def test_a_page_that_is_not_there_says_so(visiting: Callable[..., Any]) -> None:
+    with visiting() as visit:
+        visit.page.goto(visit.url + "/nowhere")
+        visit.page.get_by_text("There is no such page.").wait_for()

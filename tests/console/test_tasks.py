@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people come to do, done in a browser against the real server, most of it by keyboard."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_officer_finds_a_decision_by_keyboard_and_replays_it(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting() as visit:
+        page = visit.page
+        visit.open("/")
+        page.keyboard.press("g")
+        page.keyboard.press("d")
+        page.get_by_role("heading", name="Decisions", level=1).wait_for()
+        page.locator("tbody tr").nth(1).wait_for()
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/decisions/*")
+        visit.drawn()
+        assert "What would have changed it" in visit.text()
+        page.keyboard.press("r")
+        page.get_by_text("equal, bit for bit").wait_for()
+        assert not visit.wrong
+
+
+def test_the_palette_finds_a_table_and_opens_it(visiting: Callable[..., Any]) -> None:
+    with visiting() as visit:
+        page = visit.page
+        visit.open("/")
+        page.keyboard.press("Control+k")
+        box = page.get_by_role("combobox")
+        box.fill("Payment.am")
+        page.get_by_role("option", name="Payment.amount").wait_for()
+        box.fill("Paym")
+        page.get_by_role("option", name=re.compile(r"^Payment\s*table$")).click()
+        page.wait_for_url("**/tables/Payment")
+        page.keyboard.press("Control+k")
+        page.keyboard.press("Escape")
+        page.get_by_role("combobox").wait_for(state="detached")
+        assert not visit.wrong
+
+
+def test_rows_are_masked_until_a_purpose_is_stated_and_read_as_of_an_instant(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting() as visit:
+        page = visit.page
+        visit.open("/tables/Customer")
+        assert "•••" in page.inner_text(".sheet")
+        page.get_by_role("button", name="Purpose").click()
+        page.get_by_role("button", name="service").click()
+        page.wait_for_url("**purpose=service**")
+        page.locator(".sheet", has_text="@").wait_for()
+        # The purpose goes along, so that a link shows the same to a colleague.
+        page.get_by_role("link", name="Tables", exact=True).first.click()
+        page.wait_for_url("**/tables?purpose=service")
+        visit.open("/decisions?as_of=2026-01-20T00:00:00Z")
+        assert "what came later is left out" in visit.text()
+        visit.open("/tables/Payment?as_of=2025-06-01T00:00:00Z")
+        assert "holds no rows" in visit.text()
+        assert not visit.wrong
+
+
+def test_an_engineer_checks_quarantined_rows_again(visiting: Callable[..., Any]) -> None:
+    with visiting() as visit:
+        visit.open("/")
+        visit.page.get_by_role("link", name="See rows").first.click()
+        visit.page.wait_for_url("**tab=quarantine")
+        visit.page.get_by_role("button", name="Check again").click()
+        visit.page.get_by_text("rows were checked again").wait_for()
+        assert not visit.wrong
+
+
+def test_a_case_is_decided_by_hand_and_a_refusal_says_what_to_do(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting() as visit:
+        page = visit.page
+        visit.open("/apps/fraud")
+        row = {"id": "by-hand", "event_time": "2026-01-15T09:30:00Z", "customer": "C00000001"}
+        for name, value in {**row, "amount": "ten", "currency": "EUR"}.items():
+            page.locator(f"[id$='-{name}-f']").fill(value)
+        page.locator("[id$='-status-f']").select_option("authorised")
+        page.get_by_role("button", name="Store and decide").click()
+        page.get_by_role("alert").wait_for()
+        assert "do:" in page.get_by_role("alert").inner_text()
+        page.locator("[id$='-amount-f']").fill("10.00")
+        page.get_by_role("button", name="Store and decide").click()
+        page.locator(".form [role=status], .form [role=alert]:not(:has-text('read as'))").wait_for()
+        assert "do:" not in page.locator(".form").inner_text()
+        page.get_by_role("status").get_by_role("link", name="Open").click()
+        page.wait_for_url("**/decisions/*")
+        visit.drawn()
+        assert "Payment by-hand" in visit.text()
+
+
+def test_a_compliance_officer_proves_the_log(visiting: Callable[..., Any]) -> None:
+    with visiting() as visit:
+        visit.open("/log")
+        visit.page.get_by_role("button", name="Verify").click()
+        visit.page.get_by_text("the log is whole").wait_for()
+        assert not visit.wrong
+
+
+def test_a_chart_is_also_a_table(visiting: Callable[..., Any]) -> None:
+    with visiting() as visit:
+        visit.open("/apps/fraud")
+        visit.page.keyboard.press("t")
+        visit.page.get_by_role("columnheader", name="Approved").wait_for()
+        assert not visit.wrong
