@@ -52,6 +52,23 @@ def test_reads_are_listed_with_who_why_and_about_whom(served: Served) -> None:
     assert "\x1b" not in printed
 
 
+def test_decisions_are_explained_and_replayed_for_a_purpose(served: Served) -> None:
+    at = served.project
+    name = good(heptad("decisions", "--app", "fraud", "--json", project=at)).data["decisions"][0][
+        "id"
+    ]
+    for verb in ("explain", "replay"):
+        assert heptad(verb, name, "--purpose", "service", project=at).code == 6
+        assert heptad(verb, name, "--purpose", "fraud", project=at).code == 6
+        good(heptad(verb, name, "--purpose", "legal", project=at))
+    last = good(heptad("access", "--limit", "1", "--json", project=at)).data["accesses"][0]
+    assert (last["action"], last["purpose"], last["basis"]) == (
+        "replay",
+        "legal",
+        "legal obligation",
+    )
+
+
 def test_the_access_log_is_verified(served: Served) -> None:
     found = good(heptad("access", "--verify", "--json", project=served.project)).data
     assert found["verified"]

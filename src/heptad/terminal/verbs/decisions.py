@@ -17,6 +17,7 @@ log = typer.Typer(
 )
 app.add_typer(log, name="log")
 
+Why = Annotated[str, typer.Option(help="Why you read: the application's purpose, audit or legal.")]
 COLUMNS = ["id", "app", "on", "when", "outcome", "why"]
 
 
@@ -71,10 +72,12 @@ def explain(
     ],
     to: Annotated[str, typer.Option(help="engineer, officer or customer.")] = "officer",
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    purpose: Why = "",
     as_json: Json = False,
 ) -> None:
     """Say why: the reasons, the values, the versions behind a decision."""
-    answer("explain", as_json, _explained, id=decision, to=to, language=language)
+    asked = {"id": decision, "to": to, "language": language, "purpose": purpose}
+    answer("explain", as_json, _explained, **asked)
 
 
 def _explained(data: dict[str, Any]) -> None:
@@ -112,12 +115,13 @@ def _explained(data: dict[str, Any]) -> None:
 def replay(
     ids: Annotated[list[str] | None, typer.Argument(help="Decisions.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every decision of the log.")] = False,
+    purpose: Why = "",
     as_json: Json = False,
 ) -> None:
     """Decide again and derive again from what was stored, and compare bit for bit."""
     if not ids and not everything:
         raise typer.BadParameter("name decisions, or say --all")
-    data = answer("replay", as_json, _replayed, ids=ids or [])
+    data = answer("replay", as_json, _replayed, ids=ids or [], purpose=purpose)
     if not data["identical"]:
         raise typer.Exit(CHECK_FAILED)
 

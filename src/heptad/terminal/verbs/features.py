@@ -56,6 +56,7 @@ def read_features(
     t: Annotated[str, typer.Option("--t", help="As of this instant (ISO 8601).")] = "",
     k: Annotated[str, typer.Option("--k", help="As known at this instant.")] = "",
     entity: Annotated[str, typer.Option(help="What the key names, for example Merchant.")] = "",
+    purpose: Annotated[str, typer.Option(help="Why you read; service by default.")] = "",
     as_json: Json = False,
 ) -> None:
     """Read the features of one key as of an instant, now by default."""
@@ -63,7 +64,7 @@ def read_features(
         "features.read",
         as_json,
         lambda d: show.show_table(d["features"], ["name", "shown", "what"]),
-        app=app_name, key=key, t=t, k=k, entity=entity,
+        app=app_name, key=key, t=t, k=k, entity=entity, purpose=purpose,
     )  # fmt: skip
 
 
