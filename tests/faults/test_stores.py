@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from injector import Disk
 
 STORES = ["Log", "Lake", "Rows", "Catalog", "Keys"]
-LASTING = ("eio", "enospc", "persist", "full", "sync")
+LASTING = ("eio", "enospc", "persist", "full")
+"""Faults that a store cannot overlook."""
 SAMPLE = {"Log": 10, "Lake": 3, "Rows": 6, "Catalog": 4, "Keys": 10}
 ALL = 10_000
 pytestmark = pytest.mark.slow
@@ -27,10 +28,11 @@ def work(harness: Callable[[str], Harness], store: str) -> Harness:
     return harness(f"store_work:{store}Work")
 
 
-def noticed(tally: Tally) -> None:
+def noticed(tally: Tally, store: str) -> None:
     """The faults came where the store would notice them, and it refused with a known code."""
     assert tally.refused >= tally.points // 3, tally
-    assert tally.codes <= {"busy"}, tally
+    # SQLite answers a fault of the disk with another journal mode, which is refused as corrupt.
+    assert tally.codes <= {"busy", *(["corrupt"] if store == "Catalog" else [])}, tally
 
 
 @each_store
@@ -71,10 +73,10 @@ def test_sampled_cuts(work: Harness, store: str, disk: Disk) -> None:
 @pytest.mark.timeout(3600)
 @each_store
 @pytest.mark.parametrize("mode", ["kill", "eio", "enospc", "persist", "full", "short"])
-def test_every_call(work: Harness, mode: str) -> None:
+def test_every_call(work: Harness, store: str, mode: str) -> None:
     tally = work.fail(mode, ALL)
-    if mode in ("eio", "enospc", "persist", "full"):
-        noticed(tally)
+    if mode in LASTING:
+        noticed(tally, store)
 
 
 @pytest.mark.soak
@@ -88,8 +90,8 @@ def test_every_power_loss(work: Harness, seed: int | None) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @each_store
-def test_every_failed_sync(work: Harness) -> None:
-    noticed(work.fail_syncs(ALL))
+def test_every_failed_sync(work: Harness, store: str) -> None:
+    noticed(work.fail_syncs(ALL), store)
 
 
 @pytest.mark.soak
