@@ -54,6 +54,20 @@ def test_a_column_is_followed_down_to_each_decision(platform):
         impact(platform, "Payment.amuont")
 
 
+def test_a_source_of_the_same_name_is_no_hindrance(tmp_path):
+    """The source `Payment` has a column `amount` too."""
+    (tmp_path / "heptad.toml").write_text(
+        '[project]\nname = "x"\n[[source]]\ntable = "Payment"\nfrom = "p.csv"\n', encoding="utf-8"
+    )
+    names = list(payment(0))
+    lines = [",".join(names), ",".join(payment(0).values())]
+    (tmp_path / "p.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with Platform.open(tmp_path, clock=FixedClock(at(N)), apps=[frozen.app]) as platform:
+        platform.load()
+        platform.decide("frozen")
+        assert impact(platform, "Payment.amount", since=1)["counts"] == {"frozen": 1}
+
+
 def test_since_a_load_only_what_could_have_read_it(platform):
     loads = {x.version: x.id for x in platform.catalog.loads.recent() if x.version}
     found = impact(platform, "Payment.amount", since=loads[max(loads)])

@@ -72,7 +72,7 @@ def touched(log: DecisionLog, catalog: Catalog, node: str, since: int | None = N
     Raises:
         UnknownName: if there is no such node or load.
     """
-    start = catalog.lineage.downstream(node, limit=1).start
+    start = catalog.lineage.downstream(node).start
     reached = catalog.lineage.impact(node)
     tables = {n.name for n in start if n.kind == "table"} | {
         n.partition(".")[0] for n in reached.tables
