@@ -19,6 +19,8 @@ import pytest
 from tests.faults.malformed.bench import LIMIT_MIB
 from tests.faults.malformed.worker import CHAPTERS
 
+from heptad.standards.errors import InputError
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[2]
 FEWEST = 500
@@ -82,7 +84,7 @@ def test_a_refusal_reaches_the_terminal_as_an_error_and_not_as_a_traceback(tmp_p
         timeout=60,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == InputError.exit
     assert "Traceback" not in done.stdout + done.stderr
     assert "save a spreadsheet as CSV" in done.stdout + done.stderr
 

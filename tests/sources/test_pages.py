@@ -67,6 +67,7 @@ def _zigzag(value: int) -> bytes:
     [
         (_header(2**31 - 1, 10, 3), "larger than all"),
         (_header(10, 10, 2**31 - 1), "more than all"),
+        (_header(10, 2**31 - 1, 3), "ends behind all"),
         (b"\x15\x00\x15\x09\x15\x00\x00", "lacks a size"),
         (b"\x19" * 40, "what none has"),
         (b"\x1c" * 40, "nested too deeply"),

@@ -54,6 +54,8 @@ def _check_column(stream: BinaryIO, chunk: Any) -> None:
             raise ValueError(f"a page of {chunk.path_in_schema} says that it has more than all")
         values += sum(counted) if 7 not in header else 0
         at += size + _number(header, _PACKED)
+        if at > end + _SLACK:
+            raise ValueError(f"a page of {chunk.path_in_schema} says that it ends behind all")
 
 
 def _number(header: dict[int, Any], field: int) -> int:

@@ -200,6 +200,7 @@ class Runner:
         self.became: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.most, self._loads, self._state = 0, 0, self.bench.state()
+        self._rows: dict[str, tuple[int, str]] = {}
 
     def run(self, count: int) -> None:
         """Make and load about so many mutants."""
@@ -219,6 +220,7 @@ class Runner:
         if self._loads >= RENEWED:
             self.bench.renew()
             self._loads, self._state = 0, self.bench.state()
+            self._rows.clear()
         alone = [m for m in mutants if m.kind == "a.db" or not self._readable(m)]
         together = [m for m in mutants if m not in alone]
         for some in [*([m] for m in alone), together] if together else [[m] for m in alone]:
@@ -317,9 +319,10 @@ class Runner:
         after = self._state
         if after["unfinished"] or any(".stage" in f or "draft" in f for f, _ in after["files"]):
             yield f"left behind: {after['unfinished']} {after['files']}"
-        stored = self._stored(paths)
+        # A key may have been changed into that of another mutant.
+        self._rows = self._stored(paths) | self._rows
         for m in mutants:
-            yield from self._intact(m, stored)
+            yield from self._intact(m, self._rows)
 
     def _stored(self, before: set[str]) -> dict[str, tuple[int, str]]:
         home = self.bench.folder / "tables" / "Payment"
