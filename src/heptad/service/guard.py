@@ -88,7 +88,7 @@ class Guard:
         try:
             if purpose:
                 require(role, purpose)
-            access = Access(self, read, self.now())
+            access = Access(self, read)
             token = _current.set(access)
             try:
                 yield access
@@ -123,7 +123,7 @@ class Guard:
         """
         require(APPLICATION, app.purpose)
         read = Read("decide", f"app:{app.name}", APPLICATION, app.purpose)
-        return Access(self, read, self.now() if at is None else at, version)
+        return Access(self, read, at, version)
 
     def consents(self, app: App) -> dict[str, int]:
         """Return the version of the consents, if an application's reads rest on some."""
@@ -143,13 +143,22 @@ class Access:
     Args:
         guard: what let it.
         read: what is recorded of it.
-        now: the instant at which consents must stand, microseconds.
+        now: the instant at which consents must stand, microseconds; the present by default.
         version: of the consents; the last one by default.
     """
 
-    def __init__(self, guard: Guard, read: Read, now: int, version: int | None = None) -> None:
-        self.read, self.now, self._version, self.of = read, now, version, guard
+    def __init__(
+        self, guard: Guard, read: Read, now: int | None = None, version: int | None = None
+    ) -> None:
+        self.read, self._now, self._version, self.of = read, now, version, guard
         self._grounds: dict[type[Table], Ground] = {}
+
+    @property
+    def now(self) -> int:
+        """The one instant at which all consents of this read must stand, microseconds."""
+        if self._now is None:
+            self._now = self.of.now()
+        return self._now
 
     def ground(self, table: type[Table]) -> Ground:
         """Decide on which ground a table is read, once.

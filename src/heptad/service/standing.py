@@ -87,6 +87,7 @@ class Standings:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str, Basis], tuple[int, int, Standing]] = {}
         self._old: deque[str] = deque()
+        self._created = False
 
     def forget(self) -> None:
         """Ask again for all, whatever is known."""
@@ -97,7 +98,9 @@ class Standings:
 
     def version(self) -> int:
         """Return the version of the table Consent."""
-        self._lake.create(Consent)
+        if not self._created:
+            self._lake.create(Consent)
+            self._created = True
         return self._lake.version(Consent.__name__)
 
     def at(
