@@ -58,6 +58,8 @@ def environment(node: Path) -> dict[str, str]:
         "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "npm_config_update_notifier": "false",
         "npm_config_loglevel": "error",
+        "npm_config_fetch_retries": "1",
+        "npm_config_fetch_timeout": "60000",
         "CI": "1",
     }
 

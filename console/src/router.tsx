@@ -26,6 +26,7 @@ const routes = [
   page('/models/$number', () => import('./platform/model')),
   page('/lineage', () => import('./platform/lineage')),
   page('/runs', () => import('./platform/runs')),
+  page('/access', () => import('./platform/access')),
   page('/log', () => import('./platform/log')),
   page('/apps/$app', () => import('./platform/app')),
   page('/apps/$app/$page', () => import('./platform/app')),

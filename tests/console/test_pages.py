@@ -42,6 +42,7 @@ def paths(served: Served) -> list[str]:
         "/lineage?of=app:credit",
         "/runs",
         "/log",
+        "/access",
         "/apps/fraud",
         "/apps/credit/scorecard",
     ]

@@ -68,6 +68,8 @@ def test_rows_are_masked_until_a_purpose_is_stated_and_read_as_of_an_instant(
         page.wait_for_url("**/tables?purpose=service")
         visit.open("/decisions?as_of=2026-01-20T00:00:00Z")
         assert "what came later is left out" in visit.text()
+        visit.open("/?as_of=2026-01-20T00:00:00Z")
+        assert "This page shows the present" in visit.text()
         visit.open("/tables/Payment?as_of=2025-06-01T00:00:00Z")
         assert "holds no rows" in visit.text()
         assert not visit.wrong

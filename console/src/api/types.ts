@@ -77,6 +77,7 @@ export interface Graph { nodes: string[]; edges: [string, string, string][]; not
 export interface Lineage { node: string; upstream: Graph; downstream: Graph }
 export interface LoadLine { load: number; source: string; table: string; status: string; when: string; known: string | null; read: number; accepted: number; quarantined: number; version: number | null }
 export interface RunLine { run: number; job: string; date: string; status: string; attempt: number; started: string; seconds: number | null; steps: { name: string; done: boolean }[]; error: string | null }
+export interface AccessLine { number: number; when: string; who: string; role: string; purpose: string; basis: string; action: string; result: 'opened' | 'masked' | 'refused'; tables: string[]; rows: number; people: number; about: string[]; asked: Record<string, unknown> }
 export interface LogHead { entries: number; root: string; counts: Record<string, number> }
 export interface BlockData { form: string; title: string; note: string; width: 3 | 4 | 6 | 8 | 12; data: unknown; problem: Problem | null }
 export interface PageData { app: string; title: string; purpose: string; path: string; question: string; blocks: BlockData[] }

@@ -1,5 +1,14 @@
 // The words of the console in Chinese. Every message of the code is a key of `zh`; the compiler says which is missing.
 export const zh = {
+  'Accesses': '访问记录',
+  'Who read what about whom, and why? Asking is recorded as well.': '谁读取了谁的什么信息，为什么？查询本身也会被记录。',
+  'Subject': '对象',
+  'Nobody has read anything about this subject.': '没有人读取过此对象的信息。',
+  'Who': '读取者',
+  'What was done': '操作',
+  'Answer': '答复',
+  'People': '人数',
+  'This page shows the present: it cannot be read as of an instant.': '此页显示当前状态，不能按时点读取。',
   '(more as you scroll)': '（向下滚动继续读取）',
   'Added': '新增',
   'All': '全部',
@@ -297,6 +306,9 @@ export const zh = {
 
 // Words that the server sends.
 export const words: Record<string, string> = {
+  'opened': '已开放',
+  'masked': '已遮蔽',
+  'admin': '管理员',
   'decisions for people': '面向用户的决策',
   'pure algorithms': '纯算法',
   'features, decisions': '特征与决策',

@@ -12,7 +12,7 @@ import { LineageGraph } from './graph'
 export default function FeaturePage() {
   const { name } = useParams({ strict: false }) as { name: string }
   const seen = useRead<FeatureCard>(`features/${encodeURIComponent(name)}`, {}, { at: 't' })
-  const lineage = useRead<Lineage>(`lineage/${encodeURIComponent(`feature:${name}`)}`)
+  const lineage = useRead<Lineage>(`lineage/${encodeURIComponent(`feature:${name}`)}`, {}, { at: 't' })
   return (
     <State q={seen} height={560}>{f => (
       <>

@@ -1,7 +1,7 @@
 // Home: the seven layers as they are now, what needs a person, and what was decided last.
 import { Link } from '@tanstack/react-router'
 import { ArrowRight, CircleAlert, TriangleAlert } from 'lucide-react'
-import { useLayoutEffect, useRef, useState } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { useRead } from '../api/client'
 import type { DecisionPage, LayerNode, Overview } from '../api/types'
 import { Card, Outcome, Scroll, State, When } from '../design/pieces'
@@ -14,7 +14,7 @@ const WHAT: Record<number, string> = { 7: 'decisions for people', 6: 'pure algor
 
 export default function Home() {
   const seen = useRead<Overview>('overview', {}, { every: EVERY_MS })
-  return <State q={seen} height={640}>{data => <><Top data={data} /><Layers data={data} /><Latest /></>}</State>
+  return <State q={seen} height={640}>{data => <><Top data={data} /><Layers data={data} /><Latest count={data.figures.find(f => f.name === 'decisions')?.value ?? 0} /></>}</State>
 }
 
 function Top({ data }: { data: Overview }) {
@@ -105,8 +105,11 @@ function Node({ node, near }: { node: LayerNode; near: (id: string) => void }) {
   return <li data-node={node.id} className={`node ${node.tone}`} onMouseEnter={() => near(node.id)} onMouseLeave={() => near('')}>{node.to ? <To to={node.to}>{inner}</To> : <div>{inner}</div>}</li>
 }
 
-function Latest() {
-  const seen = useRead<DecisionPage>('decisions', { limit: 8 }, { every: EVERY_MS, at: 'until' })
+/** Reads decisions again only when there are new ones: every read of them is recorded. */
+function Latest({ count }: { count: number }) {
+  const seen = useRead<DecisionPage>('decisions', { limit: 8 }, { at: 'until' })
+  const known = useRef(count), again = seen.refetch
+  useEffect(() => { if (known.current !== count) { known.current = count; void again() } }, [count, again])
   return (
     <div style={{ marginTop: 16 }}>
       <Card title={t('Latest decisions')} plain aside={<Link className="link" to="/decisions">{t('All')}</Link>}>

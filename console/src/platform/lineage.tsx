@@ -23,7 +23,7 @@ export default function LineagePage() {
 }
 
 function Of({ node }: { node: string }) {
-  const seen = useRead<Lineage>(`lineage/${node.split('/').map(encodeURIComponent).join('/')}`)
+  const seen = useRead<Lineage>(`lineage/${node.split('/').map(encodeURIComponent).join('/')}`, {}, { at: 't' })
   return <State q={seen} height={480}>{data => <LineageGraph data={data} />}</State>
 }
 

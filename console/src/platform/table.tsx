@@ -125,11 +125,13 @@ function Shape({ c }: { c: ColumnProfile }) {
 }
 
 function OfTable({ table }: { table: string }) {
-  const seen = useRead<Lineage>(`lineage/${table}`)
+  const seen = useRead<Lineage>(`lineage/${table}`, {}, { at: 't' })
   return <State q={seen} height={420}>{data => <LineageGraph data={data} />}</State>
 }
 
-function Versions({ data }: { data: TableInfo }) {
+function Versions({ data: all }: { data: TableInfo }) {
+  const { as_of } = useCircumstances()
+  const data = { ...all, versions: all.versions.filter(v => !as_of || v.when <= as_of) }
   return (
     <Card title={t('Versions')} plain note={t('the last {n}', { n: data.versions.length })}>
       {!data.versions.length ? <Empty command="heptad load">{t('Nothing is stored yet.')}</Empty> : (

@@ -1,6 +1,6 @@
 // What stands around every page: sidebar, top bar with instant and purpose, keyboard, tab bar on phones.
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, House, Languages, LayoutGrid, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, Waypoints, type LucideIcon } from 'lucide-react'
+import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, Eye, House, Languages, LayoutGrid, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, Waypoints, type LucideIcon } from 'lucide-react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useCircumstances, useRead } from '../api/client'
 import type { AppLine, Session } from '../api/types'
@@ -17,7 +17,7 @@ export const PLATFORM: Place[] = [
   { name: 'Tables', to: '/tables', icon: Table2, key: 't' }, { name: 'Features', to: '/features', icon: Sigma, key: 'f' },
   { name: 'Models', to: '/models', icon: Boxes, key: 'm' }, { name: 'Lineage', to: '/lineage', icon: Waypoints, key: 'l' }, { name: 'Runs', to: '/runs', icon: Play, key: 'r' },
 ]
-export const GOVERN: Place[] = [{ name: 'Decision log', to: '/log', icon: ShieldCheck, key: 'p' }]
+export const GOVERN: Place[] = [{ name: 'Accesses', to: '/access', icon: Eye, key: 'a' }, { name: 'Decision log', to: '/log', icon: ShieldCheck, key: 'p' }]
 const ALL = [...START, ...PLATFORM, ...GOVERN]
 
 export type Open = '' | 'palette' | 'as_of' | 'purpose' | 'keys'
@@ -29,6 +29,7 @@ export function Shell() {
   const apps = useRead<{ apps: AppLine[] }>('apps')
   const session = useRead<Session>('session')
   const instantButton = useRef<HTMLButtonElement>(null), purposeButton = useRef<HTMLButtonElement>(null)
+  const past = usePast()
   useKeys(setOpen)
   useEffect(() => { document.documentElement.dataset.theme = theme; keep('theme', theme) }, [theme])
   const speak = () => { keep('lang', language() === 'zh' ? 'en' : 'zh'); location.reload() }
@@ -56,7 +57,7 @@ export function Shell() {
           <button className="ctl icon" aria-label={theme === 'dark' ? t('Light theme') : t('Dark theme')} onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')}>{theme === 'dark' ? <Sun size={15} aria-hidden /> : <Moon size={15} aria-hidden />}</button>
         </header>
         <main id="main" tabIndex={-1}>
-          {as_of && <div className="then" role="status"><Clock3 size={15} aria-hidden />{t('Read as of {at} UTC; what came later is left out.', { at: instant(as_of) })} <Link className="link strong" to="." search={(before: Search) => ({ ...before, as_of: undefined })}>{t('Back to now')}</Link></div>}
+          {as_of && <div className={`then ${past ? '' : 'now'}`} role="status"><Clock3 size={15} aria-hidden />{past ? t('Read as of {at} UTC; what came later is left out.', { at: instant(as_of) }) : t('This page shows the present: it cannot be read as of an instant.')} <Link className="link strong" to="." search={(before: Search) => ({ ...before, as_of: undefined })}>{t('Back to now')}</Link></div>}
           <Outlet />
         </main>
       </div>
@@ -80,6 +81,14 @@ function Places({ label, places, head }: { label: string; places: Place[]; head?
       {places.map(p => <Link key={p.to} to={p.to} activeOptions={{ exact: p.to === '/', includeSearch: false }}><p.icon size={15} strokeWidth={1.8} aria-hidden />{t(p.name)}</Link>)}
     </nav>
   )
+}
+
+/** Whether this page can be read as of an instant; one that cannot says so instead of passing the present off as the past. */
+function usePast(): boolean {
+  const { pathname, search } = useRouterState({ select: s => s.location })
+  const tab = (search as Search).tab ?? 'rows'
+  if (pathname.startsWith('/tables/')) return ['rows', 'quality', 'lineage', 'versions'].includes(tab)
+  return /^\/(decisions|features\/|models$|lineage|runs)/.test(pathname)
 }
 
 /** Where this page lies: its section, and what of it is open. */

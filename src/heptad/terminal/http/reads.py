@@ -55,12 +55,19 @@ def feature_values(
 
 
 @router.get("/lineage/{node:path}")
-def lineage(node: str, platform: Opened, _: Caller) -> Lineage:
+def lineage(
+    node: str,
+    platform: Opened,
+    _: Caller,
+    t: Annotated[
+        str, Query(description="As it held at this instant, ISO 8601.", examples=["2026-03-01"])
+    ] = "",
+) -> Lineage:
     """Show what a column, feature, model or application comes from and touches.
 
     For example `Payment.amount`, `fraud.count_1h`, `fraud`, or the name of a source.
     """
-    return Lineage(**run(platform, "lineage", {"node": node}))
+    return Lineage(**run(platform, "lineage", {"node": node, "at": t}))
 
 
 @router.get("/models")
