@@ -126,6 +126,17 @@ class Erasures:
         with self._store.read() as connection:
             return _holds(connection, subject)
 
+    def permit(self, subjects: Sequence[str]) -> None:
+        """Let persons be erased only if no legal hold binds.
+
+        Raises:
+            Refused: if one does; the error says until when.
+        """
+        now = self._store.clock.now()
+        with self._store.read() as connection:
+            for subject in subjects:
+                _check_holds(_holds(connection, subject), now)
+
     def begin(self, subjects: Sequence[str], reason: str, who: str) -> list[Erasure]:
         """Record, durably, that persons are being erased: all of them, or none.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.security.access import Read
 from heptad.security.erasure import Person, is_genuine, signed, uncovered
-from heptad.standards.errors import ContractError, HeptadError, UnknownName, suggest
+from heptad.standards.errors import ContractError, HeptadError, Refused, UnknownName, suggest
 from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
@@ -98,10 +98,8 @@ class Erasing:
             open_ = [p for p in people if not self._done(p)]
             for person in open_:
                 self._require_known(person)
-            begun = self._records.begin([p.subject for p in open_], reason, who) if open_ else []
-            if begun:
-                self._note("erase", begun, who, role)
-                self._carry_out(begun)
+            if open_:
+                self._begin([p.subject for p in open_], reason, who, role)
             return [self._records.of(person.subject)[-1] for person in people]
 
     def recover(self) -> None:
@@ -122,16 +120,16 @@ class Erasing:
             ContractError: if it would be over from the start, or has no reason.
             Conflict: if the person is being erased.
         """
+        subject = self.person(name).subject
         with self._lock:
-            made = self._records.hold(self.person(name).subject, until, reason, who)
-        self._record("hold", [made.subject], who, role, {"until": until})
-        return made
+            self._record("hold", [subject], who, role)
+            return self._records.hold(subject, until, reason, who)
 
     def release(self, name: str, reason: str, *, who: str, role: str) -> list[Hold]:
         """Release the holds that bind a person now."""
-        released = self._records.release(self.person(name).subject, reason, who)
-        self._record("release", [h.subject for h in released], who, role, {"n": len(released)})
-        return released
+        subject = self.person(name).subject
+        self._record("release", [subject], who, role)
+        return self._records.release(subject, reason, who)
 
     def show(self, name: str) -> dict[str, Any]:
         """Say what is held of a person, without a value of it, and what became of them."""
@@ -176,6 +174,16 @@ class Erasing:
         if not key.strip():
             raise ContractError("The key of a person is not empty.", got=name, do="Customer:42")
         return Person(kind, key)
+
+    def _begin(self, subjects: list[str], reason: str, who: str, role: str) -> None:
+        """Record who asks, refused or not, before anything is done; then erase."""
+        try:
+            self._records.permit(subjects)
+        except Refused as error:
+            self._record("erase", subjects, who, role, refused=error.what)
+            raise
+        self._record("erase", subjects, who, role)
+        self._carry_out(self._records.begin(subjects, reason, who))
 
     def _carry_out(self, begun: Sequence[Erasure]) -> None:
         """Let every store let go; loads and new decisions wait."""
@@ -258,16 +266,11 @@ class Erasing:
             "genuine": genuine,
         }
 
-    def _note(self, action: str, begun: Sequence[Erasure], who: str, role: str) -> None:
-        self._record(action, [e.subject for e in begun], who, role, {"ids": [e.id for e in begun]})
-
     def _record(
-        self, action: str, subjects: Sequence[str], who: str, role: str, detail: dict[str, Any]
+        self, action: str, subjects: Sequence[str], who: str, role: str, refused: str = ""
     ) -> None:
         """Record in the access log who did what to whom; it is durable, or the act fails."""
-        if subjects:
-            told = Read(action, who, role, PURPOSE, people=set(subjects), detail=detail)
-            self._access.record(told)
+        self._access.record(Read(action, who, role, PURPOSE, people=set(subjects), refused=refused))
 
 
 def _instant(value: int | None) -> str | None:

@@ -37,7 +37,7 @@ def doctor(platform: Platform, scrub: bool = False, progress: Told | None = None
         progress: told (what, share done).
     """
     checks = [*_machine(), *_disk(platform.path), *_clock(platform), *_project(platform)]
-    checks += _tables(platform)
+    checks += [*_tables(platform), *_erasures(platform)]
     if scrub:
         checks += [*_sealed_keys(platform), *_scrubbed(platform.path, progress)]
     return {"checks": checks}
@@ -155,6 +155,16 @@ def _sealed_keys(platform: Platform) -> Iterator[Check]:
         yield _check("sealed decisions", True, f"{opened:,} opened")
     except HeptadError as error:
         yield _check("sealed decisions", False, error.what, error.do)
+
+
+def _erasures(platform: Platform) -> Iterator[Check]:
+    """Erasures that were begun and not ended, and files that no store answers for."""
+    begun = len(platform.catalog.erasures.unfinished())
+    ended = "open the project again; what keeps them is in the log of the process that holds it"
+    yield _check("erasures", not begun, f"{begun or 'none'} begun and not ended", ended)
+    strange = platform.erasing.uncovered()
+    told = f"{len(strange) or 'none'} that no store answers for {', '.join(strange[:3])}".strip()
+    yield _check("files", True, told)
 
 
 def _scrubbed(folder: Path, progress: Told | None) -> Iterator[Check]:
