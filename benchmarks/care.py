@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What care costs: digests before a first read, the scrub, backups and restoring."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import Row, child
+
+ROWS_FULL, ROWS_QUICK = 5_000_000, 500_000
+ASKED = "SELECT customer, count(*) AS n, sum(amount) AS s FROM ({}) GROUP BY ALL ORDER BY ALL"
+
+
+def read_first(folder: str, table: str, compared: bool) -> dict[str, Any]:
+    """Read a table for the first time in this process, with its digests compared or not."""
+    import benchmarks.tables  # noqa: F401 - declares the tables
+    from heptad.engine.local.duck import Duck
+    from heptad.engine.local.intact import Intact
+    from heptad.engine.local.lake import Lake
+    from heptad.service.asof import read_sql
+    from heptad.standards.tables import named
+
+    if not compared:
+        Intact.damaged = lambda *_: []  # type: ignore[method-assign]
+    declared, lake = named(table), Lake(Path(folder) / "tables")
+    with Duck(Path(folder)) as duck:
+        wall, cpu = time.perf_counter(), time.process_time()
+        relation = lake.relation(table, table=declared)
+        found = duck.arrow(ASKED.format(read_sql(declared, relation, t=None, k=None)))
+        size = sum(f.size for f in lake.files(table))
+        return {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
+                "rows": found.num_rows, "cents": int(sum(found.column("s").to_pylist())),
+                "bytes": size}  # fmt: skip
+
+
+def keep_safe(folder: str, scratch: str) -> dict[str, Any]:
+    """Scrub a project, back it up, back it up again, and restore it."""
+    from heptad.catalog.backup import back_up
+    from heptad.catalog.restoring import restore
+    from heptad.catalog.scrub import scrub
+
+    place, target = Path(folder), Path(scratch) / "backups"
+    spent: dict[str, Any] = {}
+    start = time.process_time()
+    report = scrub(place)
+    assert not report.findings, report.findings
+    spent |= {"scrub": time.process_time() - start, "scrubbed": report.size}
+    for name, more in (("backup", False), ("again", True)):
+        start = time.process_time()
+        made = back_up(place, target, now=2_000_000 + more, incremental=more)
+        spent[name] = time.process_time() - start
+        spent[f"{name}_bytes"] = made["written_bytes"]
+    start = time.process_time()
+    restore(target, Path(scratch) / "again", kek=place / "keys" / "kek")
+    return spent | {"restore": time.process_time() - start}
+
+
+def care_rows(*, quick: bool, seed: int) -> list[Row]:
+    """What comparing digests adds to a first read, and CPU seconds a GiB of scrub and backup."""
+    from benchmarks.platform import _project, _write_csv
+
+    n, table = ROWS_QUICK if quick else ROWS_FULL, "PlainPayment"
+    with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
+        place = Path(scratch)
+        csv, home = place / "payments.csv", place / "project"
+        _write_csv(csv, n, seed)
+        _project(home, csv, table)
+        child("benchmarks.platform:load", home, table)
+        (home / "payments.csv").unlink()
+        pairs = [
+            [child("benchmarks.care:read_first", home, table, how) for how in (True, False)]
+            for _ in range(3)
+        ]
+        answers = {(r.answer["rows"], r.answer["cents"]) for pair in pairs for r in pair}
+        assert len(answers) == 1, answers
+        added = [a.answer["cpu"] - b.answer["cpu"] for a, b in pairs]
+        whole = [b.answer["cpu"] for _, b in pairs]
+        size = pairs[0][0].answer["bytes"]
+        safe = child("benchmarks.care:keep_safe", home, place / "safe").answer
+        shutil.rmtree(home)
+    gib, detail = size / (1 << 30), {"pairs": [[vars(r) for r in p] for p in pairs], "safe": safe}
+    rate = size / (1 << 20) / sorted(added)[1]
+    return [
+        Row("digests", f"first read of {n:,} rows with digests compared / without",
+            1 + sorted(added)[1] / sorted(whole)[1], "ratio of CPU seconds", 1.5, detail=detail),
+        Row("digests-rate", "files compared", rate, "MiB a CPU second"),
+        Row("scrub", "every byte of that project", safe["scrub"] / gib, "CPU seconds a GiB"),
+        Row("backup", "a first backup of it", safe["backup"] / gib, "CPU seconds a GiB"),
+        Row("backup-again", "bytes of the next one / of the first",
+            safe["again_bytes"] / safe["backup_bytes"], "ratio", 0.1),
+        Row("restore", "restored and scrubbed", safe["restore"] / gib, "CPU seconds a GiB"),
+    ]  # fmt: skip
