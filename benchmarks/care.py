@@ -94,3 +94,6 @@ def care_rows(*, quick: bool, seed: int) -> list[Row]:
             safe["again_bytes"] / safe["backup_bytes"], "ratio", 0.1),
         Row("restore", "restored and scrubbed", safe["restore"] / gib, "CPU seconds a GiB"),
     ]  # fmt: skip
+
+
+ROWS = {"care": care_rows}

@@ -110,6 +110,8 @@ def back_up(
         before = _prepare(folder, target, incremental=incremental)
         objects = Objects(target / FILES)
         objects.clear()
+        for draft in target.glob(".*.sqlite*"):
+            draft.unlink()
         told = progress or (lambda _what, _share: None)
         made = _Copier(folder, target, objects, before, link=link, told=told).copy(now)
         objects.settle()
@@ -216,7 +218,8 @@ def _prepare(folder: Path, target: Path, *, incremental: bool) -> Manifest | Non
                 do="say --incremental to add to it, or name another folder",
             )
         return read_manifest(lists[-1]) if lists else None
-    if target.exists() and any(target.iterdir()):
+    begun = f".{ABOUT}.fresh"
+    if target.exists() and any(path.name != begun for path in target.iterdir()):
         raise Conflict(
             "The folder is not empty, and holds no backups.",
             got=str(target),

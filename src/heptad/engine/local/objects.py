@@ -42,8 +42,9 @@ class Objects:
 
     def clear(self) -> None:
         """Remove what a kill left half-written."""
-        for draft in self._folder.glob(f"*/{_DRAFT}*"):
-            draft.unlink()
+        for pattern in (f"{_DRAFT}*", f"*/{_DRAFT}*"):
+            for draft in self._folder.glob(pattern):
+                draft.unlink()
 
     def put(self, source: Path, sha256: str = "", *, link: bool = False) -> Part:
         """Store a file that nobody changes, unless it is there already.
