@@ -19,6 +19,9 @@ DESCRIPTION = """Tables, decisions, features, lineage and the decision log of on
 - **Keys.** As long as no key has been issued, only this machine may call. From the first key on
   every call sends `Authorization: Bearer hep_…`; `/health` alone needs none.
 - **Purpose.** `Heptad-Purpose` says why rows are read. Without it personal values are masked.
+  Decisions and features are read for the application's purpose or a review; without the header, for
+  the first of these that the key has. Where a purpose rests on consent, rows of those who have not
+  given it are left out. Each read is recorded before it is answered, see `/v1/access`.
 - **Units.** Amounts are decimal text on the way in, and minor units of their currency on the way
   out; instants are ISO 8601 in UTC; rates are fractions.
 - **Errors** are problem documents (RFC 9457): what happened, the value met, what to do.
