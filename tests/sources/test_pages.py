@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from heptad.sources.pages import check_pages
+from heptad.sources.pages import check_footer, check_pages
 
 TABLE = pa.table(
     {
@@ -37,7 +37,9 @@ TABLE = pa.table(
 def test_whole_files_pass(tmp_path, options):
     path = tmp_path / "a.parquet"
     pq.write_table(TABLE, path, **options)
-    check_pages(path, pq.read_metadata(path))
+    metadata = pq.read_metadata(path)
+    check_footer(path, metadata.schema)
+    check_pages(path, metadata)
 
 
 def _header(unpacked: int, packed: int, values: int) -> bytes:
@@ -69,7 +71,8 @@ def _zigzag(value: int) -> bytes:
         (_header(10, 10, 2**31 - 1), "more than all"),
         (_header(10, 2**31 - 1, 3), "ends behind all"),
         (b"\x15\x00\x15\x09\x15\x00\x00", "lacks a size"),
-        (b"\x19" * 40, "what none has"),
+        (b"\x1b" * 40, "what none has"),
+        (b"\x19" * 40, "nested too deeply"),
         (b"\x1c" * 40, "nested too deeply"),
         (b"\x15" + b"\xff" * 40, "has no end"),
         (b"\x15\x00", "has no end"),
@@ -84,3 +87,22 @@ def test_a_header_that_promises_too_much_is_refused(tmp_path, header, says):
     path.write_bytes(sink.getvalue()[: metadata.row_group(0).column(0).data_page_offset] + header)
     with pytest.raises(ValueError, match=says):
         check_pages(path, metadata)
+
+
+@pytest.mark.parametrize("name", ["text", "list"])
+def test_counts_of_levels_that_a_column_does_not_have_are_refused(tmp_path, name):
+    """pyarrow ends the process when it meets them: one such file would stop the server."""
+    path, other = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    pq.write_table(TABLE.select([name]), path)
+    nested = pa.table({name: [[[1]], None]})
+    pq.write_table(nested, other)
+    with pytest.raises(ValueError, match="counts of other levels"):
+        check_footer(path, pq.read_metadata(other).schema)
+
+
+def test_a_row_group_with_other_columns_is_refused(tmp_path):
+    path, other = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    pq.write_table(TABLE.select(["text"]), path)
+    pq.write_table(TABLE.select(["text", "word"]), other)
+    with pytest.raises(ValueError, match="other columns"):
+        check_footer(path, pq.read_metadata(other).schema)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page headers of a Parquet file: what each says that it unpacks to, before it is believed."""
+"""The footer and the page headers of a Parquet file, looked at before a reader believes them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,49 @@ _UNPACKED, _PACKED = 2, 3
 """Fields of a page header. Source: Apache Parquet Format 2.10, parquet.thrift, PageHeader."""
 _KINDS = (5, 7, 8)
 """Data page, dictionary page, data page of the second version; in each, 1 is the values."""
+
+
+_GROUPS, _COLUMNS, _ABOUT, _SIZES = 4, 1, 3, 16
+_ENCRYPTED = (8, 9)
+"""Fields of the footer, a row group, a column chunk and its metadata, as far as they are read."""
+
+
+def check_footer(path: Path, schema: Any) -> None:
+    """Refuse a footer that ends the process: pyarrow catches no error of a column's metadata.
+
+    Args:
+        path: of the file.
+        schema: the Parquet schema, as pyarrow gives it.
+
+    Raises:
+        ValueError, IndexError: if it cannot be read, has other columns than the schema, encrypted
+            ones, or counts of levels that the schema does not have.
+    """
+    with path.open("rb") as stream:
+        stream.seek(-8, 2)
+        length = int.from_bytes(stream.read(4), "little")
+        stream.seek(-8 - length, 2)
+        found = _Compact(stream.read(length)).struct()
+    columns = [schema.column(n) for n in range(len(schema))]
+    for group in found.get(_GROUPS) or ():
+        chunks = group.get(_COLUMNS) or ()
+        if len(chunks) != len(columns):
+            raise ValueError("a row group has other columns than the file")
+        for chunk, column in zip(chunks, columns, strict=True):
+            _check_chunk(chunk, column)
+
+
+def _check_chunk(chunk: dict[int, Any], column: Any) -> None:
+    about = chunk.get(_ABOUT)
+    if not isinstance(about, dict) or any(field in chunk for field in _ENCRYPTED):
+        raise ValueError(f"the column {column.path} is encrypted, or nothing is said of it")
+    sizes = about.get(_SIZES) or {}
+    levels = {2: column.max_repetition_level, 3: column.max_definition_level}
+    for field, level in levels.items():
+        if (counts := sizes.get(field)) and len(counts) != level + 1:
+            raise ValueError(f"the column {column.path} has counts of other levels than its own")
+    if 1 in sizes and column.physical_type != "BYTE_ARRAY":
+        raise ValueError(f"the column {column.path} has lengths of text, but is no text")
 
 
 def check_pages(path: Path, metadata: Any) -> None:
@@ -78,7 +121,7 @@ def _header(stream: BinaryIO, at: int) -> tuple[dict[int, Any], int]:
 
 
 class _Compact:
-    """Reads structs of numbers in Thrift's compact protocol; other values are skipped.
+    """Reads structs, lists and numbers in Thrift's compact protocol; other values are skipped.
 
     Source: Apache Thrift, compact protocol specification.
     """
@@ -87,14 +130,13 @@ class _Compact:
         self.data, self.at = data, 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Return numbers and structs by field.
+        """Return numbers, lists and structs by field.
 
         Raises:
             IndexError: if the data end too early.
             ValueError: if they are not such a struct.
         """
-        if depth > _DEEPEST:
-            raise ValueError("a page header is nested too deeply")
+        _check_depth(depth)
         found: dict[int, Any] = {}
         field = 0
         while (mark := self._byte()) != 0:
@@ -111,13 +153,27 @@ class _Compact:
             return self._signed()
         if kind == 12:
             return self.struct(depth + 1)
+        if kind == 9:
+            return self._list(depth + 1)
         if kind not in (7, 8):
-            raise ValueError("a page header holds what none has")
+            raise ValueError("it holds what none has")
         length = 8 if kind == 7 else self._plain()
         self.at += length
         if self.at > len(self.data):
             raise IndexError
         return None
+
+    def _list(self, depth: int) -> list[Any]:
+        _check_depth(depth)
+        mark = self._byte()
+        size = mark >> 4 if mark >> 4 < 15 else self._plain()
+        if size > len(self.data):
+            raise IndexError
+        kind = mark & 15
+        if kind in (1, 2):
+            self.at += size
+            return []
+        return [self._value(kind, depth) for _ in range(size)]
 
     def _byte(self) -> int:
         self.at += 1
@@ -130,8 +186,13 @@ class _Compact:
             value |= (byte & 127) << shift
             if byte < 128:
                 return value
-        raise ValueError("a number of a page header has no end")
+        raise ValueError("a number in it has no end")
 
     def _signed(self) -> int:
         value = self._plain()
         return (value >> 1) ^ -(value & 1)
+
+
+def _check_depth(depth: int) -> None:
+    if depth > _DEEPEST:
+        raise ValueError("it is nested too deeply")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from heptad.sources.columns import Text, text_column
 from heptad.sources.files import Growth, check_unchanged
-from heptad.sources.pages import check_pages
+from heptad.sources.pages import check_footer, check_pages
 from heptad.sources.reading import (
     LONGEST_RECORD,
     Meter,
@@ -113,6 +113,7 @@ def _names(file: InputFile) -> tuple[str, ...]:
     try:
         metadata = pq.read_metadata(file.path)
         names = metadata.schema.to_arrow_schema().names
+        check_footer(file.path, metadata.schema)
         _check_size(metadata, file)
         check_pages(file.path, metadata)
     except _BROKEN as error:

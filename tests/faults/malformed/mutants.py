@@ -218,9 +218,7 @@ class Runner:
     def _group(self, mutants: list[Mutant]) -> None:
         """Load those that can be read together, each of the others alone."""
         if self._loads >= RENEWED:
-            self.bench.renew()
-            self._loads, self._state = 0, self.bench.state()
-            self._rows.clear()
+            self._renew()
         alone = [m for m in mutants if m.kind == "a.db" or not self._readable(m)]
         together = [m for m in mutants if m not in alone]
         for some in [*([m] for m in alone), together] if together else [[m] for m in alone]:
@@ -233,6 +231,11 @@ class Runner:
             half = len(mutants) // 2
             self._try(mutants[:half])
             self._try(mutants[half:])
+
+    def _renew(self) -> None:
+        self.bench.renew()
+        self._loads, self._state = 0, self.bench.state()
+        self._rows.clear()
 
     def _bind(self, mutants: list[Mutant]) -> None:
         """Put mutants into the folder of the source."""
@@ -276,8 +279,7 @@ class Runner:
             answer = "refused together" if len(mutants) > 1 else "refused"
         except Exception:
             faults, answer = [traceback.format_exc()], "broken"
-            self.bench.renew()
-            self._state = self.bench.state()
+            self._renew()
         else:
             self._loads += 1
             self.became[f"{mutants[0].kind} loaded"] += len(mutants)
