@@ -46,6 +46,8 @@ from tests.service.test_windows import (
 
 __all__ = ["duck"]
 
+pytestmark = pytest.mark.timeout(400)
+"""The first test of a fresh checkout compiles the kernel."""
 DECLINED = Payment.status == "declined"
 TOWN = fence("town", [("41.3", "2.1"), ("41.3", "2.3"), ("41.5", "2.3"), ("41.5", "2.1")])
 PORTS = layer("ports", [("41.3852", "2.1734"), ("-33.8688", "151.2093"), (0, 0)])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from heptad.engine.local.kernel import rings
 from heptad.service.features import count, largest, last, named, total
+from heptad.service.stepping import Stepper
 from heptad.service.stream import OutOfReach, Stream, partition_of
 from heptad.standards import Path, minute, second
 from heptad.standards.errors import ContractError, Refused
@@ -17,6 +18,9 @@ from heptad.standards.model import Label, Payment
 from heptad.testing.definition import Ask, Version, value
 from tests.service import test_kernel, test_windows
 from tests.service.test_windows import BY, EUR, PHASES, arrow, expected, payment, point, versions
+
+pytestmark = pytest.mark.timeout(400)
+"""The first test of a fresh checkout compiles the kernel."""
 
 
 def streamed(features):
@@ -165,7 +169,7 @@ def test_a_hot_key_is_bounded_and_says_so():
     with pytest.raises(OutOfReach) as told:
         stream.values({"Customer": ["z", "c0"]}, [newest, newest - 400 * second])
     assert told.value.rows == [1]
-    (group,) = stream._groups
+    (group,) = stream.groups
     group.compact()
     assert int((group.ring.end - group.ring.begin).sum()) <= 50
 
@@ -239,6 +243,18 @@ def test_rows_that_are_followed_are_read_as_themselves(payments, size):
                 want = expected(feature, rows, [], asked, True)
                 assert found[feature.name].to_pylist()[i] == want, feature.sentence()
         start = stop
+
+
+@settings(max_examples=12, deadline=None, phases=PHASES)
+@given(versions(payment))
+def test_one_row_at_a_time_reads_as_a_batch_does(payments):
+    rows = sorted((v for v in payments if not v.deleted), key=lambda v: v.known)
+    rows = [Version(v.values, v.known + n) for n, v in enumerate(rows)]
+    stream, stepper = Stream(FEATURES), Stepper(Stream(FEATURES))
+    for row in rows:
+        found = stream.follow(arrow(Payment, [row]))
+        got = stepper.follow(row.values | {"known_time": row.known})
+        assert got == {name: column.to_pylist()[0] for name, column in found.items()}
 
 
 def wrong_windows(monkeypatch, change):

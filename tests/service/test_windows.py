@@ -39,6 +39,8 @@ from heptad.standards.errors import ContractError
 from heptad.standards.model import Label, Payment
 from heptad.testing.definition import Ask, Version, value
 
+pytestmark = pytest.mark.timeout(400)
+"""The first test of a fresh checkout compiles the kernel."""
 # Shrinking takes minutes, and the cases are small as they come.
 PHASES = (Phase.explicit, Phase.generate)
 BY = Payment.customer

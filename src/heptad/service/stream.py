@@ -103,19 +103,19 @@ class Stream:
                 )
             groups[repr(feature.keys)].append(feature)
         self._codes = _Texts()
-        self._groups = [_Group(compiled(group), self, self._codes) for group in groups.values()]
+        self.groups = [Group(compiled(group), self, self._codes) for group in groups.values()]
 
     @property
     def known(self) -> int | None:
         """The newest known_time applied, in microseconds; None before any row."""
-        newest = max(int(group.ring.meta[3]) for group in self._groups)
+        newest = max(int(group.ring.meta[3]) for group in self.groups)
         return None if newest == -(2**63) else newest
 
     @property
     def columns(self) -> list[str]:
         """The stored columns that rows must have."""
         names = {self.table.key.name, "event_time", "known_time", "_deleted"}
-        for group in self._groups:
+        for group in self.groups:
             names |= {name for m in group.made.measures for name in m.columns}
             names |= {end.name for f in group.made.features for end in f.ends}
             names |= {name for test in group.made.masks.values() for name in test.columns()}
@@ -152,7 +152,7 @@ class Stream:
             found |= group.follow(taken, short)
         return self._told(self.features, found, short)
 
-    def _rows(self, rows: pa.RecordBatch | pa.Table) -> Iterator[tuple[_Group, Any]]:
+    def _rows(self, rows: pa.RecordBatch | pa.Table) -> Iterator[tuple[Group, Any]]:
         """Yield each group with the rows as its kernel takes them."""
         from heptad.engine.local.kernel.rings import Rows
 
@@ -161,10 +161,10 @@ class Stream:
         us, known = (_instants(columns[c]) for c in ("event_time", "known_time"))
         gone = numbers(columns["_deleted"]).astype(np.uint8)
         ids, id_at = texts_of(columns[self.table.key.name])
-        tests = {name: test for g in self._groups for name, test in g.made.masks.items()}
+        tests = {name: test for g in self.groups for name, test in g.made.masks.items()}
         masks = {name: mask(test, columns, n) for name, test in tests.items()}
         reader = Reader(columns, masks, self._codes)
-        for group in self._groups:
+        for group in self.groups:
             entity = group.entities([columns[end.name] for end in group.ends], fresh=True)
             v, h = group.measured(reader, n)
             yield group, Rows(entity, us, known, gone, ids, id_at, v, h)
@@ -202,7 +202,7 @@ class Stream:
         short = np.zeros(len(instants), np.uint8)
         wanted = [f for f in self.features if only is None or f.name in only]
         steps = {f.name for f in parts_of(wanted)}
-        for group in self._groups:
+        for group in self.groups:
             if steps.isdisjoint(f.name for f in group.made.features):
                 continue
             columns = [_strings(_keys(keys, e, f.name)) for e, f in group.named]
@@ -221,7 +221,7 @@ class Stream:
     def snapshot(self) -> bytes:
         """Return all that is kept, so that `restore` goes on from here."""
         arrays: list[tuple[dict[str, Any], bytes]] = []
-        for number, group in enumerate(self._groups):
+        for number, group in enumerate(self.groups):
             group.compact()
             arrays += [({"group": number} | about, data) for about, data in group.kept()]
         head = {
@@ -257,7 +257,7 @@ class Stream:
             data = np.frombuffer(view[at : at + about["bytes"]], about["type"])
             arrays[about["group"]][about["name"]] = data.reshape(about["shape"])
             at += about["bytes"]
-        for number, group in enumerate(self._groups):
+        for number, group in enumerate(self.groups):
             group.load(arrays[number])
 
     def _definitions(self) -> list[Any]:
@@ -310,6 +310,18 @@ class _Texts:
         coded: Ints = codes[index]
         return coded
 
+    def number(self, column: str, text: str) -> int:
+        """Return the number of one text."""
+        numbers, known = self._numbers[column], self._texts[column]
+        found = numbers.setdefault(text, len(known))
+        if found == len(known):
+            known.append(text)
+        return found
+
+    def text(self, column: str, code: int) -> str:
+        """Return the text of one number."""
+        return self._texts[column][code]
+
     def texts(self, column: str, codes: Ints) -> pa.Array:
         """Return the texts of numbers."""
         known = self._texts[column]
@@ -329,7 +341,7 @@ class _Texts:
             self._numbers[name] = {text: n for n, text in enumerate(found)}
 
 
-class _Group:
+class Group:
     """The windows of features that share a key."""
 
     def __init__(self, made: Compiled, stream: Stream, codes: _Texts) -> None:
@@ -340,8 +352,8 @@ class _Group:
         self.named = list(zip(made.features[0].entities, self.ends, strict=True))
         self.windows = made.window_array()
         self.program, self._longest = made.program(1 << 12), 1 << 12
-        self._slices = np.zeros((3, len(self.windows)), np.int64)
-        self._scratch = np.zeros((3, 1024), np.int64)
+        self.slices = np.zeros((3, len(self.windows)), np.int64)
+        self.scratch = np.zeros((3, 1024), np.int64)
         self._logs = any(f.op == "entropy" for f in made.features)
         self._entity: dict[Any, int] = {}
         self.pool: Pool = rings.empty(len(made.measures), 1 << 10)
@@ -353,8 +365,15 @@ class _Group:
         pairs = list(zip(*(c.to_pylist() for c in columns), strict=True))
         mine = np.array([-1 if None in p else self._one(p, fresh=fresh) for p in pairs], np.int64)
         if fresh and len(self._entity) > len(self.ring.begin):
-            self._grow(entities=2 * len(self._entity))
+            self.grow(entities=2 * len(self._entity))
         return np.where(code >= 0, mine[code], -1) if len(mine) else np.full(len(code), -1)
+
+    def one(self, pair: tuple[str, ...]) -> int:
+        """Return the entity of a key that a row brings, -1 for a foreign one."""
+        found = self._one(pair, fresh=True)
+        if len(self._entity) > len(self.ring.begin):
+            self.grow(entities=2 * len(self._entity))
+        return found
 
     def _one(self, pair: tuple[str, ...], *, fresh: bool) -> int:
         key: Any = pair[0] if len(pair) == 1 else pair
@@ -396,32 +415,32 @@ class _Group:
             done = rings.take(self.pool, self.ring, rows, done, n, self.windows, late, most)
             if done == n:
                 return
-            self._grow(text=int(rows.id_at[done + 1] - rows.id_at[done]))
+            self.grow(text=int(rows.id_at[done + 1] - rows.id_at[done]))
 
     def follow(self, rows: Any, short: Any) -> dict[str, pa.Array]:
         """Take rows and read each as itself."""
         from heptad.engine.local.kernel import rings
 
         done, n, late, most = 0, len(rows.us), self._stream.late, self._stream.most
-        ask, (out, ok) = rings.Ask(rows.entity, rows.us, rows.ids, rows.id_at), self._room(n)
+        ask, (out, ok) = rings.Ask(rows.entity, rows.us, rows.ids, rows.id_at), self.room(n)
         while True:
             done, left = rings.follow(
                 self.pool, self.ring, rows, done, self.windows, late, most,
-                self._programmed(n), ask, out, ok, short,
+                self.programmed(n), ask, out, ok, short,
             )  # fmt: skip
             if left >= 0:
                 raise too_large([self.made.features[left].name])
             if done == n:
                 return finished(self.made, out, ok, self.codes)
             together = int((rows.known == rows.known[done]).sum())
-            self._grow(text=int(rows.id_at[min(n, done + together)] - rows.id_at[done]))
+            self.grow(text=int(rows.id_at[min(n, done + together)] - rows.id_at[done]))
 
-    def _room(self, n: int) -> tuple[Ints, Any]:
+    def room(self, n: int) -> tuple[Ints, Any]:
         """Return zeroed arrays for the state of n rows."""
         shape = (n, self.made.columns)
         return np.zeros(shape, np.int64), np.zeros(shape, np.uint8)
 
-    def _programmed(self, more: int = 0) -> Any:
+    def programmed(self, more: int = 0) -> Any:
         """Return the program, with tables for the longest run that there may be."""
         if self._logs:
             longest = int((self.ring.end - self.ring.begin).max(initial=0)) + more
@@ -431,9 +450,9 @@ class _Group:
 
     def compact(self) -> None:
         """Let go of what no window can reach, and of the room that it took."""
-        self._grow(entities=max(1, len(self._entity)), slack=1.0)
+        self.grow(entities=max(1, len(self._entity)), slack=1.0)
 
-    def _grow(self, *, entities: int = 0, text: int = 0, slack: float = 2.0) -> None:
+    def grow(self, *, entities: int = 0, text: int = 0, slack: float = 2.0) -> None:
         """Move to a larger pool and ring."""
         from heptad.engine.local.kernel import rings
 
@@ -458,10 +477,10 @@ class _Group:
         """Read the features where they are asked; marks the rows that are out of reach."""
         from heptad.engine.local.kernel import rings
 
-        out, ok = self._room(len(ask.t))
+        out, ok = self.room(len(ask.t))
         left = rings.answer(
-            self.pool, self.ring, self._programmed(), self.windows, ask, 0, len(ask.t), out, ok,
-            short, self._slices, self._scratch,
+            self.pool, self.ring, self.programmed(), self.windows, ask, 0, len(ask.t), out, ok,
+            short, self.slices, self.scratch,
         )  # fmt: skip
         if left >= 0:
             raise too_large([self.made.features[left].name])
@@ -506,4 +525,4 @@ class _Group:
         ring.heap[: len(arrays["heap"])] = arrays["heap"]
         ring.meta[3] = arrays["newest"][0]
         self.pool, self.ring = pool, ring
-        self._grow(entities=n)
+        self.grow(entities=n)
