@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from heptad.standards import day, hour
 from heptad.standards.errors import Busy, ContractError, Refused
 from heptad.standards.model import Merchant, Payment
 from heptad.standards.time import FixedClock, parse_instant
+from heptad.testing.conformance import its_purpose_covers_what_it_reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,6 +173,14 @@ def test_a_purpose_does_not_cover_every_table(platform) -> None:
     assert "covers" in found.value.do
     platform.read("Merchant", role="officer", purpose="credit")
     assert last(platform).record.grounds == {"Merchant": ""}
+
+
+def test_the_kit_tells_an_application_whose_purpose_does_not_cover_its_tables() -> None:
+    its_purpose_covers_what_it_reads(OFFERS)
+    with pytest.raises(Refused, match="Payment may not be read for the purpose 'reporting'"):
+        its_purpose_covers_what_it_reads(replace(OFFERS, purpose="reporting"))
+    with pytest.raises(Refused, match="may not act"):
+        its_purpose_covers_what_it_reads(replace(OFFERS, purpose="audit"))
 
 
 def test_refused_reads_are_recorded_with_their_reason(platform) -> None:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from heptad.security.purposes import ground_of
 from heptad.service.app import Inputs, Outcome
 from heptad.service.decisions import changed
 from heptad.service.explaining import READERS, explain
 from heptad.service.features import parts_of
+from heptad.service.guard import APPLICATION
 from heptad.service.sentences import messages
 from heptad.standards import Field, Money, Text
 from heptad.testing.scratch import instant, project, store_later
@@ -54,6 +56,13 @@ def it_learns_from_no_protected_trait(app: App) -> None:
     for feature in parts_of(app.features.values()):
         assert not feature.of.sealed
         assert not any(end.sealed for end in feature.ends)
+
+
+def its_purpose_covers_what_it_reads(app: App) -> None:
+    """Every table that a decision or a training reads may be read for the application's purpose."""
+    learned = [app.model.target.table] if app.model is not None else []
+    for table in [*app.used_tables(), *learned]:
+        ground_of(APPLICATION, app.purpose, table)
 
 
 def the_demo_is_reproducible(app: App) -> None:
@@ -206,6 +215,7 @@ CHECKS: tuple[Callable[[App], None], ...] = (
     it_says_what_it_is,
     every_field_and_feature_is_documented,
     it_learns_from_no_protected_trait,
+    its_purpose_covers_what_it_reads,
     the_demo_is_reproducible,
     decide_is_pure,
     its_decisions_can_be_explained_and_replayed,
