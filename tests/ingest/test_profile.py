@@ -119,7 +119,8 @@ def test_few_rows_say_nothing():
     ("values", "looks"),
     [
         (["1", "-2", None], "whole numbers"), (["1", "2.5"], "numbers"), (["1,5"], "numbers"),
-        (["2026-01-02"], "days"), (["02/01/2026"], "days"), (["2026-01-02T03:04:05Z"], "instants"),
+        (["1.234,56", "12,50"], "numbers"), (["1,234.5"], "numbers"), (["1 234 567"], "numbers"),
+        (["12.34.56"], "text"), (["2026-01-02"], "days"), (["02/01/2026"], "days"), (["2026-01-02T03:04:05Z"], "instants"),
         (["02/01/2026 10:00"], "instants"), (["a"], "text"), ([None], ""), (["1", "a"], "text"),
     ],
 )  # fmt: skip

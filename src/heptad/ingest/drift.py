@@ -25,7 +25,9 @@ FEWEST = 200
 
 _SHAPES = {
     "whole numbers": re.compile(r"[-+]?\d{1,18}"),
-    "numbers": re.compile(r"[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?"),
+    "numbers": re.compile(
+        r"[-+]?(\d{1,3}([., '\u00a0]\d{3})+([.,]\d*)?|\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?"
+    ),
     "days": re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}"),
     "instants": re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d.*|\d{1,2}[./]\d{1,2}[./]\d{2,4} \d.*"),
 }
