@@ -362,6 +362,12 @@ class Group:
     def entities(self, keys: Sequence[pa.Array], *, fresh: bool) -> Ints:
         """Return the entity of each key, -1 for a missing, unknown or foreign one."""
         (*columns, _), code = coded(keys)
+        if fresh and len(columns) == 1 and self._stream.partitions == 1:
+            known = self._entity
+            found = [known.setdefault(key, len(known)) for key in columns[0].to_pylist()]
+            if len(known) > len(self.ring.begin):
+                self.grow(entities=2 * len(known))
+            return np.where(code >= 0, np.array(found, np.int64)[code], -1) if found else code
         pairs = list(zip(*(c.to_pylist() for c in columns), strict=True))
         mine = np.array([-1 if None in p else self._one(p, fresh=fresh) for p in pairs], np.int64)
         if fresh and len(self._entity) > len(self.ring.begin):
