@@ -86,7 +86,7 @@ def touched(log: DecisionLog, catalog: Catalog, node: str, since: int | None = N
     if version is not None:
         found.models = [m for m in found.models if m.versions.get(table, -1) >= version]
     ids: defaultdict[str, list[str]] = defaultdict(list)
-    for public in map(public_of, log.ledger.iterate()):
+    for _, public in map(public_of, log.ledger.iterate()):
         if public["app"] in apps and _reads(public["tables"], tables, table, version):
             ids[public["app"]].append(public["id"])
     found.decisions = dict(ids)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from heptad.service.records import Opened, open_records, pack
+from heptad.service.records import Opened, open_records, pack, public_of
+from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -132,6 +133,26 @@ class DecisionLog:
         entries = self.index.known(ids)
         records = [self.ledger.read(e.place) for e in entries.values()]
         return dict(zip(entries, open_records(records, self._keys), strict=True))
+
+    def check_index(self) -> int:
+        """Compare the index with what the log says of each decision; return how many there are.
+
+        Raises:
+            Corrupt: if an entry of the index is another, or missing.
+        """
+        records, place = self.ledger.iterate(0, len(self.ledger)), 0
+        while batch := list(islice(records, BATCH)):
+            said = [public_of(record) for record in batch]
+            known = self.index.known([public["id"] for _, public in said])
+            for subject, public in said:
+                if known.get(public["id"]) != entry(place, public, subject, body_of(public)):
+                    raise Corrupt(
+                        "The index of decisions is not what the log says.",
+                        got=public["id"],
+                        do="restore catalog.sqlite from a backup",
+                    )
+                place += 1
+        return place
 
     def get(self, name: str) -> Opened:
         """Return one decision.

@@ -102,18 +102,19 @@ def open_records(batch: Sequence[bytes], keys: KeyStore) -> list[Opened]:
     return [_opened(record, key) for record, key in zip(records, found, strict=True)]
 
 
-def public_of(data: bytes) -> dict[str, Any]:
-    """Read of a ledger record what needs no key.
+def public_of(data: bytes) -> tuple[str, dict[str, Any]]:
+    """Read of a ledger record what needs no key: whom it is about, and its public part.
 
     Raises:
         Corrupt: if it is no record.
     """
     try:
-        return msgspec.msgpack.decode(data, type=Record).public
+        record = msgspec.msgpack.decode(data, type=Record)
     except msgspec.DecodeError as error:
         raise Corrupt(
             "An entry of the decision log is no decision.", do="run `heptad log verify`"
         ) from error
+    return record.subject, record.public
 
 
 def _opened(record: Record, key: bytes | None) -> Opened:

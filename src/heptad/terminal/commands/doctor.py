@@ -25,7 +25,7 @@ NEEDED = ("duckdb", "deltalake", "pyarrow", "rocksdict", "sqlalchemy", "cryptogr
 EXTRAS = {"psycopg": "postgres", "lifetimes": "demo"}
 RELEASED = 1_792_368_000_000_000
 """The day on which this release was made, 2026-10-19: no clock that is right stands before it."""
-_NAMED = 5
+_BATCH = 4096
 
 
 def doctor(platform: Platform, scrub: bool = False, progress: Told | None = None) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def doctor(platform: Platform, scrub: bool = False, progress: Told | None = None
     checks = [*_machine(), *_disk(platform.path), *_clock(platform), *_project(platform)]
     checks += [*_tables(platform), *_erasures(platform)]
     if scrub:
-        checks += [*_sealed_keys(platform), *_scrubbed(platform.path, progress)]
+        checks += [*_opened(platform), *_scrubbed(platform.path, progress)]
     return {"checks": checks}
 
 
@@ -148,15 +148,6 @@ def _unlisted(platform: Platform, name: str) -> list[int]:
     return wrong
 
 
-def _sealed_keys(platform: Platform) -> Iterator[Check]:
-    """Open every key, and every decision of the log with it."""
-    try:
-        opened = sum(1 for _ in platform.log.entries())
-        yield _check("sealed decisions", True, f"{opened:,} opened")
-    except HeptadError as error:
-        yield _check("sealed decisions", False, error.what, error.do)
-
-
 def _erasures(platform: Platform) -> Iterator[Check]:
     """Erasures that were begun and not ended, and files that no store answers for."""
     begun = len(platform.catalog.erasures.unfinished())
@@ -165,6 +156,33 @@ def _erasures(platform: Platform) -> Iterator[Check]:
     strange = platform.erasing.uncovered()
     told = f"{len(strange) or 'none'} that no store answers for {', '.join(strange[:3])}".strip()
     yield _check("files", True, told)
+
+
+def _opened(platform: Platform) -> Iterator[Check]:
+    """Open every key and every decision, and compare the index of decisions with the log."""
+    looks: dict[str, Callable[[Platform], str]] = {
+        "sealed keys": lambda p: f"{_keys_that_open(p):,} open",
+        "sealed decisions": lambda p: f"{sum(1 for _ in p.log.entries()):,} opened",
+        "index of decisions": lambda p: f"{p.log.check_index():,} as in the log",
+    }
+    for what, look in looks.items():
+        try:
+            yield _check(what, True, look(platform))
+        except HeptadError as error:
+            yield _check(what, False, error.what, error.do)
+
+
+def _keys_that_open(platform: Platform) -> int:
+    """Open the key of every subject; return how many there are."""
+    from contextlib import closing
+
+    from heptad.catalog.backup import reading
+
+    with closing(reading(platform.path / "keys" / "subjects.sqlite")) as db:
+        names = [str(row[0]) for row in db.execute("SELECT name FROM subject")]
+    for start in range(0, len(names), _BATCH):
+        platform.keys.of(names[start : start + _BATCH], create=False)
+    return len(names)
 
 
 def _scrubbed(folder: Path, progress: Told | None) -> Iterator[Check]:

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doctor: what is wrong is named with its cure, also of a project that no longer opens."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from heptad.runtime import Platform
+from heptad.standards.time import FixedClock, SystemClock, day
+from heptad.terminal.commands.doctor import doctor
+from tests.terminal.conftest import heptad
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def wrong(answer: dict) -> dict[str, str]:
+    """Return what does not hold, each with its cure."""
+    return {c["what"]: c["do"] for c in answer["checks"] if not c["ok"]}
+
+
+def test_a_project_that_no_longer_opens_is_looked_at_all_the_same(own: Path) -> None:
+    path = own / "keys" / "subjects.sqlite"
+    data = bytearray(path.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data)
+    assert heptad("tables", project=own).code == 8
+    said = heptad("doctor", "--json", project=own)
+    assert said.code == 9
+    assert wrong(said.data) == {
+        "project": "run `heptad doctor --scrub`, and restore them from a backup; if you put them "
+        "there yourself, remove seals.json",
+        "sealed files": "restore keys/subjects.sqlite from a backup (`heptad restore`)",
+    }
+    assert "MISS sealed files" in heptad("doctor", project=own).out
+
+
+@pytest.mark.parametrize(
+    ("database", "change", "what"),
+    [
+        ("catalog.sqlite", "UPDATE decisions SET outcome = 'approved' WHERE place = 7",
+         "index of decisions"),
+        ("catalog.sqlite", "DELETE FROM decisions WHERE place = 3", "index of decisions"),
+        ("catalog.sqlite", "UPDATE data_files SET sha256 = 'x' WHERE \"table\" = 'Rate'",
+         "table Rate"),
+        ("keys/subjects.sqlite", "UPDATE subject SET wrapped = zeroblob(60) WHERE name = "
+         "(SELECT max(name) FROM subject)", "sealed keys"),
+    ],
+)  # fmt: skip
+def test_a_row_changed_while_the_project_is_open_is_found(
+    own: Path, database: str, change: str, what: str
+) -> None:
+    """Where no digest lies: what one store says is compared with another."""
+    with Platform.open(own) as platform:
+        assert wrong(doctor(platform, scrub=True)) == {}
+        with closing(sqlite3.connect(own / database)) as other, other:
+            other.execute(change)
+        found = wrong(doctor(platform, scrub=True))
+        assert what in found
+        assert all(found.values())
+
+
+def test_a_clock_that_stands_before_what_was_stored_is_named(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = SystemClock().now()
+    with Platform.open(own, clock=FixedClock(now)) as platform:
+        platform.compact("Payment")
+        platform.clock = SystemClock()
+        assert "clock" not in wrong(doctor(platform))
+        monkeypatch.setattr(SystemClock, "now", lambda _: now - 3 * day)
+        found = {c["what"]: c["found"] for c in doctor(platform)["checks"]}
+        assert found["clock"].startswith("3 days behind")
+        monkeypatch.setattr(SystemClock, "now", lambda _: 0)
+        assert "clock" in wrong(doctor(platform))
