@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -11,16 +10,18 @@ import select
 import shutil
 import signal
 import sys
+import time
 import traceback
 from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import path_work
+
 from heptad.runtime import Platform, discover
 from heptad.sources.bank import Bank
 from heptad.sources.bank.files import write_exports
-from heptad.standards import Text
 from heptad.terminal.demo.bank import batches
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ WARM = ("numpy", "pyarrow.parquet", "duckdb", "deltalake", "sqlglot", "alembic.c
         "heptad.engine.local.duck", "heptad.engine.local.lake", "heptad.engine.local.segments",
         "heptad.security.keys", "heptad.security.ledger", "heptad.sources.config")  # fmt: skip
 BANK = Bank(40, 7, date(2026, 3, 1), 70)
-TABLE = "SELECT {} FROM {} ORDER BY ALL"
 
 
 def acknowledged(folder: Path) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def work(folder: Path, ready: int) -> None:
     told = acknowledged(folder)
     with Platform.open(folder) as platform, folder.with_suffix(".acks").open("a") as acks:
         os.write(ready, b"ready")
-        check(platform, told)
+        path_work.PathWork().check(platform, {ack["step"]: ack["got"] for ack in told})
         done = {ack["step"] for ack in told}
         for name, do in steps(platform):
             if name not in done:
@@ -70,59 +70,9 @@ def work(folder: Path, ready: int) -> None:
         folder.with_suffix(".end").write_text(json.dumps(end(platform)))
 
 
-def check(platform: Platform, told: list[dict[str, Any]]) -> None:
-    """Nothing that was acknowledged is lost, nothing is there twice, and the log holds."""
-    made = [entry.public["id"] for entry in platform.log.entries()]
-    assert len(set(made)) == len(made), "a decision is in the log twice"
-    assert platform.log.ledger.verify().entries == len(made)
-    committed = {x.id for x in platform.catalog.loads.recent(status="committed", limit=10_000)}
-    for ack in told:
-        if ack["step"].startswith("load"):
-            assert {n for n in ack["got"] if n is not None} <= committed, ack
-        else:
-            assert set(ack["got"]) <= set(made), ack
-    assert platform.catalog.loads.unfinished(mine=True) == []
-    for name in platform.lake.names():
-        assert not platform.lake.damaged(name)
-        assert not list((platform.lake.folder / name).glob(".stage-*"))
-
-
 def end(platform: Platform) -> dict[str, Any]:
-    """What an uninterrupted run must equal: rows, decisions, and whether they replay."""
-    again = platform.load()
-    assert not any(report.accepted for report in again), again
-    report = platform.replay()
-    n = len(platform.log)
-    assert report.decided == report.derived == {"identical": n}, report.findings
-    decisions = [entry.decision.to_dict() for entry in platform.log.entries()]
-    for decision in decisions:
-        del decision["tables"]
-    return {
-        "rows": {name: content(platform, name) for name in platform.lake.names()},
-        "decisions": [decision["id"] for decision in decisions],
-        "bytes": digest(json.dumps(decisions, default=str, sort_keys=True)),
-        "tried": len(platform.catalog.loads.recent(limit=10_000)),
-    }
-
-
-def content(platform: Platform, name: str) -> list[Any]:
-    """Number and hash of a table's row versions, without what differs between any two projects.
-
-    That are numbers of loads, and what is sealed or hashed under the project's own keys.
-    """
-    table = platform.table(name)
-    hidden = {"_load", "_line", "_hash"}
-    for field in table.fields.values():
-        if field.sealed or (isinstance(field, Text) and field.pan):
-            hidden |= {column.name for column in field.columns()}
-    names = ", ".join(f'"{c.name}"' for c in table.columns() if c.name not in hidden)
-    relation = platform.lake.relation(name, table=table)
-    rows = platform.duck.arrow(TABLE.format(names, relation)).to_pylist()
-    return [len(rows), digest(repr(rows))]
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    """What an uninterrupted run must equal, and how many loads were tried."""
+    return path_work.end(platform) | {"tried": len(platform.catalog.loads.recent(limit=10_000))}
 
 
 def child(folder: Path, ready: int) -> None:
@@ -164,11 +114,15 @@ def main(home: str, kills: str, seed: str) -> None:
     calm, killed = Path(home, "calm"), Path(home, "killed")
     write_exports(BANK, calm)
     shutil.copytree(calm, killed)
+    began = time.monotonic()
     assert forked(calm, 300) == 0, "the undisturbed run failed"
+    # Kills come as late, or early, as this machine is slow now.
+    seconds = time.monotonic() - began
     far, ends = [], []
     for n in range(int(kills)):
         opening = n % 4 == 3
-        ends.append(forked(killed, drawn.uniform(0, 0.5 if opening else 2), opening=opening))
+        limit_s = drawn.uniform(0, seconds / (40 if opening else 6))
+        ends.append(forked(killed, limit_s, opening=opening))
         far.append(len(acknowledged(killed)))
     ends.append(forked(killed, 300))
     print(json.dumps({"ends": ends, "far": far}))

@@ -24,10 +24,9 @@ def home(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def told(home) -> dict:
     """What became of the workers."""
-    root = Path(__file__).parents[2]
+    script = Path(__file__).with_name("load_work.py")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.load_work", str(home), str(KILLS), str(SEED)],
-        cwd=root,
+        [sys.executable, script, str(home), str(KILLS), str(SEED)],
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

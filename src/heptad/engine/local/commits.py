@@ -140,7 +140,8 @@ class DeltaLog:
         """Return the version at which a load was committed, or None."""
         with self._lock:
             self.settle()
-            found: int | None = self._table.transaction_version(_application(load))
+            with _refusals(self.name, "could not be read"):
+                found: int | None = self._table.transaction_version(_application(load))
             return found
 
     def commit(
@@ -319,9 +320,11 @@ def _table(folder: Path, version: int | None = None) -> DeltaTable:
 
     Raises:
         Corrupt: if its log cannot be read.
+        Busy: if the disk refuses.
     """
     try:
-        return DeltaTable(_address(folder), version=version)
+        with refusals(f"{folder.name} could not be read"):
+            return DeltaTable(_address(folder), version=version)
     except DeltaError as error:
         raise Corrupt(
             f"The log of {folder.name} cannot be read.",
