@@ -201,7 +201,10 @@ def test_names_and_reasons_are_checked(folder):
         for reason in ("", f"{NAME.upper()} wrote to us"):
             with pytest.raises(ContractError):
                 platform.erasing.erase([GONE], reason, who="clerk", role="admin")
+            with pytest.raises(ContractError):
+                platform.erasing.hold(GONE, NOW + day, reason, who="clerk", role="admin")
         assert platform.catalog.erasures.recent() == []
+        assert platform.catalog.erasures.holds(WHO) == []
 
 
 def test_rows_and_decisions_that_come_meanwhile_wait_and_are_refused(folder):

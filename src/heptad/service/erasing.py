@@ -91,10 +91,7 @@ class Erasing:
         """
         with self._lock:
             people = [self.person(name) for name in dict.fromkeys(names)]
-            if any(self._known(person).said_in(reason) for person in people):
-                raise ContractError(
-                    "The reason names the person, and it is kept.", do="say it in other words"
-                )
+            self._check_reason(reason, people)
             open_ = [p for p in people if not self._done(p)]
             for person in open_:
                 self._require_known(person)
@@ -121,6 +118,7 @@ class Erasing:
             Conflict: if the person is being erased.
         """
         subject = self.person(name).subject
+        self._check_reason(reason, [self.person(name)])
         with self._lock:
             self._record("hold", [subject], who, role)
             return self._records.hold(subject, until, reason, who)
@@ -128,6 +126,7 @@ class Erasing:
     def release(self, name: str, reason: str, *, who: str, role: str) -> list[Hold]:
         """Release the holds that bind a person now."""
         subject = self.person(name).subject
+        self._check_reason(reason, [self.person(name)])
         self._record("release", [subject], who, role)
         return self._records.release(subject, reason, who)
 
@@ -229,6 +228,13 @@ class Erasing:
         past = self._records.of(person.subject)
         (key,) = self._keys.of([person.subject], create=False)
         return key is None and bool(past) and past[-1].status == "erased"
+
+    def _check_reason(self, reason: str, people: Sequence[Person]) -> None:
+        """Refuse a reason that quotes a person: it outlives their erasure."""
+        if any(self._known(person).said_in(reason) for person in people):
+            raise ContractError(
+                "The reason names the person, and it is kept.", do="say it in other words"
+            )
 
     def _require_known(self, person: Person) -> None:
         if self._keys.erasures([person.subject]) or self._records.of(person.subject):
