@@ -84,7 +84,9 @@ def add_model(platform: Platform) -> None:
         trainer="ana",
         metrics={"ours": ours, "logistic": {"auc": figure}},
     )
-    platform.catalog.models.approve(made.id, "ben", "looked at")
+    platform.approve(made.id, "ben", "looked at")
+    later = CreditScorecard.train(columns, 1 - bad, seed=7)
+    platform.catalog.models.register("credit-scorecard", "credit", later.to_bytes(), trainer="ana")
 
 
 @pytest.fixture(scope="session")

@@ -122,3 +122,15 @@ def test_a_chart_is_also_a_table(visiting: Callable[..., Any]) -> None:
         visit.page.keyboard.press("t")
         visit.page.get_by_role("columnheader", name="Approved").wait_for()
         assert not visit.wrong
+
+
+def test_a_second_person_approves_a_model(visiting: Callable[..., Any]) -> None:
+    with visiting() as visit:
+        page = visit.page
+        visit.open("/models")
+        page.get_by_role("link", name="credit-scorecard 2").click()
+        page.get_by_placeholder("What you looked at").fill("figures of later cases")
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_text("Approved by local: figures of later cases").wait_for()
+        assert "champion" in visit.text()
+        assert not visit.wrong

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from heptad.runtime import discover
+from heptad.security.apikeys import Principal
+from heptad.standards.errors import Refused
 from heptad.standards.model import Payment
 from heptad.terminal.http import site
+from heptad.terminal.http.access import require_approver
 from heptad.terminal.http.api import public
 from heptad.testing.scratch import project
 from tests.terminal.calling import ELSEWHERE, Client
@@ -187,3 +190,19 @@ def test_without_a_console_a_page_says_how_to_get_it(platform: Platform, tmp_pat
     site.install(app, tmp_path / "absent")
     answer = Client(app).get("/", headers=HTML)
     assert "make built" in answer.text
+
+
+def test_a_model_is_approved_by_somebody_else_in_a_role_that_may(platform: Platform) -> None:
+    models = platform.catalog.models
+    own = models.register("card", "unknown", b"{}", trainer="local")
+    other = models.register("card", "unknown", b"{} ", trainer="ana")
+    api = Client(public(platform))
+    path = f"/v1/models/{other.id}/approve"
+    refused = api.post(f"/v1/models/{own.id}/approve", json={"note": "looked at"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "refused")
+    assert api.post(path, json={"note": ""}).status_code == 422
+    assert api.post(path, content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
+    seen = api.post(path, json={"note": "looked at"}).json()
+    assert (seen["approver"], seen["stage"]) == ("local", "champion")
+    with pytest.raises(Refused, match="may not approve"):
+        require_approver(Principal(id="k", role="officer", purposes=frozenset()))

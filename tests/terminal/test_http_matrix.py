@@ -59,6 +59,8 @@ RULES = {
     },
     # The application's own purpose.
     "decide": {("POST", "/v1/apps/{app}/decide")},
+    # Roles that let models decide.
+    "approve": {("POST", "/v1/models/{number}/approve")},
     # Keys with the purpose legal.
     "legal": {
         ("GET", "/v1/subjects/{subject}"), ("POST", "/v1/subjects/{subject}/erase"),
@@ -67,6 +69,7 @@ RULES = {
 }  # fmt: skip
 KIND = {route: kind for kind, routes in RULES.items() for route in routes}
 WRITERS = {"admin", "engineer", "app"}
+APPROVERS = {"admin", "risk"}
 REVIEWS = {"audit", "legal"}
 FILLED = {"name": "Customer", "app": "fraud", "path": "held", "key": "c1", "node:path": "fraud",
           "number": "1", "subject": "Customer:nobody", "path:path": ""}  # fmt: skip
@@ -127,6 +130,7 @@ def allowed(kind: str, role: str, purpose: str) -> bool:
         "review": stated and bool(REVIEWS & own) and (not purpose or purpose in REVIEWS),
         "write": role in WRITERS,
         "decide": "fraud" in own,
+        "approve": role in APPROVERS,
         "legal": "legal" in own,
     }[kind]
 
@@ -160,6 +164,7 @@ class Caller:
         bodies: dict[str, Any] = {
             "/v1/tables/{name}/rows": [customer(1)],
             "/v1/apps/{app}/decide": {"key": "p1"},
+            "/v1/models/{number}/approve": {"note": "a test"},
             "/v1/subjects/{subject}/erase": {"reason": "a test"},
             "/v1/subjects/{subject}/holds": {"reason": "a test", "until": "2036-01-01T00:00:00Z"},
             "/v1/subjects/{subject}/release": {"reason": "a test"},

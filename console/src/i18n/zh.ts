@@ -1,5 +1,9 @@
 // The words of the console in Chinese. Every message of the code is a key of `zh`; the compiler says which is missing.
 export const zh = {
+  'Approve': '批准',
+  'it then decides every case of {app} in place of the model in use': '批准后，它将取代在用模型，对{app}的每个案例作出决策',
+  'What you looked at': '您审阅的内容',
+  'Trained by {who}; waits for the approval of somebody else.': '由 {who} 训练；等待其他人批准。',
   'Accesses': '访问记录',
   'Who read what about whom, and why? Asking is recorded as well.': '谁读取了谁的什么信息，为什么？查询本身也会被记录。',
   'Subject': '对象',
@@ -235,7 +239,6 @@ export const zh = {
   'Version': '版本',
   'Versions': '版本',
   'Views of the table': '数据表视图',
-  'Waits for the approval of someone who did not train it: heptad models approve {n}': '等待训练者以外的人批准：heptad models approve {n}',
   'What breaks if this changes?': '如果它改变，会影响什么？',
   'What data is there, and where does it come from?': '有哪些数据，来自哪里？',
   'What one row is': '每行的含义',

@@ -1,8 +1,10 @@
 // One model: its card, how it was validated, its points, its data, and what was done to it.
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { useRead } from '../api/client'
+import { useState } from 'react'
+import { call, useRead } from '../api/client'
 import type { Figure, ModelCard } from '../api/types'
-import { Card, Empty, Head, Id, Scroll, State, When } from '../design/pieces'
+import { Card, Empty, Head, Id, Refused, Scroll, State, When } from '../design/pieces'
 import { Interval, Points } from '../design/pictures'
 import { bytes, decimal, int, percent, said, t } from '../i18n'
 import { stageTone } from './models'
@@ -18,14 +20,33 @@ export default function ModelPage() {
     <State q={seen} height={560}>{m => (
       <>
         <Head title={m.model} over={<><span className={`badge ${stageTone(m.stage)}`}>{said(m.stage)}</span><Link className="link" to="/apps/$app" params={{ app: m.app }}>{said(m.app)}</Link></>}>
-          {m.approver ? t('Approved by {who}: {note}', { who: m.approver, note: m.note ?? '' }) : t('Waits for the approval of someone who did not train it: heptad models approve {n}', { n: m.number })}
+          {m.approver ? t('Approved by {who}: {note}', { who: m.approver, note: m.note ?? '' }) : t('Trained by {who}; waits for the approval of somebody else.', { who: m.trainer })}
         </Head>
+        {!m.approver && <Approve m={m} />}
         <div className="grid2">
           <div className="stack"><Validation m={m} /><PointsCard m={m} /></div>
           <div className="stack"><Calibration m={m} /><Provenance m={m} /></div>
         </div>
       </>
     )}</State>
+  )
+}
+
+/** Four eyes: whoever reads this approves, and may not be the one who trained it; with the consequence said. */
+function Approve({ m }: { m: ModelCard }) {
+  const [note, setNote] = useState('')
+  const client = useQueryClient()
+  const approve = useMutation<ModelCard, Error>({ mutationFn: () => call(`/v1/models/${m.number}/approve`, { method: 'POST', body: { note } }), onSuccess: () => void client.invalidateQueries() })
+  return (
+    <div style={{ marginBottom: 16 }}>
+      <Card title={t('Approve')} note={t('it then decides every case of {app} in place of the model in use', { app: said(m.app) })}>
+        <form className="row wrap" onSubmit={e => { e.preventDefault(); approve.mutate() }}>
+          <label className="grow" style={{ minWidth: 220 }}><span className="vh">{t('What you looked at')}</span><input className="field" required minLength={3} placeholder={t('What you looked at')} value={note} onChange={e => setNote(e.target.value)} /></label>
+          <button className="btn primary" type="submit" disabled={approve.isPending}>{t('Approve')}</button>
+        </form>
+        {approve.error && <div style={{ marginTop: 10 }}><Refused error={approve.error} /></div>}
+      </Card>
+    </div>
   )
 }
 

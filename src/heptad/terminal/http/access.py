@@ -21,6 +21,10 @@ WRITERS = frozenset({"admin", "engineer", "app"})
 """Roles that may post rows to any table."""
 
 
+APPROVERS = frozenset({"admin", "risk"})
+"""Roles that may let a model decide."""
+
+
 def opened(request: Request) -> Platform:
     """Return the project that is served."""
     platform: Platform = request.app.state.platform
@@ -154,6 +158,19 @@ def require_writer(who: Principal) -> None:
         raise Refused(
             f"A key of the role {who.role} may not post rows.",
             do=f"use one of the roles {', '.join(sorted(WRITERS))}",
+        )
+
+
+def require_approver(who: Principal) -> None:
+    """Let only those let a model decide who judge risk or run the platform.
+
+    Raises:
+        Refused: if the caller is another.
+    """
+    if who.role not in APPROVERS:
+        raise Refused(
+            f"A key of the role {who.role} may not approve models.",
+            do=f"use one of the roles {', '.join(sorted(APPROVERS))}",
         )
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from heptad import __version__
 from heptad.security.purposes import PURPOSES, may_act
 from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import full_id
-from heptad.terminal.http.access import Caller, Opened, Reads, require_writer
+from heptad.terminal.http.access import (
+    Caller,
+    Opened,
+    Reads,
+    require_approver,
+    require_writer,
+)
+from heptad.terminal.http.decisions import json_only
 from heptad.terminal.http.pictures import (
     Background,
     FeatureCard,
@@ -27,6 +34,7 @@ from heptad.terminal.http.pictures import (
     Verified,
 )
 from heptad.terminal.http.problems import RESPONSES
+from heptad.terminal.http.schemas import ApprovePlease
 
 router = APIRouter(prefix="/v1", tags=["console"], responses=RESPONSES)
 At = Annotated[
@@ -93,6 +101,14 @@ def feature(name: str, platform: Opened, reader: Reads, t: At = "") -> FeatureCa
 @router.get("/models/{number}")
 def model(number: int, platform: Opened, _: Caller) -> ModelCard:
     """Show a model: figures with intervals, calibration, data, settings, what was done to it."""
+    return ModelCard(**run(platform, "models.card", {"number": number}))
+
+
+@router.post("/models/{number}/approve", dependencies=[Depends(json_only)])
+def approve(number: int, please: ApprovePlease, platform: Opened, who: Caller) -> ModelCard:
+    """Let a model that somebody else trained decide from now on; the caller is the approver."""
+    require_approver(who)
+    platform.approve(number, who.id, please.note)
     return ModelCard(**run(platform, "models.card", {"number": number}))
 
 

@@ -104,6 +104,17 @@ class DecidePlease(Closed):
     key: Text | None = Field(None, description="Key of a stored row.", examples=["p17"])
 
 
+class ApprovePlease(Closed):
+    """Why a model may decide."""
+
+    note: Text = Field(
+        min_length=3,
+        max_length=2000,
+        description="What the approver looked at.",
+        examples=["held-out figures reviewed"],
+    )
+
+
 class DecisionPage(BaseModel):
     """Some decisions, newest first, and where to go on."""
 
