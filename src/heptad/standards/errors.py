@@ -140,9 +140,12 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     lower = {name.lower(): name for name in reversed(names)}
-    near = get_close_matches(word, names, n=1) or [
-        lower[name] for name in get_close_matches(word.lower(), lower, n=1)
-    ]
+    same = [lower[word.lower()]] if word.lower() in lower else []
+    near = (
+        same
+        or get_close_matches(word, names, n=1)
+        or [lower[name] for name in get_close_matches(word.lower(), lower, n=1)]
+    )
     if near:
         return f"did you mean {near[0]!r}?"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")

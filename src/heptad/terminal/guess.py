@@ -65,9 +65,23 @@ def binding(file: Path, folder: Path, table: str) -> tuple[str, list[str]]:
     lines = ["[[source]]", f'table = "{chosen.__name__}"', f"from = {json.dumps(place)}"]
     lines += [f"{name} = {json.dumps(value)}" for name, value in dialect.items()]
     lines.append("[source.map]")
-    lines += [f"{name} = {_toml(sql)}" for name, sql in entries.items()]
+    fixed = {name: sql for name, sql in entries.items() if sql.startswith("'")}
+    lines += [
+        f"{name} = {_toml(sql)}" + ("  # the same in each row: no column of it was found"
+                                    if name in fixed else "")
+        for name, sql in entries.items()
+    ]  # fmt: skip
     lines += [f'# {f.name} = "…"  # required: {f.doc}' for f in missing]
-    said = [f"bound {file.name} to {chosen.__name__}: {', '.join(entries) or 'nothing'}"]
+    bound = ", ".join(name for name in entries if name not in fixed)
+    said = [f"bound {file.name} to {chosen.__name__}: {bound or 'nothing'}"]
+    if not bound:
+        said.append("no column is named like a field of a table; say which table with --table")
+    if fixed:
+        same = ", ".join(f"{name} = {sql}" for name, sql in fixed.items())
+        said.append(f"no column was found for these, so each row gets the same: {same}")
+    unused = [c for c in columns if not any(_quoted(c) in sql for sql in entries.values())]
+    if unused:
+        said.append(f"not used: {', '.join(unused)}")
     if missing:
         said.append(f"give a map entry for: {', '.join(f.name for f in missing)}")
     for name, words in _foreign(chosen, entries, columns, rows).items():
@@ -227,12 +241,16 @@ def _values(column: str, columns: list[str], rows: list[list[str]]) -> list[str]
 
 def _expression(field: Field, column: str, values: list[str]) -> str:
     """Return the expression that reads a column as a field."""
-    quoted = '"' + column.replace('"', '""') + '"'
+    quoted = _quoted(column)
     if isinstance(field, Instant):
         form = max(_FORMATS, key=lambda f: _reads(values, f))
         if _reads(values, form) > _MOSTLY * len(values):
             return f"strptime({quoted}, '{form}')"
     return quoted
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _reads(values: list[str], form: str) -> int:

@@ -60,7 +60,6 @@ def init_project(folder: Path, files: Sequence[Path], table: str) -> list[str]:
             got=str(target),
             do="edit it, or choose another folder",
         )
-    folder.mkdir(parents=True, exist_ok=True)
     text = Template(_PROJECT).substitute(name=folder.resolve().name)
     said = [f"made {target}"]
     outside = [f for f in files if folder.resolve() not in f.parents]
@@ -73,6 +72,7 @@ def init_project(folder: Path, files: Sequence[Path], table: str) -> list[str]:
         block, notes = binding(file, folder.resolve(), table)
         text += "\n" + block
         said += notes
+    folder.mkdir(parents=True, exist_ok=True)
     target.write_text(text if files else text + _EXAMPLE, encoding="utf-8")
     if files:
         said.append("check the map in it, then: heptad load --plan")
@@ -130,7 +130,10 @@ def new_app(name: str, on: str, folder: Path | None) -> list[str]:
     said = [f"wrote {inside}"]
     if package:
         said.append(f"make it known: pip install -e {root}")
-    said += [f"see it: heptad apps {name}", f"test it: python -m pytest {inside}/tests"]
+    said += [
+        f"see it: heptad -p PROJECT apps {name}; a server that runs knows it once started again",
+        f"test it: pip install pytest, then python -m pytest {inside}/tests",
+    ]
     return said
 
 

@@ -127,7 +127,7 @@ def show_quarantine(
     limit: Annotated[int, typer.Option(help="Most rows.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show rows in quarantine: reason, file, line and what was read, masked."""
+    """Show rows in quarantine: reason, file, line and what was read, masked where it is personal."""
     answer(
         "quarantine.show", as_json, lambda d: show.show_table(d["rows"]), table=table, limit=limit
     )
