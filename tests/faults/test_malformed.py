@@ -21,7 +21,7 @@ from tests.faults.malformed.worker import CHAPTERS
 
 from heptad.standards.errors import InputError
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 ROOT = Path(__file__).parents[2]
 FEWEST = 500
 """The corpus may grow, and shrink by no accident."""
@@ -45,7 +45,7 @@ def _run(folder: Path, *more: str) -> dict[tuple[str, str], dict]:
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=380,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
