@@ -72,6 +72,8 @@ class Vault:
                 self.db = self._connect()
                 try:
                     self.kek = self._recover()
+                    # What a sync that failed, or never came, left in the log is not on the disk.
+                    self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                 except BaseException:
                     self.close()
                     raise
