@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heptad.runtime import Platform
-from heptad.terminal import connect, verbs
+from heptad.terminal import connect, http, verbs
 from heptad.terminal.commands import COMMANDS, run
 from tests.terminal.conftest import Said, copied, heptad
 
@@ -143,7 +143,7 @@ def test_a_second_load_finds_nothing_new_and_a_third_what_came(own: Path) -> Non
 def test_quarantine_is_retried_and_dropped(own: Path) -> None:
     before = heptad("quarantine", "list", "--json", project=own).data["reasons"]
     n = sum(r["rows"] for r in before if r["table"] == "Payment")
-    assert n > 5
+    assert n >= 3
     # The words are translated now that were no codes before.
     toml = (own / "heptad.toml").read_text(encoding="utf-8")
     (own / "heptad.toml").write_text(toml.replace('zone = "Europe/Berlin"', 'zone = "UTC"'))
@@ -247,8 +247,8 @@ def test_a_model_is_approved_by_somebody_else(own: Path) -> None:
     assert good(heptad("models", "--json", project=own)).data["models"][0]["stage"] == "champion"
 
 
-def test_every_command_has_a_verb() -> None:
-    """A command that no verb names is one that nobody can call."""
-    folder = Path(verbs.__file__).parent
-    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+def test_every_command_has_a_verb_or_a_route() -> None:
+    """A command that neither names is one that nobody can call."""
+    folders = (Path(verbs.__file__).parent, Path(http.__file__).parent)
+    text = "".join(p.read_text(encoding="utf-8") for f in folders for p in f.glob("*.py"))
     assert not [name for name in COMMANDS if f'"{name}"' not in text]
