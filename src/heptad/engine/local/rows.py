@@ -77,6 +77,7 @@ class Rows:
     ) -> None:
         self._clock = clock or SystemClock()
         self._lock = threading.RLock()
+        self._unsure = False
         self._synced = WriteOptions()
         self._synced.sync = True
         access = AccessType.read_only() if read_only else AccessType.read_write()
@@ -363,9 +364,16 @@ class Rows:
         return frozenset(c if b":" in c else c + b":" for c in columns)
 
     def _write(self, batch: WriteBatch) -> None:
+        if self._unsure:
+            raise Busy(
+                "The row store refused a write, so what it shows may not be on the disk.",
+                do="open it again",
+            )
         if len(batch):
+            self._unsure = True
             with _refusals():
                 self._store.write(batch, write_opt=self._synced)
+            self._unsure = False
 
     def _pairs(
         self, lower: bytes, upper: bytes, *, reverse: bool = False
