@@ -15,7 +15,9 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from heptad.engine.local.disk import refusals
 from heptad.standards.errors import Corrupt, InputError, UnknownName
 
-BUSY_S = 5
+BUSY_S = 20
+"""How long a writer waits for another: an upgrade of the catalog on a slow disk takes seconds."""
+CONNECT_S = 5
 READERS = 8
 PRAGMAS: dict[str, str | int] = {
     "journal_mode": "wal",
@@ -128,7 +130,7 @@ def postgresql(url: str) -> Engine:
             url,
             pool_size=READERS,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": BUSY_S},
+            connect_args={"connect_timeout": CONNECT_S},
         )
     except ModuleNotFoundError as error:
         raise InputError(
