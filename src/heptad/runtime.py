@@ -25,6 +25,7 @@ from heptad.standards.time import FixedClock, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from importlib.metadata import EntryPoint
     from types import TracebackType
 
     import pyarrow as pa
@@ -80,11 +81,29 @@ def discover() -> dict[str, App]:
                 got=point.value,
                 do="rename one of them, or uninstall it",
             )
-        found[point.name] = point.load()
+        found[point.name] = _loaded(point)
     for name, app in found.items():
         if not isinstance(app, App):
             raise ContractError(f"{name} is no App.", got=type(app).__name__, do="see `heptad new`")
     return dict(sorted(found.items()))
+
+
+def _loaded(point: EntryPoint) -> App:
+    """Load an application that another package brings.
+
+    Raises:
+        ContractError: if it cannot be imported; nothing works until it can, or is gone.
+    """
+    try:
+        app: App = point.load()
+    except Exception as error:
+        package = point.dist.name if point.dist else point.module
+        raise ContractError(
+            f"The installed application {point.name} cannot be loaded.",
+            got=f"{type(error).__name__}: {error}",
+            do=f"correct it, or pip uninstall {package}",
+        ) from error
+    return app
 
 
 def tables_of(apps: Iterable[App]) -> dict[str, type[Table]]:
