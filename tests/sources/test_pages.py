@@ -106,3 +106,13 @@ def test_a_row_group_with_other_columns_is_refused(tmp_path):
     pq.write_table(TABLE.select(["text", "word"]), other)
     with pytest.raises(ValueError, match="other columns"):
         check_footer(path, pq.read_metadata(other).schema)
+
+
+@pytest.mark.parametrize("group", [5, {1: 5}, {1: [5] * 6}, {1: [{3: {16: {2: 5}}}] * 6}], ids=str)
+def test_a_footer_with_values_of_other_kinds_is_refused(tmp_path, monkeypatch, group):
+    path = tmp_path / "a.parquet"
+    pq.write_table(TABLE, path)
+    schema = pq.read_metadata(path).schema
+    monkeypatch.setattr("heptad.sources.pages._Compact.struct", lambda _: {4: [group]})
+    with pytest.raises(ValueError, match="other"):
+        check_footer(path, schema)

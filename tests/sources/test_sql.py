@@ -152,3 +152,10 @@ def test_postgresql(tmp_path):
     gone = "WITH gone AS (DELETE FROM heptad_tx RETURNING *) SELECT * FROM gone"
     with pytest.raises(InputError):
         query(tmp_path, gone, origin=url)
+
+
+def test_a_column_whose_name_is_no_text_is_refused(bank):
+    path = bank / "core.db"
+    path.write_bytes(path.read_bytes().replace(b"changed", b"ch\xbbnged"))
+    with pytest.raises(InputError, match="cannot be read"):
+        query(bank)

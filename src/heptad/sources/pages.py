@@ -40,8 +40,14 @@ def check_footer(path: Path, schema: Any) -> None:
         length = int.from_bytes(stream.read(4), "little")
         stream.seek(-8 - length, 2)
         found = _Compact(stream.read(length)).struct()
-    columns = [schema.column(n) for n in range(len(schema))]
-    for group in found.get(_GROUPS) or ():
+    try:
+        _check_groups(found, [schema.column(n) for n in range(len(schema))])
+    except (TypeError, AttributeError) as error:
+        raise ValueError("the footer has values of other kinds than it should") from error
+
+
+def _check_groups(footer: dict[int, Any], columns: list[Any]) -> None:
+    for group in footer.get(_GROUPS) or ():
         chunks = group.get(_COLUMNS) or ()
         if len(chunks) != len(columns):
             raise ValueError("a row group has other columns than the file")

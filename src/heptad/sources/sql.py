@@ -198,7 +198,8 @@ class _Sqlite:
         return time.monotonic() > self._until
 
     def failures(self) -> _Failures:
-        return _Failures(sqlite3.Error, self._place)
+        # A column's name may be no text at all.
+        return _Failures((sqlite3.Error, UnicodeDecodeError), self._place)
 
     def close(self) -> None:
         self._connection.close()
@@ -258,7 +259,7 @@ _CURES = {
 class _Failures:
     """Turns a database's errors into ours; what they say may not hold the password."""
 
-    def __init__(self, error: type[Exception], place: str) -> None:
+    def __init__(self, error: type[Exception] | tuple[type[Exception], ...], place: str) -> None:
         self._error, self._place = error, place
 
     def __enter__(self) -> None:
