@@ -37,6 +37,7 @@ OPTIONS = [
 ]
 PAYLOAD = "<img src=x onerror=\"window.attacked='yes'\"><script>window.attacked='yes'</script>"
 """What would run if a text of the data were ever taken for markup."""
+HOSTILE = {"id": "A-attack", "event_time": "2026-02-01T00:00:00Z", "name": PAYLOAD}
 
 
 def built() -> None:
@@ -53,17 +54,10 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Platform.open(folder) as platform:
         platform.load()
         add_model(platform)
-        platform.store("Merchant", [hostile(platform)])
+        platform.store("Merchant", [HOSTILE])
         platform.decide("fraud", latest=120)
         platform.decide("credit")
     return folder
-
-
-def hostile(platform: Platform) -> dict[str, str]:
-    """A merchant whose name is markup."""
-    fields = platform.table("Merchant").fields
-    row = {"id": "M-attack", "event_time": "2026-02-01T00:00:00Z", "name": PAYLOAD}
-    return {name: value for name, value in row.items() if name in fields}
 
 
 def add_model(platform: Platform) -> None:
@@ -103,9 +97,13 @@ def served(bank: Path) -> Iterator[Served]:
     process.communicate(timeout=30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """The Chromium of the system, without a window."""
+    """The Chromium of the system, without a window.
+
+    Playwright keeps an event loop running in this thread, in which no other test could start one:
+    it ends with this folder's tests.
+    """
     built()
     found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if found is None:
@@ -149,7 +147,7 @@ class Visit:
         return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def visiting(served: Served, browser: Any) -> Callable[..., Any]:
     """Open pages in a theme, at a width, in a language."""
 

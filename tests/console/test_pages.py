@@ -105,6 +105,7 @@ def test_the_pages_speak_chinese(visiting: Callable[..., Any]) -> None:
 def test_markup_in_the_data_is_text(visiting: Callable[..., Any]) -> None:
     with visiting() as visit:
         visit.open("/tables/Merchant")
+        assert PAYLOAD[:45] in visit.text()
         assert visit.page.evaluate("window.attacked") is None
         visit.open(f"/decisions?subject={PAYLOAD}")
         visit.open(f"/lineage?of={PAYLOAD}")
