@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Text, func, or_, select, type_coerce, update
 
 from heptad.catalog.schema import DriftRow, LoadRow, ModelRow, ProfileRow, RunRow, StepRow
+from heptad.catalog.worktables import AlarmRow, SlotRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ QUOTING: tuple[Any, ...] = (
     RunRow.error,
     StepRow.checkpoint,
     ModelRow.note,
+    SlotRow.error,
+    AlarmRow.says,
 )
 """Columns whose text comes from rows, from errors about rows, or from people."""
 

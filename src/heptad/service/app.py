@@ -132,11 +132,19 @@ class Model:
 
 @dataclass(frozen=True)
 class Job:
-    """Work done by date: a name, what it does in one sentence, and the function."""
+    """Work done by date.
+
+    Attributes:
+        name: of the job.
+        title: what it does, in one sentence.
+        run: does it for a date; done again it must come to the same.
+        reads: the tables that it reads, so that a correction of one tells which runs to make again.
+    """
 
     name: str
     title: str
     run: Callable[[Any, str], Mapping[str, Plain]]
+    reads: Sequence[type[Table]] = ()
 
 
 Form = Literal["stat", "table", "chart", "timeline", "decision", "text", "form"]

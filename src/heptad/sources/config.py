@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.sources.sections import Section
 from heptad.sources.toml_lines import Lines
+from heptad.sources.work import (
+    OUTBOX_KEYS,
+    REGIMES,
+    Outbox,
+    Provider,
+    Schedule,
+    outbox,
+    providers,
+    schedules,
+)
 from heptad.standards.errors import ContractError, InputError, UnknownName, suggest
 from heptad.standards.fields import Code
 from heptad.standards.money import CURRENCIES
@@ -33,7 +43,10 @@ ENCODINGS = (
     "big5", "shift_jis", "euc-kr", "ascii",
 )  # fmt: skip
 
-_SECTIONS = ("project", "source", "engine", "serve", "security", "retention", "apps")
+_SECTIONS = (
+    "project", "source", "engine", "serve", "security", "retention", "apps", "schedule", "provider",
+    "outbox",
+)  # fmt: skip
 _SOURCE_KEYS = (
     "name", "table", "from", "query", "map", "codes", "known_after", "zone", "watermark", "format",
     "separator", "quote", "encoding", "decimal", "thousands", "header", "columns", "null",
@@ -173,6 +186,10 @@ class Project:
         allow: further folders from which files may be read, resolved.
         sources: the bindings, in order.
         policies: application → the policy values that the project changes, from `[apps.NAME]`.
+        regime: the law that holds: none, cn, eu or us-2026.
+        schedules: what is due when.
+        providers: who carries messages.
+        outbox: how messages are sent.
     """
 
     folder: Path
@@ -186,6 +203,10 @@ class Project:
     security: Security = Security()
     retention: Retention = Retention()
     policies: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=dict)
+    regime: str = "none"
+    schedules: tuple[Schedule, ...] = ()
+    providers: tuple[Provider, ...] = ()
+    outbox: Outbox = field(default_factory=Outbox)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the file says as plain data; secrets are there by reference only."""
@@ -261,7 +282,7 @@ def parse_project(
     root = Section(document, FILE, (), lines, FILE)
     root.only(_SECTIONS)
     home = folder.resolve()
-    project = _section(root, "project", ("name", "currency", "clock", "allow"))
+    project = _section(root, "project", ("name", "currency", "clock", "allow", "regime"))
     return Project(
         folder=home,
         name=project.text("name", home.name or "heptad"),
@@ -274,6 +295,10 @@ def parse_project(
         security=_security(_section(root, "security", _SECURITY)),
         retention=_retention(_section(root, "retention", ("decisions", "quarantine"))),
         policies=_policies(root),
+        regime=project.choice("regime", "none", REGIMES),
+        schedules=schedules(root),
+        providers=providers(root),
+        outbox=outbox(_section(root, "outbox", OUTBOX_KEYS)),
     )
 
 
