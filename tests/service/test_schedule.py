@@ -67,10 +67,7 @@ class TestSlots:
         cuts=st.lists(st.integers(0, 20 * 24 * 60), max_size=6),
     )
     def test_planned_in_pieces_it_is_the_same_as_at_once(self, expression, place, start, cuts):
-        schedule, begin = (
-            cron(expression, place),
-            parse_instant(start.replace(tzinfo=UTC).isoformat()),
-        )
+        schedule, begin = cron(expression, place), START - 60 * day + start * minute
         marks = [begin, *sorted(begin + c * minute for c in cuts), begin + 20 * day]
         pieces = [
             slot for a, b in itertools.pairwise(marks) for slot in slots(schedule, Calendar(), a, b)
