@@ -94,6 +94,7 @@ class Loads:
 
     def __init__(self, store: Store, versions: Versions) -> None:
         self._store, self._versions = store, versions
+        self._newest: dict[str, int] = {}
 
     def begin(
         self,
@@ -189,7 +190,9 @@ class Loads:
             take_over(connection, load, found.table)
             if version is not None:
                 self._versions.add(found.table, version, files, load=load, contract=found.contract)
-            return self._read(connection, load)
+            ended = self._read(connection, load)
+        self._newest[found.table] = max(load, self.newest(found.table))
+        return ended
 
     def failed(self, load: int, error: Exception | str) -> Load:
         """Record that a load broke off; its files may be loaded by another."""
@@ -244,6 +247,16 @@ class Loads:
         """Return the instant at which rows last became known, of any table; 0 if none came."""
         with self._store.read() as connection:
             return connection.execute(select(func.max(LoadRow.arrival))).scalar() or 0
+
+    def newest(self, table: str) -> int:
+        """Return the number of the last committed load of a table, kept in memory; 0 if none."""
+        if table not in self._newest:
+            last = select(func.max(LoadRow.id)).where(
+                LoadRow.table == table, LoadRow.status == "committed"
+            )
+            with self._store.read() as connection:
+                self._newest.setdefault(table, connection.execute(last).scalar() or 0)
+        return self._newest[table]
 
     def corrected(self, table: str) -> bool:
         """Tell whether any key of a table may have several versions."""

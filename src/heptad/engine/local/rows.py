@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,13 +17,21 @@ from rocksdict import (
     WriteOptions,
 )
 
+from heptad.engine.cells import (
+    check_table,
+    doomed,
+    families_of,
+    judged,
+    newest,
+    wanted_of,
+)
 from heptad.engine.local.mark import make_folder
-from heptad.engine.local.rowkeys import (
+from heptad.engine.protocols import Cell, Family
+from heptad.engine.rowkeys import (
     END,
     STAMP,
     after,
     column_key,
-    column_of,
     escaped,
     prefix_of,
     row_key,
@@ -32,8 +39,7 @@ from heptad.engine.local.rowkeys import (
     stamp_of,
     unescaped,
 )
-from heptad.engine.protocols import Cell, Family
-from heptad.standards.errors import Busy, ContractError, Corrupt, HeptadError, UnknownName, suggest
+from heptad.standards.errors import Busy, Corrupt, HeptadError
 from heptad.standards.time import SystemClock
 
 if TYPE_CHECKING:
@@ -41,18 +47,12 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from heptad.engine.cells import Judged, Stored
     from heptad.standards.time import Clock
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-_FAMILY = re.compile(r"[A-Za-z0-9_]{1,62}")
 _TABLE = b"T"
 _BEYOND = b"\xff" * 16
 """A key after all that are kept."""
-
-_Stored = tuple[bytes, bytes, bytes]
-"""A cell on disk: its key, the part that names its column, its value."""
-_Judged = tuple[bytes, bytes, int, bytes, bool]
-"""A cell on disk: its key, its column, its timestamp, its value, whether it is visible."""
 
 
 class Rows:
@@ -101,7 +101,7 @@ class Rows:
         Raises:
             ContractError: if a name or a setting cannot be kept.
         """
-        _check_table(table, families)
+        check_table(table, families)
         with self._lock:
             merged = self._families.get(table, {}) | dict(families)
             settings = {name: [f.versions, f.ttl] for name, f in merged.items()}
@@ -184,7 +184,7 @@ class Rows:
         start = prefix_of(table) + row_key(row)
         wanted = self._wanted(table, columns)
         for _, stored in self._stored(table, start, after(start)):
-            return _newest(self._judged(table, stored), wanted, until)
+            return newest(self._judged(table, stored), wanted, until)
         return {}
 
     def cells(
@@ -240,7 +240,7 @@ class Rows:
         for key, stored in self._stored(table, lower, min(ends), reverse=reverse):
             if left == 0:
                 return
-            if cells := _newest(self._judged(table, stored), wanted, until):
+            if cells := newest(self._judged(table, stored), wanted, until):
                 left -= 1
                 yield key, cells
 
@@ -268,11 +268,8 @@ class Rows:
         with self._lock:
             batch = WriteBatch(raw_mode=True)
             for _, stored in self._stored(table, start, after(start)):
-                for key, column, stamp, _, visible in self._judged(table, stored):
-                    # What is hidden goes too: it must not come to light when others go.
-                    gone = not visible or until is None or stamp <= until
-                    if gone and _is_wanted(column, wanted):
-                        batch.delete(key)
+                for key in doomed(self._judged(table, stored), wanted, until):
+                    batch.delete(key)
             self._write(batch)
 
     def check_and_put(
@@ -347,21 +344,10 @@ class Rows:
         self.close()
 
     def _known(self, table: str) -> dict[str, Family]:
-        try:
-            return self._families[table]
-        except KeyError:
-            raise UnknownName(
-                f"There is no row table {table!r}.", got=table, do=suggest(table, self._families)
-            ) from None
+        return families_of(table, self._families)
 
     def _wanted(self, table: str, columns: Collection[bytes] | None) -> frozenset[bytes] | None:
-        """Check the columns asked for; a family stands as `family:`."""
-        families = self._known(table)
-        if columns is None:
-            return None
-        for column in columns:
-            column_key(column if b":" in column else column + b":", families)
-        return frozenset(c if b":" in c else c + b":" for c in columns)
+        return wanted_of(columns, self._known(table))
 
     def _write(self, batch: WriteBatch) -> None:
         if self._unsure:
@@ -396,54 +382,23 @@ class Rows:
 
     def _stored(
         self, table: str, lower: bytes, upper: bytes, *, reverse: bool = False
-    ) -> Iterator[tuple[bytes, list[_Stored]]]:
+    ) -> Iterator[tuple[bytes, list[Stored]]]:
         """Give each row in the bounds with its cells on disk, by column, newest first."""
         skip = len(prefix_of(table))
-        row, cells = b"", list[_Stored]()
+        row = b""
+        cells: list[Stored] = []
         for key, value in self._pairs(lower, upper, reverse=reverse):
             end = key.index(END, skip)
             if key[skip:end] != row and cells:
                 yield unescaped(row), cells[::-1] if reverse else cells
                 cells = []
             row = key[skip:end]
-            cells.append((key, key[end + len(END) : -STAMP], value))
+            cells.append((key, key[end + len(END) : -STAMP], stamp_of(key), value))
         if cells:
             yield unescaped(row), cells[::-1] if reverse else cells
 
-    def _judged(self, table: str, cells: Iterable[_Stored]) -> Iterator[_Judged]:
-        """Say of each cell of a row which column it is in, since when, and if it is visible."""
-        families, now = self._known(table), self._clock.now()
-        suffix: bytes | None = None
-        column, rank, kept, oldest = b"", 0, 0, -1
-        for key, here, value in cells:
-            if here != suffix:
-                suffix, rank = here, 0
-                column, name = column_of(here)
-                kept, ttl = families[name].versions, families[name].ttl
-                oldest = -1 if ttl is None else now - ttl
-            stamp = stamp_of(key)
-            yield key, column, stamp, value, rank < kept and stamp > oldest
-            rank += 1
-
-
-def _newest(
-    cells: Iterable[_Judged], wanted: frozenset[bytes] | None, until: int | None
-) -> dict[bytes, bytes]:
-    """Return the newest visible value of each wanted column of a row."""
-    values: dict[bytes, bytes] = {}
-    for _, column, stamp, value, visible in cells:
-        if (
-            visible
-            and column not in values
-            and (until is None or stamp <= until)
-            and _is_wanted(column, wanted)
-        ):
-            values[column] = value
-    return values
-
-
-def _is_wanted(column: bytes, wanted: frozenset[bytes] | None) -> bool:
-    return wanted is None or column in wanted or column[: column.index(b":") + 1] in wanted
+    def _judged(self, table: str, cells: Iterable[Stored]) -> Iterator[Judged]:
+        return judged(cells, self._known(table), self._clock.now())
 
 
 def _options() -> Options:
@@ -453,20 +408,6 @@ def _options() -> Options:
     options.set_paranoid_checks(True)
     options.set_keep_log_file_num(4)
     return options
-
-
-def _check_table(table: str, families: Mapping[str, Family]) -> None:
-    if not _NAME.fullmatch(table):
-        raise ContractError("A row table's name is letters, digits and _.", got=table)
-    for name, family in families.items():
-        if not _FAMILY.fullmatch(name):
-            raise ContractError("A family's name is letters, digits and _.", got=name)
-        if family.versions < 1 or (family.ttl is not None and family.ttl < 1):
-            raise ContractError(
-                f"The family {table}:{name} would keep nothing.",
-                got=f"versions={family.versions}, ttl={family.ttl}",
-                do="give versions and ttl of at least 1",
-            )
 
 
 def _families(value: bytes) -> dict[str, Family]:
