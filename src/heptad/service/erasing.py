@@ -10,6 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.security.access import Read
 from heptad.security.erasure import Person, is_genuine, signed, uncovered
+from heptad.service.holders import (
+    AccessHolder,
+    CatalogHolder,
+    KeysHolder,
+    LogHolder,
+    ModelsHolder,
+    RowsHolder,
+    SourcesHolder,
+    TablesHolder,
+    WorkHolder,
+)
+from heptad.service.refused import QuarantineHolder
 from heptad.standards.errors import ContractError, HeptadError, Refused, UnknownName, suggest
 from heptad.standards.time import format_instant
 
@@ -24,6 +36,8 @@ if TYPE_CHECKING:
     from heptad.security.erasure import Holder
     from heptad.security.keys import Keys
     from heptad.service.log import DecisionLog
+    from heptad.service.reads import Reads
+    from heptad.service.stores import Stores
 
     Values = Callable[[str, str], frozenset[str]]
 
@@ -277,6 +291,41 @@ class Erasing:
     ) -> None:
         """Record in the access log who did what to whom; it is durable, or the act fails."""
         self._access.record(Read(action, who, role, PURPOSE, people=set(subjects), refused=refused))
+
+
+def open_erasing(stores: Stores, reads: Reads) -> Erasing:
+    """Name every store of a project that holds something of persons, and end what was begun.
+
+    Args:
+        stores: the project's.
+        reads: finds the rows that are about a person.
+    """
+    tables = TablesHolder(stores.tables, stores.loading, reads, stores.keys)
+    origins = [source.origin for source in stores.project.sources]
+    erasing = Erasing(
+        stores.path,
+        holders=[
+            tables,
+            QuarantineHolder(stores.loading),
+            CatalogHolder(stores.catalog),
+            ModelsHolder(stores.catalog, tables),
+            RowsHolder(stores.path / "rows", stores.clock),
+            LogHolder(stores.catalog),
+            AccessHolder(stores.access),
+            SourcesHolder(stores.path, origins, tables),
+            WorkHolder(),
+            KeysHolder(stores.keys),
+        ],
+        values=tables.values,
+        catalog=stores.catalog,
+        keys=stores.keys,
+        loading=stores.loading,
+        log=stores.log,
+        access=stores.access,
+        types=sorted({t.subject_type() for t in stores.tables.values()} - {""}),
+    )
+    erasing.recover()
+    return erasing
 
 
 def _instant(value: int | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from heptad.service.features import unit_of
 from heptad.service.sentences import sentence
-from heptad.standards.errors import InputError, suggest
+from heptad.standards.errors import InputError, Refused, suggest
 from heptad.standards.money import format_minor
 from heptad.standards.time import format_duration, format_instant
 
@@ -15,10 +15,28 @@ if TYPE_CHECKING:
     from heptad.service.app import App, Plain
     from heptad.service.decisions import Decision
     from heptad.service.features import Feature
+    from heptad.service.guard import Access
     from heptad.service.records import Opened
 
 Reader = Literal["engineer", "officer", "customer"]
 READERS: tuple[Reader, ...] = ("engineer", "officer", "customer")
+
+
+def explain_under(
+    access: Access, entry: Opened, app: App, *, to: str = "officer", language: str = "en"
+) -> dict[str, Any]:
+    """Explain as `explain` does, if an access may read the decision, and note it there.
+
+    Raises:
+        Refused: if the purpose is another, or the person has no basis for it left.
+    """
+    access.about([entry.subject])
+    if not access.decisions(app, [entry]):
+        raise Refused(
+            f"The person has not, or no longer, agreed to {app.purpose}.",
+            do="read it for a review, under the purpose audit or legal",
+        )
+    return explain(entry, app, to=to, language=language)
 
 
 def explain(

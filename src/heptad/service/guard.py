@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from heptad.security.access import AccessLog
     from heptad.security.purposes import Ground, Purpose
     from heptad.service.app import App
+    from heptad.service.features import Feature
     from heptad.service.records import Opened
     from heptad.service.standing import Standing, Standings
     from heptad.service.windows import Stored
@@ -43,6 +44,20 @@ APPLICATION = "app"
 
 
 _current: ContextVar[Access | None] = ContextVar("heptad_access", default=None)
+
+
+class Reader(TypedDict, total=False):
+    """Who reads and why; what is not said is the platform's own.
+
+    Attributes:
+        purpose: why; "" to see personal values masked.
+        role: in which role.
+        who: the account that reads, as the access log names it.
+    """
+
+    purpose: str | None
+    role: str
+    who: str
 
 
 class Guard:
@@ -99,6 +114,21 @@ class Guard:
             self.log.record(read)
             raise
         self.log.record(read)
+
+    @contextmanager
+    def computing(
+        self, action: str, features: Sequence[Feature], *, who: str, role: str, purpose: str
+    ) -> Iterator[Access]:
+        """Let features be read; see `reading`.
+
+        Raises:
+            Refused: if no purpose is stated, or the role may not act for it.
+        """
+        with self.reading(action, who=who, role=role, purpose=purpose) as access:
+            if not purpose:
+                raise Refused("Features are read for a purpose.", do="state one")
+            access.read.columns["features"] = [feature.name for feature in features]
+            yield access
 
     @property
     def current(self) -> Access | None:
@@ -294,3 +324,16 @@ class Access:
             return set(people)
         listed = self.of.standings.listed(standing, [p.removeprefix(prefix) for p in people])
         return {p for p in people if (p.removeprefix(prefix) in listed) is standing.among}
+
+
+def purpose_of(apps: Mapping[str, App], entries: Iterable[Opened]) -> str:
+    """Return the purpose of the applications that decided; "" if they have several or none."""
+    own = {apps[n].purpose for e in entries if (n := str(e.public["app"])) in apps}
+    return own.pop() if len(own) == 1 else ""
+
+
+def as_application(app: App, reader: Reader) -> Reader:
+    """Say for an application what a reader has not said: its purpose, and its role."""
+    purpose = reader.get("purpose")
+    why = app.purpose if purpose is None else purpose
+    return {"purpose": why, "role": reader.get("role") or APPLICATION, "who": reader.get("who", "")}

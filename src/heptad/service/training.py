@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from heptad.catalog.models import Models
     from heptad.service.app import App, Estimator, Model, Plain
+    from heptad.service.guard import Access
     from heptad.service.reads import Reads
 
 FEWEST = 30
@@ -114,6 +116,47 @@ def train(model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3) 
     return Trained(estimator, len(fit), len(test), judged(estimator, fit, test, seed=seed))
 
 
+def train_candidate(  # noqa: PLR0913 - what a candidate is known by
+    app: App,
+    data: TrainingSet,
+    models: Models,
+    *,
+    seed: int,
+    trainer: str,
+    versions: Mapping[str, int],
+    settings: Mapping[str, Any],
+) -> Trained:
+    """Train the model of an application and register it as a candidate.
+
+    Args:
+        app: an application with a model.
+        data: what it learns from.
+        models: where it is registered.
+        seed: of everything drawn.
+        trainer: who trains; somebody else must approve.
+        versions: table → the version that `data` was read at.
+        settings: what else the training was told, kept with the model.
+
+    Raises:
+        ContractError: if the application has no model, or the rows are too few or leak.
+    """
+    if app.model is None:
+        raise ContractError(f"{app.name} has no model to train.")
+    trained = train(app.model, data, seed=seed)
+    models.register(
+        f"{app.name}-{app.model.name}",
+        app.name,
+        trained.estimator.to_bytes(),
+        trainer=trainer,
+        metrics=dict(trained.metrics),
+        window=(int(data.t.min()), int(data.t.max())),
+        features={n: f.version() for n, f in app.features.items()},
+        versions=versions,
+        settings=settings,
+    )
+    return trained
+
+
 def judged(
     estimator: Estimator, fit: TrainingSet, test: TrainingSet, *, seed: int
 ) -> dict[str, Any]:
@@ -189,6 +232,15 @@ def gather(
         keys,
         frozenset(subject_of(app.on, row) for row in plain),
     )
+
+
+def gather_under(access: Access, app: App, reads: Reads, *, until: int, known: int) -> TrainingSet:
+    """Gather as `gather` does what an access may read, and note in it what that was."""
+    found = gather(app, reads.under(access), until=until, known=known)
+    access.read.columns["inputs"] = list(app.model.inputs) if app.model else []
+    access.read.rows = len(found)
+    access.about(found.people)
+    return found
 
 
 def _labels(model: Model, reads: Reads, known: int) -> dict[str, Any]:
