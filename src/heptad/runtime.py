@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from heptad.service.deciding import Asked
     from heptad.service.features import Feature
     from heptad.service.guard import Access, Reader
+    from heptad.service.online import Values
     from heptad.service.records import Opened
     from heptad.service.replaying import Replay
     from heptad.service.stores import Stores
@@ -94,6 +95,7 @@ class Platform:
         from heptad.service.guard import Guard
         from heptad.service.intake import Intake
         from heptad.service.reads import Reads
+        from heptad.service.serving import Online
         from heptad.service.standing import Standings
 
         self.room, self.catalog, self.keys = stores.room, stores.catalog, stores.keys
@@ -114,6 +116,8 @@ class Platform:
         )
         self.intake = Intake(self.apps, self.loading, self.reads, self.desk, self.log)
         stores.recover()
+        features = [f for app in self.apps.values() for f in app.features.values()]
+        self.served = Online(stores, self.reads, features)
         self.erasing = open_erasing(stores, self.reads)
         self.trace()
 
@@ -156,12 +160,20 @@ class Platform:
         folder = Path(path).resolve()
         return cls(folder, role=role, purpose=purpose, who=who, clock=clock, apps=apps)
 
+    def quicken(self) -> None:
+        """Take clean new rows the quick way from now on; see `heptad.service.quick`."""
+        from heptad.service.quick import quicken
+
+        self.intake.quick = quicken(self._stores, self.apps, self.reads, self.desk, self.guard)
+
     def close(self) -> None:
         """Let the stores go.
 
         Raises:
             Busy: if the disk refused what a store wrote at last; all are closed even so.
         """
+        if self.intake.quick is not None:
+            self.intake.quick.stop()
         self._stores.close()
 
     def __enter__(self) -> Platform:
@@ -469,13 +481,19 @@ class Platform:
             return self.reads.under(access).history(spine, features)
 
     def online(
-        self, keys: Mapping[str, str], features: Sequence[Feature], **reader: Unpack[Reader]
-    ) -> dict[str, Any]:
-        """Read features of one key as of now.
+        self,
+        keys: Mapping[str, str],
+        features: Sequence[Feature],
+        *,
+        exact: bool = True,
+        **reader: Unpack[Reader],
+    ) -> Values:
+        """Read features of one key as of now; see `heptad.service.serving`.
 
         Args:
             keys: entity → key, for example {"Customer": "42"}.
             features: what to read.
+            exact: compute what is not kept online, or late; else it is answered as it is kept.
             **reader: as for `read`; a purpose there must be.
 
         Raises:
@@ -484,7 +502,7 @@ class Platform:
         with self.guard.computing("online", features, **self._reader(**reader)) as access:
             access.about(f"{entity}:{key}" for entity, key in keys.items())
             access.read.rows = 1
-            return self.reads.under(access).at(self.clock.now(), keys, features)
+            return self.served.answer(keys, features, access, exact=exact)
 
     def decide(
         self,

@@ -25,7 +25,7 @@ from heptad.service.features import (
     total,
 )  # fmt: skip
 from heptad.service.filling import Filling
-from heptad.service.online import OnlineStore
+from heptad.service.online import NOBODY, OnlineStore
 from heptad.service.patterns import decayed, sequence
 from heptad.standards import day, hour, minute
 from heptad.standards.model import Label, Payment
@@ -84,7 +84,7 @@ def filling(platform: Platform, tmp_path: Path, clock: FixedClock) -> Iterator[F
     with Rows(tmp_path / "online-rows", clock=clock) as rows:
         loads = platform.catalog.loads
         store = OnlineStore(rows, loads.newest)
-        yield Filling(store, platform.reads, loads, platform.keys, clock)
+        yield Filling(store, platform.reads, loads, platform.keys, clock, platform.loading.paused)
 
 
 def payment(made: random.Random, number: int, at: int) -> dict[str, Any]:
@@ -206,7 +206,9 @@ def test_marks_survive_and_an_unfinished_filling_is_done_again(platform, filling
     store.mark = real
     again = OnlineStore(store._rows, platform.catalog.loads.newest)
     assert again.read({"Customer": "a"}, features, NOW)["count_1h"].state == "late"
-    other = Filling(again, platform.reads, platform.catalog.loads, platform.keys, clock)
+    other = Filling(
+        again, platform.reads, platform.catalog.loads, platform.keys, clock, platform.loading.paused
+    )
     assert other.catch_up(features).keys == 1
     assert again.read({"Customer": "a"}, features, NOW)["count_1h"].state == "fresh"
 
@@ -220,3 +222,58 @@ def test_an_erased_person_is_not_kept(platform, filling) -> None:
     filling.backfill(features)
     platform.keys.destroy("Customer:a")
     assert filling.backfill(features).keys == 0
+
+
+def test_the_platform_answers_what_is_kept_and_computes_what_is_not(platform, clock) -> None:
+    made = random.Random(5)
+    features = platform.features(["online.count_1h", "online.last_country", "online.fading"])
+    ask = {"keys": {"Customer": "a"}, "features": features, "role": "risk", "purpose": "fraud"}
+    platform.store("Payment", [payment(made, 1, NOW) | {"customer": "a", "country": "ES",
+                               "event_time": format_instant(NOW - minute)}])  # fmt: skip
+
+    def states(**more: Any) -> list[str]:
+        return [r.state for r in platform.online(**ask, **more).readings.values()]
+
+    assert states() == ["computed"] * 3
+    assert not (platform.path / "rows").exists()
+    platform.served.backfill(features)
+    assert states() == ["fresh", "fresh", "computed"]
+    assert platform.online(**ask)["last_country"] == "ES"
+    platform.store("Payment", [payment(made, 2, NOW) | {"customer": "a", "country": "FR",
+                               "event_time": format_instant(NOW)}])  # fmt: skip
+    late = platform.online(**ask, exact=False)
+    assert states(exact=False) == ["late"] * 3
+    assert (late["count_1h"], late["last_country"]) == (1, "ES")
+    assert platform.online(**ask)["count_1h"] == 2
+    assert platform.served.catch_up().keys == 1
+    assert states()[:2] == ["fresh", "fresh"]
+    # When its time has run out, a value is computed and kept again.
+    clock.set(NOW + 2 * hour)
+    assert states(exact=False)[:2] == ["late", "fresh"]
+    assert platform.online(**ask)["count_1h"] == 0
+    assert states(exact=False)[:2] == ["fresh", "fresh"]
+
+
+def test_a_basis_that_ends_is_never_answered_from_what_is_kept(platform) -> None:
+    (feature,) = platform.features(["online.count_1h"])
+    platform.served.backfill([feature])
+    ask = {"role": "marketer", "purpose": "marketing", "exact": False}
+    found = platform.online({"Customer": "a"}, [feature], **ask)
+    assert found.readings["count_1h"].state == "computed"
+
+
+def test_erasing_a_person_lets_go_of_their_rows(platform) -> None:
+    platform.store("Customer", [{"id": "a", "event_time": "2026-01-01T00:00:00Z", "name": "Ana"}])
+    platform.store(
+        "Payment", [payment(random.Random(4), n, NOW) | {"customer": "a"} for n in (1, 2)]
+    )
+    features = platform.features(["online.count_1h", "online.pair"])
+    platform.served.backfill(features)
+    rows = platform._stores.rows
+    assert {row for t in rows.tables() for row, _ in rows.scan(t)} > {b"a"}
+    platform.erasing.erase(["Customer:a"], "asked to", who="officer", role="admin")
+    left = {row for t in rows.tables() for row, _ in rows.scan(t)}
+    assert left == {b"marks", NOBODY}
+    platform.served.catch_up()
+    platform.served.backfill(features)
+    assert {row for t in rows.tables() for row, _ in rows.scan(t)} == left

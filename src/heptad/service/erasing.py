@@ -309,7 +309,7 @@ def open_erasing(stores: Stores, reads: Reads) -> Erasing:
             QuarantineHolder(stores.loading),
             CatalogHolder(stores.catalog),
             ModelsHolder(stores.catalog, tables),
-            RowsHolder(stores.path / "rows", stores.clock),
+            RowsHolder(stores),
             LogHolder(stores.catalog),
             AccessHolder(stores.access),
             SourcesHolder(stores.path, origins, tables),

@@ -14,10 +14,11 @@ from heptad.engine.sql.identifiers import quote
 from heptad.service.features import steps_of
 from heptad.service.history import Spine
 from heptad.service.lasting import lasting, tables_of
-from heptad.service.online import NOBODY, column_of, kept, row_of, stands_for, table_of
+from heptad.service.online import NOBODY, column_of, kept, key_of, row_of, stands_for, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from heptad.catalog.loads import Loads
     from heptad.security.keys import KeyStore
@@ -47,13 +48,20 @@ class Filling:
         loads: tells how far each table has been loaded.
         keys: knows who is erased; nothing is kept of them.
         clock: tells the present.
+        paused: lets nobody be erased in its block.
     """
 
     def __init__(
-        self, store: OnlineStore, reads: Reads, loads: Loads, keys: KeyStore, clock: Clock
+        self,
+        store: OnlineStore,
+        reads: Reads,
+        loads: Loads,
+        keys: KeyStore,
+        clock: Clock,
+        paused: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._store, self._reads, self._loads = store, reads, loads
-        self._keys, self._clock = keys, clock
+        self._keys, self._clock, self._paused = keys, clock, paused
         self._lock = threading.Lock()
 
     def backfill(
@@ -83,6 +91,21 @@ class Filling:
             behind = [f for f in features if self.is_behind(f)]
             done = sum(self._fill(group, whole=False) for group in _grouped(behind))
             return Filled(len(behind), done)
+
+    def refresh(self, given: Mapping[str, str], features: Sequence[Feature]) -> None:
+        """Write the values of one key again, whose time has run out.
+
+        Args:
+            given: entity or field → key.
+            features: whose values.
+        """
+        with self._lock:
+            now = self._clock.now()
+            for group in _grouped(features):
+                parts = key_of(given, group[0])
+                names = dict(zip(group[0].entities, parts, strict=True))
+                self._write(group, pa.table({e: [part] for e, part in names.items()}), now)
+                self._write_nobody(group, now)
 
     def is_behind(self, feature: Feature) -> bool:
         """Tell whether rows came that the kept values of a feature have not seen."""
@@ -128,9 +151,11 @@ class Filling:
         self._store.write(
             group, [(row_of(k), v) for k, v in zip(names, rows, strict=True) if k not in gone]
         )
-        # One who was erased while this was computed is let go of again.
-        late = self._erased(group[0], names) - gone
-        self._store.remove(group[0], [row_of(key) for key in late])
+        with self._paused():
+            # One who was erased while this was computed is let go of again.
+            late = self._erased(group[0], names) - gone
+            if late:
+                self._store.remove(group[0], [row_of(key) for key in late])
         return len(names) - len(gone | late)
 
     def _write_nobody(self, group: Sequence[Feature], now: int) -> None:

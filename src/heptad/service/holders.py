@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from heptad.engine.sql.identifiers import quote
@@ -17,14 +16,15 @@ if TYPE_CHECKING:
 
     from heptad.catalog import Catalog
     from heptad.catalog.loading import Loading
-    from heptad.engine.local.rows import Rows
     from heptad.security.access import AccessLog
     from heptad.security.erasure import Person
     from heptad.security.keys import Keys
     from heptad.service.reads import Reads
+    from heptad.service.stores import Stores
     from heptad.standards import Field, Table
-    from heptad.standards.time import Clock
 
+PART = b"\x1f"
+"""Between the parts of an online row's key."""
 SEALED = "unreadable once the key is gone, in every version and copy"
 TOKENS = "what was done, under a number that only the source system resolves"
 
@@ -136,49 +136,43 @@ class AccessHolder:
 
 
 class RowsHolder:
-    """The row store: rows whose key is the person's.
+    """The row store: rows whose key is, or begins or ends with, the person's.
 
     Args:
-        folder: where it lies; nothing is made there.
-        clock: tells the age of cells.
+        stores: the project's; a row store that is not there is not made.
     """
 
     name, covers = "rows", ("rows/*",)
     lets_go = True
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self._folder, self._clock = folder, clock
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
 
     def held(self, person: Person) -> list[Holding]:
         """Count rows."""
-        n = sum(1 for _ in self._found([person])) if self._folder.is_dir() else 0
+        n = sum(1 for _ in self._found([person]))
         return [Holding(self.name, "online rows", n, "removed")] if n else []
 
     def erase(self, people: Sequence[Person]) -> int:
         """Remove rows, and write the files anew in which they still lie."""
-        if not self._folder.is_dir():
-            return 0
-        with self._opened() as rows:
-            found = list(self._found(people, rows))
-            for table, row in found:
-                rows.delete(table, row)
-            rows.purge()
+        found = list(self._found(people))
+        for table, row in found:
+            self._stores.rows.delete(table, row)
+        if found:
+            self._stores.rows.purge()
         return len(found)
 
-    def _found(
-        self, people: Sequence[Person], rows: Rows | None = None
-    ) -> Iterator[tuple[str, bytes]]:
-        with nullcontext(rows) if rows is not None else self._opened(read_only=True) as opened:
-            keys = [name.encode() for p in people for name in (p.key, p.subject)]
-            for table in opened.tables():
-                for key in keys:
-                    if opened.get(table, key):
-                        yield table, key
-
-    def _opened(self, *, read_only: bool = False) -> Rows:
-        from heptad.engine.local.rows import Rows
-
-        return Rows(self._folder, clock=self._clock, read_only=read_only)
+    def _found(self, people: Sequence[Person]) -> Iterator[tuple[str, bytes]]:
+        if not (self._stores.path / "rows" / "CURRENT").exists():
+            return
+        rows = self._stores.rows
+        keys = {name.encode() for p in people for name in (p.key, p.subject)}
+        for table in rows.tables():
+            yield from ((table, key) for key in sorted(keys) if rows.get(table, key))
+            if "_x_" in table:
+                # A key of several parts, of which any may be the person's.
+                yield from ((table, row) for row, _ in rows.scan(table)
+                            if not keys.isdisjoint(row.split(PART)))  # fmt: skip
 
 
 class CatalogHolder:

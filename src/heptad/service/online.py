@@ -55,7 +55,7 @@ class Reading:
     state: State
 
 
-class Answer(dict[str, Any]):
+class Values(dict[str, Any]):
     """Feature name → value; `readings` says of each how fresh it is."""
 
     def __init__(self, readings: Mapping[str, Reading]) -> None:
@@ -99,8 +99,8 @@ class OnlineStore:
         """
         found: dict[str, Reading] = {}
         current: dict[bytes, bool] = {}
-        for (table, entities, ends), group in plan(tuple(features)):
-            row = row_of([_key(keys, e, end) for e, end in zip(entities, ends, strict=True)])
+        for table, group in plan(tuple(features)):
+            row = row_of(key_of(keys, group[0][0]))
             self._ensure(table)
             cells = self._rows.get(table, row)
             if any(column not in cells for _, column, _ in group):
@@ -143,9 +143,11 @@ class OnlineStore:
         self._rows.put_many(table, made)
 
     def remove(self, feature: Feature, rows: Iterable[bytes]) -> None:
-        """Let go of rows."""
+        """Let go of rows, and of every byte of them that a store can let go of."""
         for row in rows:
             self._rows.delete(table_of(feature), row)
+        if hasattr(self._rows, "purge"):
+            self._rows.purge()
 
     def mark(self, features: Sequence[Feature], seen: Mapping[str, int]) -> None:
         """Say that the kept values of features have seen these loads, table by table."""
@@ -176,18 +178,16 @@ class OnlineStore:
 
 Form = Literal["", "since", "day"]
 """How a kept value becomes what the feature gives, where it is not that already."""
-_Kind = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 @lru_cache(maxsize=256)
-def plan(features: tuple[Feature, ...]) -> list[tuple[_Kind, list[tuple[Feature, bytes, Form]]]]:
-    """Return which row of which table holds which of the features."""
-    groups: dict[_Kind, list[tuple[Feature, bytes, Form]]] = {}
+def plan(features: tuple[Feature, ...]) -> list[tuple[str, list[tuple[Feature, bytes, Form]]]]:
+    """Return which row table holds which of the features, those of one key together."""
+    groups: dict[tuple[str, tuple[str, ...]], list[tuple[Feature, bytes, Form]]] = {}
     for feature in features:
-        ends = tuple(end.name for end in feature.ends)
-        kind = table_of(feature), feature.entities, ends
+        kind = table_of(feature), tuple(end.name for end in feature.ends)
         groups.setdefault(kind, []).append((feature, column_of(feature), _form(feature)))
-    return list(groups.items())
+    return [(table, group) for (table, _), group in groups.items()]
 
 
 @lru_cache(maxsize=4096)
@@ -250,8 +250,20 @@ def _form(feature: Feature) -> Form:
     return "day" if gives and feature.of.columns()[0].kind == "day" else ""
 
 
-def _key(keys: Mapping[str, str], entity: str, name: str) -> str:
-    for wanted in (entity, name, entity.lower()):
-        if wanted in keys:
-            return keys[wanted]
-    raise ContractError(f"A read needs the key of a {entity}.", got=", ".join(keys))
+def key_of(keys: Mapping[str, str], feature: Feature) -> list[str]:
+    """Return the key of a feature, part by part.
+
+    Args:
+        keys: entity or field → key.
+        feature: whose key.
+
+    Raises:
+        ContractError: if a part is not given.
+    """
+    parts = []
+    for entity, end in zip(feature.entities, feature.ends, strict=True):
+        wanted = next((n for n in (entity, end.name, entity.lower()) if n in keys), None)
+        if wanted is None:
+            raise ContractError(f"A read needs the key of a {entity}.", got=", ".join(keys))
+        parts.append(keys[wanted])
+    return parts

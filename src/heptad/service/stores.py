@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from heptad.catalog import Catalog
 from heptad.catalog.loading import Loading
+from heptad.catalog.pending import Pending
 from heptad.engine.local.disk import refusals
 from heptad.engine.local.duck import Duck
 from heptad.engine.local.lake import Lake
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from heptad.engine.local.rows import Rows
     from heptad.security.keys import Keys
     from heptad.sources.config import Project
     from heptad.standards import Table
     from heptad.standards.time import Clock
 
 CLOCK = "clock"
-CLOSED = ("catalog", "keys", "_segments", "access", "_engine", "loading")
+CLOSED = ("catalog", "keys", "_segments", "access", "_engine", "loading", "pending", "_rows")
 """What is closed; the last one first."""
 
 
@@ -56,6 +58,7 @@ class Stores:
     ) -> None:
         self.path, self.project, self.tables, self.clock = path, project, tables, clock
         self._lock, self._sessions = threading.Lock(), threading.local()
+        self._rows: Rows | None = None
         self._owner = Owner(path)
         if not self._owner.acquire():
             raise Busy(
@@ -88,6 +91,7 @@ class Stores:
         self.loading = Loading(
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
+        self.pending = Pending(self.path / "log" / "intake", self.loading)
         self.access = open_access_log(
             self.path / "log" / "access",
             self.keys,
@@ -130,6 +134,7 @@ class Stores:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
+        self.pending.recover()
 
     @property
     def duck(self) -> Duck:
@@ -139,6 +144,16 @@ class Stores:
             with self._lock:
                 found = self._sessions.duck = self._engine.cursor()
         return found
+
+    @property
+    def rows(self) -> Rows:
+        """The row store, opened when it is first asked for."""
+        from heptad.engine.local.rows import Rows
+
+        with self._lock:
+            if self._rows is None:
+                self._rows = Rows(self.path / "rows", clock=self.clock)
+            return self._rows
 
     def keep_clock(self) -> None:
         """Remember where a simulated clock stands, for whoever opens the project next."""
