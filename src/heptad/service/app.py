@@ -15,6 +15,8 @@ from heptad.standards.errors import ContractError, suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from heptad.service.inboxes import Inbox
+    from heptad.service.letters import Letter
     from heptad.standards import Field, Table
 
 OUTCOMES = ("approve", "decline", "refer", "hold", "challenge", "offer", "skip")
@@ -206,6 +208,8 @@ class App:
         jobs: work done by date.
         pages: what the console shows of it.
         demo: rows of `on`'s history for tests: seed → tables of rows as plain dicts.
+        letters: what is said to the person after a decision.
+        inboxes: where people work on decisions that a machine does not take alone.
     """
 
     name: str
@@ -220,6 +224,8 @@ class App:
     jobs: Sequence[Job] = ()
     pages: Sequence[Page] = ()
     demo: Callable[[int], Mapping[type[Table], Sequence[Mapping[str, Any]]]] | None = None
+    letters: Sequence[Letter] = ()
+    inboxes: Sequence[Inbox] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", named(self.features))
