@@ -322,7 +322,9 @@ TREES = st.recursive(
     LEAVES,
     lambda inner: st.sampled_from(sorted(OPERATORS)).flatmap(
         lambda op: st.lists(
-            inner, min_size=OPERATORS[op][0], max_size=min(OPERATORS[op][1], 3)
+            inner,
+            min_size=OPERATORS[op][0],
+            max_size=max(OPERATORS[op][0], min(OPERATORS[op][1], 3)),
         ).map(lambda parts: Call(op, tuple(parts)))
     ),
     max_leaves=8,

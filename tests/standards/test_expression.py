@@ -24,6 +24,7 @@ from heptad.standards.expression import (
     Column,
     Expression,
     Value,
+    call,
     coalesce,
     column,
     contains,
@@ -38,6 +39,7 @@ from heptad.standards.expression import (
     upper,
     when,
 )
+from heptad.standards.functions import FUNCTIONS
 from heptad.standards.model import Payment
 
 A, B = column("a"), column("b")
@@ -81,6 +83,10 @@ BUILT: list[tuple[Any, dict[str, Any]]] = [
     (starts(A, "x"), {"starts": [{"column": "a"}, "x"]}),
     (contains(A, "x"), {"contains": [{"column": "a"}, "x"]}),
     (Payment.amount > 5, {"gt": [{"column": "amount"}, 5]}),
+    *(
+        (call(f.name, *[A] * len(f.takes)), {f.name: [{"column": "a"}] * len(f.takes)})
+        for f in FUNCTIONS.values()
+    ),
 ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
+from heptad.standards.functions import CONSTANTS, FUNCTIONS
 from heptad.standards.resolve import Schema, Type, Typed, check, resolve, units
 
 __all__ = [
@@ -79,6 +80,10 @@ def _compile(node: Typed) -> Row:
     if node.op == "value":
         value = node.value
         return lambda row: value  # noqa: ARG005 - a constant is the same in every row
+    return _function(node) if node.op in FUNCTIONS else _operator(node)
+
+
+def _operator(node: Typed) -> Row:
     arguments = [_compile(a) for a in node.arguments]
     if node.op in _COMPARISONS:
         return _strict(_COMPARISONS[node.op], *arguments)
@@ -100,6 +105,36 @@ def _column(node: Typed) -> Row:
         return float(value) if value is not None and isfinite(value) else None
 
     return read
+
+
+def _function(node: Typed) -> Row:
+    """Apply a declared function where no argument is null; what is on a list stands in the row."""
+    declared = FUNCTIONS[node.op]
+    if declared.bind is None:
+        name = listing(node)
+        return lambda row: row.get(name)
+    takes = declared.takes
+    fixed = [a.value for a, t in zip(node.arguments, takes, strict=False) if t in CONSTANTS]
+    function = declared.bind(*fixed)
+    read = [
+        _compile(a)
+        for n, a in enumerate(node.arguments)
+        if takes[min(n, len(takes) - 1)] not in CONSTANTS
+    ]
+    return _strict(function, *read) if len(read) < 3 else _strict_many(function, read)
+
+
+def listing(node: Typed) -> str:
+    """Name the input that tells whether a value stands on a list."""
+    return f"listed({node.arguments[0].title}, {node.arguments[1].value})"
+
+
+def _strict_many(function: Callable[..., Any], read: list[Row]) -> Row:
+    def many(row: Mapping[str, Any]) -> Any:
+        values = [one(row) for one in read]
+        return None if None in values else function(*values)
+
+    return many
 
 
 def _strict(function: Callable[..., Any], one: Row, other: Row | None = None) -> Row:

@@ -23,8 +23,14 @@ OPERATORS: dict[str, tuple[int, int]] = {
     "in": (2, 1025), "between": (3, 3), "missing": (1, 1), "coalesce": (1, 64),
     "if": (3, 3), "abs": (1, 1), "least": (1, 64), "greatest": (1, 64),
     "lower": (1, 1), "upper": (1, 1), "length": (1, 1), "starts": (2, 2), "contains": (2, 2),
+    "ends": (2, 2), "trim": (1, 1), "plain": (1, 1), "left": (2, 2), "join": (2, 64), "like": (2, 2),
+    "edits": (2, 2), "similar": (2, 2), "power": (2, 2), "round": (1, 1), "floor": (1, 1),
+    "decimals": (2, 2), "quotient": (2, 2), "remainder": (2, 2), "date": (2, 2), "hour": (2, 2),
+    "weekday": (1, 1), "month_day": (1, 1), "month": (1, 1), "year": (1, 1), "age": (2, 2),
+    "business": (2, 2), "business_days": (3, 3), "metres": (4, 4), "money": (2, 2), "listed": (2, 2),
 }  # fmt: skip
-"""Operator → (fewest, most) arguments. What each means is said in `heptad.standards.evaluate`."""
+"""Operator → (fewest, most) arguments. What each means is said in `heptad.standards.evaluate`, and
+of those from `ends` on in `heptad.standards.functions`."""
 
 DEEPEST = 64
 """A tree deeper than this is refused wherever it comes from."""
@@ -285,7 +291,9 @@ def _check_operator(op: object) -> None:
         raise InputError(
             "An expression uses an operator that does not exist.",
             got=op,
-            do=suggest(str(op)[:100] if isinstance(op, str) else "", OPERATORS),
+            do=suggest(
+                str(op)[:100] if isinstance(op, str) else "", (*OPERATORS, "column", *SPACES)
+            ),
         )
 
 
@@ -386,6 +394,19 @@ def contains(text: object, part: object) -> Call:
     return Call("contains", (operand(text), operand(part)))
 
 
+def call(name: str, *arguments: object) -> Call:
+    """Apply a function by its name, for example `call("similar", Customer.name, "Ana")`.
+
+    Raises:
+        InputError: if there is none of that name, or it takes another number of arguments.
+    """
+    return Call(name, tuple(map(operand, arguments)))
+
+
+SPACES = {"feature": "", "policy": "policy.", "score": "score.", "amount": "amount."}
+"""Other ways to name a column in rules: what a name of each kind begins with."""
+
+
 def from_json(document: Any) -> Expression:
     """Read a tree from its JSON form.
 
@@ -420,6 +441,8 @@ class _Reader:
         ((op, body),) = document.items()
         if op == "column":
             return column(body)
+        if op in SPACES:
+            return column(SPACES[op] + body if isinstance(body, str) and body else body)
         _check_operator(op)
         parts = body if isinstance(body, list) else [body]
         return Call(op, tuple(self.read(part, depth + 1) for part in parts))

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from heptad.standards.errors import ContractError, UnknownName, suggest
 from heptad.standards.expression import Call, Column, Expression, Operand, Scalar, Value, operand
 from heptad.standards.fields import Code, Field, Integer, Money, Number, Place
+from heptad.standards.functions import CONSTANTS, FUNCTIONS, amount, check_constant
 from heptad.standards.money import parse_minor, parse_scaled
 from heptad.standards.tables import Table
 from heptad.standards.time import day, parse_instant
@@ -450,6 +451,50 @@ def _of_text(op: str, arguments: list[Typed]) -> Typed:
     return Typed(op, kinds.get(op, "flag"), tuple(replace(a, kind="text") for a in arguments))
 
 
+def _function(op: str, arguments: list[Typed]) -> Typed:
+    """Check a function by its declaration."""
+    declared = FUNCTIONS[op]
+    takes = declared.takes
+    if declared.many:
+        takes = (*takes, *takes[-1:] * (len(arguments) - len(takes)))
+    taken = tuple(_taken(op, t, a) for t, a in zip(takes, arguments, strict=True))
+    if op == "money":
+        value = amount(str(taken[0].value), str(taken[1].value))
+        return Typed("value", "integer", value=value)
+    return Typed(op, declared.gives, taken)
+
+
+def _taken(op: str, takes: str, argument: Typed) -> Typed:
+    """Return an argument as a function takes it."""
+    if takes in CONSTANTS:
+        if not argument.constant:
+            raise ContractError(
+                f"{op!r} takes a constant here, but {argument.title} is read from the row.",
+                do="write the value itself",
+            )
+        value = check_constant(takes, argument.value, argument.title)  # type: ignore[arg-type]
+        return replace(argument, value=value)
+    if takes == "key":
+        if argument.kind in ("text", "integer") and len(argument.title) < 200:
+            return argument
+        raise ContractError(
+            f"A list holds texts and whole numbers, but {argument.title} is {_NOUNS[argument.kind]}.",
+            do="give the key that the list holds",
+        )
+    if argument.kind not in (takes, "null") and not (
+        takes == "number" and argument.kind == "integer"
+    ):
+        convertible = argument.constant and takes in ("instant", "day")
+        if not convertible:
+            raise ContractError(
+                f"{op!r} takes {_NOUNS[takes]}, but {argument.title} is {_NOUNS[argument.kind]}.",
+                do="turn it into a day with `date` first"
+                if takes == "day" and argument.kind == "instant"
+                else "give a value of that type",
+            )
+    return _convert(op, argument, takes, argument)  # type: ignore[arg-type]
+
+
 _RULES: dict[str, Callable[[str, list[Typed]], Typed]] = {
     **dict.fromkeys(sorted(_COMPARED), _compare),
     **dict.fromkeys(("and", "or", "not"), _logic),
@@ -458,4 +503,5 @@ _RULES: dict[str, Callable[[str, list[Typed]], Typed]] = {
     **dict.fromkeys(("lower", "upper", "length", "starts", "contains"), _of_text),
     "missing": _missing,
     "if": _if,
+    **dict.fromkeys(FUNCTIONS, _function),
 }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from heptad.engine.sql.functions import function_sql
+from heptad.standards.functions import FUNCTIONS
 from heptad.standards.resolve import Schema, Typed, resolve
 
 if TYPE_CHECKING:
@@ -115,6 +117,8 @@ class _Writer:
             return _arithmetic(node, arguments)
         if node.op in _BINARY:
             return exp.Paren(this=_BINARY[node.op](this=arguments[0], expression=arguments[1]))
+        if node.op in FUNCTIONS:
+            return function_sql(node, arguments)
         return _BUILDERS[node.op](arguments)
 
     def _column(self, node: Typed) -> exp.Expr:
