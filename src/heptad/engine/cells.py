@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from heptad.engine.protocols import Cell
 from heptad.engine.rowkeys import column_key, column_of
 from heptad.standards.errors import ContractError, UnknownName, suggest
 
@@ -58,6 +59,22 @@ def newest(
         ):
             values[column] = value
     return values
+
+
+def newest_cells(
+    cells: Iterable[Judged], wanted: frozenset[bytes] | None, until: int | None
+) -> dict[bytes, Cell]:
+    """Return what `newest` does, each value with its timestamp."""
+    stamps: dict[bytes, int] = {}
+
+    def noted() -> Iterator[Judged]:
+        for cell in cells:
+            if cell[4] and (until is None or cell[2] <= until):
+                stamps.setdefault(cell[1], cell[2])
+            yield cell
+
+    values = newest(noted(), wanted, until)
+    return {column: Cell(value, stamps[column]) for column, value in values.items()}
 
 
 def doomed(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
     from heptad.standards.fields import Column
     from heptad.standards.tables import Table
 
@@ -75,11 +77,29 @@ class Tables(Protocol):
         table: type[Table],
         months: tuple[str | None, str | None] = (None, None),
     ) -> str:
-        """Return SQL text that reads a version."""
+        """Return SQL text that reads a version in the local engine."""
+        ...
+
+    def paths(self, name: str, version: int | None = None) -> list[Path]:
+        """Return the Parquet files of a version, for engines that read them themselves."""
         ...
 
     def compact(self, name: str) -> int:
         """Merge small files; return the version."""
+        ...
+
+
+class Batch(Protocol):
+    """An engine that answers the queries of feature plans, written in DuckDB's dialect."""
+
+    def relation(self, columns: Sequence[Column], paths: Sequence[Path]) -> str:
+        """Make Parquet files readable as a table; return its name in queries."""
+        ...
+
+    def arrow(
+        self, sql: str, params: Sequence[object] | None = None, **tables: pa.Table
+    ) -> pa.Table:
+        """Run one query over Arrow tables given by name, in the order of `_i`."""
         ...
 
 
@@ -162,6 +182,50 @@ class Rows(Protocol):
         timestamp: int | None = None,
     ) -> bool:
         """Write cells if a column's newest value is what is expected; say whether."""
+        ...
+
+
+class Store(Rows, Protocol):
+    """Rows, and what a gateway needs beside: all about tables, and cells with their timestamps."""
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables, sorted."""
+        ...
+
+    def families(self, table: str) -> dict[str, Family]:
+        """Return how a table's families are kept."""
+        ...
+
+    def drop(self, table: str) -> None:
+        """Remove a table and all its rows."""
+        ...
+
+    def sweep(self, table: str) -> int:
+        """Remove what is not visible any more; return how many cells."""
+        ...
+
+    def get_cells(
+        self,
+        table: str,
+        row: bytes,
+        columns: Collection[bytes] | None = None,
+        *,
+        until: int | None = None,
+    ) -> dict[bytes, Cell]:
+        """Return the newest cell of each column of a row."""
+        ...
+
+    def scan_cells(
+        self,
+        table: str,
+        start: bytes = b"",
+        stop: bytes | None = None,
+        *,
+        columns: Collection[bytes] | None = None,
+        until: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[tuple[bytes, dict[bytes, Cell]]]:
+        """Give rows in the order of their keys, with the newest cell of each column."""
         ...
 
 

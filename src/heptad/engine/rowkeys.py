@@ -35,6 +35,12 @@ def after(prefix: bytes) -> bytes:
     return shortest[:-1] + bytes([shortest[-1] + 1])
 
 
+def after_key(prefix: bytes) -> bytes | None:
+    """Return the first row key after all that begin with `prefix`; None if there is no such."""
+    shortest = prefix.rstrip(b"\xff")
+    return shortest[:-1] + bytes([shortest[-1] + 1]) if shortest else None
+
+
 def escaped(text: bytes) -> bytes:
     """Write each 0x00 so that it is no end."""
     return text.replace(ZERO, ESCAPED) if ZERO in text else text

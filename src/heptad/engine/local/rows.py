@@ -23,6 +23,7 @@ from heptad.engine.cells import (
     families_of,
     judged,
     newest,
+    newest_cells,
     wanted_of,
 )
 from heptad.engine.local.mark import make_folder
@@ -39,6 +40,7 @@ from heptad.engine.rowkeys import (
     stamp_of,
     unescaped,
 )
+from heptad.security.lasting import confirm
 from heptad.standards.errors import Busy, Corrupt, HeptadError
 from heptad.standards.time import SystemClock
 
@@ -77,7 +79,7 @@ class Rows:
     ) -> None:
         self._clock = clock or SystemClock()
         self._lock = threading.RLock()
-        self._unsure = False
+        self._folder, self._unsure = folder, False
         self._synced = WriteOptions()
         self._synced.sync = True
         access = AccessType.read_only() if read_only else AccessType.read_write()
@@ -109,6 +111,7 @@ class Rows:
                 self._store.put(
                     _TABLE + table.encode(), json.dumps(settings).encode(), write_opt=self._synced
                 )
+                confirm(self._folder / "CURRENT")
             self._families[table] = merged
 
     def tables(self) -> list[str]:
@@ -187,6 +190,21 @@ class Rows:
             return newest(self._judged(table, stored), wanted, until)
         return {}
 
+    def get_cells(
+        self,
+        table: str,
+        row: bytes,
+        columns: Collection[bytes] | None = None,
+        *,
+        until: int | None = None,
+    ) -> dict[bytes, Cell]:
+        """Return what `get` does, each value with its timestamp."""
+        start = prefix_of(table) + row_key(row)
+        wanted = self._wanted(table, columns)
+        for _, stored in self._stored(table, start, after(start)):
+            return newest_cells(self._judged(table, stored), wanted, until)
+        return {}
+
     def cells(
         self, table: str, row: bytes, column: bytes, *, until: int | None = None
     ) -> list[Cell]:
@@ -232,16 +250,30 @@ class Rows:
             Corrupt: if the scan met damaged data; what it gave until then is not all.
         """
         wanted = self._wanted(table, columns)
-        table_key = prefix_of(table)
-        lower = table_key + max(escaped(start), escaped(prefix))
-        ends = [after(table_key + escaped(prefix)), after(table_key)]
-        ends += [] if stop is None else [table_key + escaped(stop)]
+        lower, upper = _bounds(table, start, stop, prefix)
         left = -1 if limit is None else limit
-        for key, stored in self._stored(table, lower, min(ends), reverse=reverse):
+        for key, stored in self._stored(table, lower, upper, reverse=reverse):
             if left == 0:
                 return
             if cells := newest(self._judged(table, stored), wanted, until):
                 left -= 1
+                yield key, cells
+
+    def scan_cells(
+        self,
+        table: str,
+        start: bytes = b"",
+        stop: bytes | None = None,
+        *,
+        columns: Collection[bytes] | None = None,
+        until: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[tuple[bytes, dict[bytes, Cell]]]:
+        """Give what `scan` does, each value with its timestamp."""
+        wanted = self._wanted(table, columns)
+        lower, upper = _bounds(table, start, stop, b"")
+        for key, stored in self._stored(table, lower, upper, reverse=reverse):
+            if cells := newest_cells(self._judged(table, stored), wanted, until):
                 yield key, cells
 
     def delete(
@@ -359,6 +391,7 @@ class Rows:
             self._unsure = True
             with _refusals():
                 self._store.write(batch, write_opt=self._synced)
+                confirm(self._folder / "CURRENT")
             self._unsure = False
 
     def _pairs(
@@ -399,6 +432,14 @@ class Rows:
 
     def _judged(self, table: str, cells: Iterable[Stored]) -> Iterator[Judged]:
         return judged(cells, self._known(table), self._clock.now())
+
+
+def _bounds(table: str, start: bytes, stop: bytes | None, prefix: bytes) -> tuple[bytes, bytes]:
+    """Return the bounds of a scan as stored."""
+    here = prefix_of(table)
+    ends = [after(here + escaped(prefix)), after(here)]
+    ends += [] if stop is None else [here + escaped(stop)]
+    return here + max(escaped(start), escaped(prefix)), min(ends)
 
 
 def _options() -> Options:
