@@ -20,6 +20,9 @@ COUNTS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1,
 )
 
 
+SHAPES = [None, "up", "down", "peak", "valley", "auto", "soft"]
+
+
 def histogram(counts: list[tuple[int, int]], missing: tuple[int, int] = (0, 0)) -> Histogram:
     good, bad = (np.array([*(c[i] for c in counts), missing[i]], float) for i in (0, 1))
     return Histogram(tuple(float(i) for i in range(1, len(counts))), (), (), good, bad)
@@ -37,29 +40,42 @@ def brute_force(counts: list[tuple[int, int]], rule: Rule) -> float:
         top = (g + rule.smoothing * goods / total) / goods
         return math.log(top / ((b + rule.smoothing * bads / total) / bads))
 
-    def value(starts: tuple[int, ...], direction: str | None) -> float:
+    def value(starts: tuple[int, ...]) -> float:
         ends = [*starts[1:], len(counts)]
         groups = [counts[a:b] for a, b in zip(starts, ends, strict=True)]
         sums = [(sum(g for g, _ in c), sum(b for _, b in c)) for c in groups]
         woe = [evidence(*s) for s in sums]
-        steps = list(pairwise(woe))
-        if any(g + b < rule.min_share * total for g, b in sums):
-            return -math.inf
-        if direction == "up" and any(left < right for left, right in steps):
-            return -math.inf
-        if direction == "down" and any(left > right for left, right in steps):
+        if any(g + b < rule.min_share * total for g, b in sums) or not allowed(woe, rule):
             return -math.inf
         iv = sum((g / goods - b / bads) * w for (g, b), w in zip(sums, woe, strict=True))
-        return iv - rule.penalty * unit * len(sums) - (rule.bend * unit if direction is None else 0)
+        return iv - rule.penalty * unit * len(sums) - toll(woe, rule) * unit
 
-    directions = {"up": ["up"], "down": ["down"], "auto": ["up", "down"], None: [None]}
-    directions["soft"] = ["up", "down", None]
     return max(
-        value((0, *rest), direction)
+        value((0, *rest))
         for size in range(min(rule.max_bins, len(counts)))
         for rest in combinations(range(1, len(counts)), size)
-        for direction in directions[rule.monotone]
     )
+
+
+def steps(woe: list[float]) -> list[int]:
+    """+1 where the bad rate rises, -1 where it falls, once per stretch."""
+    signs = [1 if b < a else -1 for a, b in pairwise(woe) if a != b]
+    return [sign for i, sign in enumerate(signs) if i == 0 or sign != signs[i - 1]]
+
+
+def allowed(woe: list[float], rule: Rule) -> bool:
+    shapes = {
+        "up": [[], [1]],
+        "down": [[], [-1]],
+        "auto": [[], [1], [-1]],
+        "peak": [[], [1], [-1], [1, -1]],
+        "valley": [[], [1], [-1], [-1, 1]],
+    }
+    return rule.monotone not in shapes or steps(woe) in shapes[rule.monotone]
+
+
+def toll(woe: list[float], rule: Rule) -> float:
+    return rule.bend * max(0, len(steps(woe)) - 1) if rule.monotone == "soft" else 0.0
 
 
 def check_exact(counts: list[tuple[int, int]], rule: Rule) -> None:
@@ -67,11 +83,9 @@ def check_exact(counts: list[tuple[int, int]], rule: Rule) -> None:
     bins = cut(histogram(counts), rule)
     goods, bads = sum(bins.good), sum(bins.bad)
     unit = (goods + bads) / goods / bads
-    woe = bins.woe[: bins.regular]
-    straight = list(woe) in (sorted(woe), sorted(woe, reverse=True))
-    found = bins.iv - rule.penalty * unit * bins.regular
-    if rule.monotone is None or (rule.monotone == "soft" and not straight):
-        found -= rule.bend * unit
+    woe = list(bins.woe[: bins.regular])
+    assert allowed(woe, rule)
+    found = bins.iv - (rule.penalty * bins.regular + toll(woe, rule)) * unit
     assert found == pytest.approx(best, abs=1e-9)
     assert bins.regular <= rule.max_bins
 
@@ -81,13 +95,13 @@ def check_exact(counts: list[tuple[int, int]], rule: Rule) -> None:
     COUNTS,
     st.integers(1, 5),
     st.sampled_from([0.0, 0.1, 0.3]),
-    st.sampled_from([None, "up", "down", "auto", "soft"]),
+    st.sampled_from(SHAPES),
 )
 def test_the_dynamic_programme_is_exact_on_odd_counts(counts, most, share, monotone) -> None:
     check_exact(counts, Rule(most, share, monotone, smoothing=1.0, bend=3.0))
 
 
-@pytest.mark.parametrize("monotone", [None, "up", "down", "auto", "soft"])
+@pytest.mark.parametrize("monotone", SHAPES)
 @pytest.mark.parametrize("penalty", [0.0, 2.0])
 def test_the_dynamic_programme_is_exact(monotone, penalty) -> None:
     random = np.random.default_rng(1)

@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-Direction = Literal["up", "down", "auto", "soft"]
+Direction = Literal["up", "down", "peak", "valley", "auto", "soft"]
 
-_SIGNS: dict[str | None, tuple[int, ...]] = {
-    None: (0,),
-    "up": (1,),
-    "down": (-1,),
-    "auto": (1, -1),
-    "soft": (1, -1, 0),
+_NO = math.inf
+_SHAPES: dict[str | None, tuple[tuple[float, float], tuple[float, float]]] = {
+    "up": ((0, _NO), (_NO, _NO)),
+    "down": ((_NO, 0), (_NO, _NO)),
+    "peak": ((0, _NO), (0, _NO)),
+    "valley": ((_NO, 0), (_NO, 0)),
+    "auto": ((0, 0), (_NO, _NO)),
+    "soft": ((0, 0), (1, 1)),
+    None: ((0, 0), (0, 0)),
 }
+"""For a rising and a falling bad rate: the cost to start with it, and to turn away from it."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,14 @@ class Rule:
     Attributes:
         max_bins: most bins besides missing and special codes.
         min_share: least share of all weight in each such bin.
-        monotone: "up": the bad rate never falls as the value rises; "down": never rises; "auto":
-            whichever tells more; "soft": as "auto", unless a free shape tells more by `bend`;
-            None: free. Text has no direction, so its levels go in order of bad rate.
+        monotone: "up": the bad rate never falls as the value rises; "down": never rises; "peak":
+            rises, then falls; "valley": falls, then rises; "auto": up or down, whichever tells
+            more; "soft": as "auto", but may turn where that tells more by `bend`; None: free.
+            Text has no direction, so its levels go in order of bad rate.
         smoothing: average cases added to each bin before its weight of evidence is taken, so
             that it stays finite and small bins lean to neutral.
         penalty: what one more bin must add, in units of χ²; 0 maximises information value alone.
-        bend: what a free shape must add under "soft", in units of χ².
+        bend: what each change of direction must add under "soft", in units of χ².
         rare: text levels with less than this share of the weight are pooled before cutting.
 
     Information value times goods · bads / (goods + bads) is about χ² with one degree of freedom
@@ -66,14 +71,14 @@ class Rule:
                 "max_bins must be at least 1, and shares between 0 and 1.",
                 got=f"{self.max_bins}, {self.min_share}, {self.rare}",
             )
-        if self.smoothing <= 0 or self.penalty < 0 or self.bend < 0:
+        if self.smoothing <= 0 or min(self.penalty, self.bend) < 0:
             raise ContractError(
                 "smoothing must be above 0, penalty and bend at least 0.",
                 got=f"{self.smoothing}, {self.penalty}, {self.bend}",
             )
-        if self.monotone not in _SIGNS:
+        if self.monotone not in _SHAPES:
             raise ContractError(
-                "monotone must be up, down, auto, soft or None.",
+                "monotone must be up, down, peak, valley, auto, soft or None.",
                 got=self.monotone,
                 do='use "soft".',
             )
@@ -96,6 +101,7 @@ class Bins:
         bad: weight of bads per bin.
         woe: weight of evidence per bin: ln of (share of the goods / share of the bads), after
             `Rule.smoothing` average cases were added to the bin. Above 0 is safer than average.
+        notes: what was done by hand, with the reason.
     """
 
     name: str
@@ -105,6 +111,7 @@ class Bins:
     good: tuple[float, ...]
     bad: tuple[float, ...]
     woe: tuple[float, ...]
+    notes: tuple[str, ...] = ()
     _level: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -254,7 +261,7 @@ def cut(histogram: Histogram, rule: Rule | None = None, *, name: str = "column")
         found_bad.append(0.0)
     else:
         edges, levels = tuple(histogram.edges[start - 1] for start in starts[1:]), ()
-    woe = _evidence(found_good, found_bad, goods, bads, rule.smoothing)
+    woe = evidence(found_good, found_bad, goods, bads, rule.smoothing)
     return Bins(name, edges, levels, histogram.special, tuple(found_good), tuple(found_bad), woe)
 
 
@@ -288,19 +295,19 @@ def _best(
     woe, gain = kernels.worth(
         good, bad, np.array(totals), rule.smoothing, least, rule.penalty * unit
     )
-    best: tuple[float, list[int]] = (-math.inf, [0])
-    for sign in _SIGNS[monotone]:
-        value, starts = kernels.cut(woe, gain, min(rule.max_bins, len(good)), sign)
-        if monotone == "soft" and sign == 0:
-            value -= rule.bend * unit
-        if value > best[0]:
-            best = (value, starts.tolist())
-    return best[1]
+    enter, toll = _SHAPES[monotone]
+    turn = unit * rule.bend if monotone == "soft" else 1.0
+    prices = np.array([turn * t if t else 0.0 for t in toll])
+    value, starts = kernels.cut(
+        woe, gain, min(rule.max_bins, len(good)), np.array(enter, float), prices
+    )
+    return starts.tolist() if value > -math.inf else [0]
 
 
-def _evidence(
+def evidence(
     good: Sequence[float], bad: Sequence[float], goods: float, bads: float, smoothing: float
 ) -> tuple[float, ...]:
+    """Weights of evidence of bins; see `Bins.woe`."""
     from heptad.analysis import kernels
 
     pairs = zip(good, bad, strict=True)

@@ -285,3 +285,33 @@ def spread(y: Array, n: int) -> Codes | None:
         place = np.flatnonzero(y == kind)
         part[place] = np.arange(len(place)) % n
     return part
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The outcomes of rows, their weights, and the fold that each row belongs to.
+
+    Attributes:
+        y: (n,) 0 good, 1 bad.
+        weight: (n,) weights; None is 1 each.
+        part: (n,) folds, as from `spread`; None if there are none.
+    """
+
+    y: Array
+    weight: Array | None
+    part: Codes | None
+
+    @property
+    def mass(self) -> Array:
+        """Weights (n,)."""
+        return np.ones(len(self.y)) if self.weight is None else self.weight
+
+    @property
+    def folds(self) -> int:
+        """How many folds there are; 1 if the rows are not parted."""
+        return 1 if self.part is None else int(self.part.max()) + 1
+
+    @property
+    def fold(self) -> Codes:
+        """The fold (n,) of each row; all 0 if the rows are not parted."""
+        return np.zeros(len(self.y), np.int64) if self.part is None else self.part

@@ -98,36 +98,69 @@ extend: Callable[..., tuple[Array, Codes]] = njit(
 )(_extend)
 
 
-def _cut(woe: Array, gain: Array, most: int, direction: int) -> tuple[float, Codes]:
-    """Group cells into at most `most` runs of the greatest total gain, by dynamic programming.
+def _longer(woe: Array, gain: Array, best: Any, toll: Array, back: Any, before: Any) -> Any:
+    """Add one bin to the best groupings that end in phase 0 and in phase 1.
 
-    Gives that gain, -inf if no grouping is allowed, and where each run starts. Ties go to fewer
-    runs, then to the earlier start of the last one.
+    Fills where the bin before starts, and in which phase it was.
     """
     n = len(gain)
-    best = np.full((n, n), -np.inf)
-    best[0] = gain[0]
-    backs = np.zeros((most, n, n), np.int64)
-    value = best[0, n - 1]
-    count = 1
-    start = 0
-    for m in range(1, most):
-        best, backs[m] = extend(woe, gain, best, direction)
-        for i in range(n):
-            if best[i, n - 1] > value:
-                value = best[i, n - 1]
-                count = m + 1
-                start = i
+    longer = np.empty((2, n, n))
+    for k in range(2):
+        longer[k], back[k] = extend(woe, gain, best[k], 1 - 2 * k)
+        before[k] = k
+        if toll[1 - k] < np.inf:
+            turned, turned_back = extend(woe, gain, best[1 - k], 1 - 2 * k)
+            for i in range(n):
+                for j in range(i, n):
+                    if turned[i, j] - toll[1 - k] > longer[k, i, j]:
+                        longer[k, i, j] = turned[i, j] - toll[1 - k]
+                        back[k, i, j] = turned_back[i, j]
+                        before[k, i, j] = 1 - k
+    return longer
+
+
+_CUBE = types.Array(float64, 3, "C")
+_BACKS = types.Array(int64, 3, "C")
+longer: Callable[..., Any] = njit(
+    _CUBE(_MATRIX, _MATRIX, _CUBE, _VECTOR, _BACKS, _BACKS), cache=True
+)(_longer)
+
+
+def _cut(woe: Array, gain: Array, most: int, enter: Array, toll: Array) -> tuple[float, Codes]:
+    """Group cells into at most `most` runs of the greatest total gain, by dynamic programming.
+
+    A grouping is in phase 0 while its weight of evidence may not rise from run to run, in phase 1
+    while it may not fall. It costs `enter[k]` to start in phase k and `toll[k]` to leave it.
+    Gives the gain less those costs, -inf if no grouping is allowed, and where each run starts.
+    Ties go to fewer runs, then to phase 0, then to the earlier start of the last run.
+    """
+    n = len(gain)
+    best = np.empty((2, n, n))
+    best[:] = -np.inf
+    best[0, 0] = gain[0] - enter[0]
+    best[1, 0] = gain[0] - enter[1]
+    backs = np.zeros((most, 2, n, n), np.int64)
+    befores = np.zeros((most, 2, n, n), np.int64)
+    value, count, start, phase = -np.inf, 1, 0, 0
+    for m in range(most):
+        if m > 0:
+            best = longer(woe, gain, best, toll, backs[m], befores[m])
+        for k in range(2):
+            for i in range(n):
+                if best[k, i, n - 1] > value:
+                    value, count, start, phase = best[k, i, n - 1], m + 1, i, k
     starts = np.zeros(count, np.int64)
     stop = n - 1
     for m in range(count - 1, 0, -1):
         starts[m] = start
-        start, stop = backs[m, start, stop], start - 1
+        earlier = befores[m, phase, start, stop]
+        start, stop = backs[m, phase, start, stop], start - 1
+        phase = earlier
     return value, starts
 
 
 cut: Callable[..., tuple[float, Codes]] = njit(
-    _tuple((float64, int64[::1]))(_MATRIX, _MATRIX, int64, int64), cache=True
+    _tuple((float64, int64[::1]))(_MATRIX, _MATRIX, int64, _VECTOR, _VECTOR), cache=True
 )(_cut)
 
 
@@ -151,6 +184,26 @@ def _place(values: Array, edges: Array, missing: int) -> Codes:
 
 place: Callable[[Array, Array, int], Codes] = njit(int64[::1](_VECTOR, _VECTOR, int64), cache=True)(
     _place
+)
+
+
+def _add(total: Codes, points: Codes, at: Codes) -> None:
+    """Add the points of each row's place to its total."""
+    for i in range(len(total)):
+        total[i] += points[at[i]]
+
+
+def _add_pair(total: Codes, points: Codes, one: Codes, two: Codes) -> None:
+    """Add the points of each row's cell to its total."""
+    for i in range(len(total)):
+        total[i] += points[one[i], two[i]]
+
+
+_CODES = types.Array(int64, 1, "C", readonly=True)
+_TABLE = types.Array(int64, 2, "C", readonly=True)
+add: Callable[..., None] = njit(types.void(int64[::1], _CODES, _CODES), cache=True)(_add)
+add_pair: Callable[..., None] = njit(types.void(int64[::1], _TABLE, _CODES, _CODES), cache=True)(
+    _add_pair
 )
 
 
@@ -280,3 +333,32 @@ def _pool(values: Array, weight: Array) -> Array:
 
 
 pool: Callable[[Array, Array], Array] = njit(float64[::1](_VECTOR, _VECTOR), cache=True)(_pool)
+
+
+def _pair_gain(
+    one: Codes, two: Codes, part: Codes, moments: Array, sizes: Codes, shrink: float
+) -> float:
+    """What the cells of a pair, learned on the other folds, add on each fold, in nats.
+
+    `moments` (2, n) holds each row's slope and curvature of the log-likelihood; `sizes` the bins
+    of both grids and the folds.
+    """
+    cells, folds = sizes[0] * sizes[1], sizes[2]
+    g = np.zeros((folds, cells))
+    h = np.zeros((folds, cells))
+    for i in range(len(one)):
+        at = one[i] * sizes[1] + two[i]
+        g[part[i], at] += moments[0, i]
+        h[part[i], at] += moments[1, i]
+    gained = 0.0
+    for at in range(cells):
+        all_g, all_h = g[:, at].sum(), h[:, at].sum()
+        for f in range(folds):
+            worth = (all_g - g[f, at]) / (max(all_h - h[f, at], 0.0) + shrink)
+            gained += g[f, at] * worth - 0.5 * h[f, at] * worth * worth
+    return gained
+
+
+pair_gain: Callable[..., float] = njit(
+    float64(_CODES, _CODES, _CODES, _MATRIX, _CODES, float64), cache=True
+)(_pair_gain)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from heptad.analysis.arrays import Array, Codes, Table, columns, target, weights
-from heptad.analysis.binning import Bins, Rule, cut_apart
-from heptad.analysis.histogram import code_column, spread
-from heptad.analysis.logistic import fit_logistic
+from heptad.analysis.scorecard_fit import learn
 from heptad.analysis.scorecard_json import Fitted, read, write
+from heptad.analysis.scorecard_lanes import lane
+from heptad.analysis.scorecard_reasons import Loss, losses
 from heptad.analysis.scorecard_sql import expression
 from heptad.standards.errors import ContractError, suggest
 
@@ -26,25 +26,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-_WIDEST = 100_000
+    from heptad.analysis.binning import Bins
 
 
 class Points(NamedTuple):
-    """What one row scores: the total, and per column of the card its points and its bin."""
+    """What one row scores: the total; points by column and by pair; and the bin of each column."""
 
     total: int
     points: dict[str, int]
     bins: dict[str, int]
-
-
-class Loss(NamedTuple):
-    """Points that one column lost against its best bin; bins are named in words."""
-
-    column: str
-    lost: int
-    points: int
-    bin: str
-    best: str
 
 
 @dataclass(frozen=True)
@@ -79,10 +69,16 @@ class Scorecard:
         special: column name → codes, such as -999, that become bins of their own.
         reg: L2 penalty of the logistic regression, as 1 / C in scikit-learn.
         positive: keep coefficients ≥ 0, so that no bin's points contradict its bad rate.
-        folds: the regression learns from evidence of bins cut on the other folds, so that a
-            column that tells nothing new gets no points; 0, or less than 2 cases of a class per
-            fold, learns from the card's own bins.
+        folds: evidence of bins cut on the other folds says which columns stay and how far the
+            score is to be trusted; 0, or less than 2 cases of a class per fold, trusts the card's
+            own bins.
+        least: a column stays if its coefficient on evidence from other folds is above this; with
+            `positive` only.
         min_iv: columns with less information value get no points.
+        crosses: most crossed features to find, see `crosses.find`; 0 finds none. Along a column
+            whose direction is declared a pair keeps it too.
+        bins: name → `Bins` to use as they are, such as some merged by hand; they are counted
+            anew.
         base_score: points at `base_odds`.
         base_odds: odds of good to bad at `base_score`.
         pdo: points that double the odds.
@@ -93,6 +89,8 @@ class Scorecard:
         feature_names_in_: (p,) names of the columns seen in `fit`.
         bins_: name → `Bins` of every column.
         parts_: name → `Part` of the columns that have points.
+        grids_: name → coarse `Bins` of the columns in crossed features.
+        crosses_: crossed features, `Cross` each, in the order found.
         coef_: (1, p) coefficients on the log-odds of bad, per unit of minus weight of evidence.
         intercept_: (1,) log-odds of bad of a neutral row.
         base_: points that every row starts from.
@@ -112,7 +110,10 @@ class Scorecard:
         reg: float = 1.0,
         positive: bool = True,
         folds: int = 10,
+        least: float = 0.0,
         min_iv: float = 0.0,
+        crosses: int = 0,
+        bins: Mapping[str, Bins] | None = None,
         base_score: int = 600,
         base_odds: float = 20.0,
         pdo: float = 50.0,
@@ -127,7 +128,10 @@ class Scorecard:
         self.reg = reg
         self.positive = positive
         self.folds = folds
+        self.least = least
         self.min_iv = min_iv
+        self.crosses = crosses
+        self.bins = bins
         self.base_score = base_score
         self.base_odds = base_odds
         self.pdo = pdo
@@ -189,29 +193,11 @@ class Scorecard:
         table, labels = columns(X, self.names), target(y)
         mass = None if sample_weight is None else weights(sample_weight, len(labels))
         self._check(table)
-        cells = {
-            name: code_column(values, mass, name=name, special=(self.special or {}).get(name, ()))
-            for name, values in table.items()
-        }
-        part = spread(labels, self.folds)
-        bins = {}
-        evidence = np.empty((len(labels), len(cells)))
-        used: list[str] = []
-        for name, column in cells.items():
-            bins[name], held_out = cut_apart(
-                column, labels, mass, part=part, rule=self._rule(name), name=name
-            )
-            if bins[name].iv > self.min_iv:
-                evidence[:, len(used)] = -held_out
-                used.append(name)
-        x = evidence[:, : len(used)]
-        model = fit_logistic(x, labels, mass, reg=self.reg, positive=self.positive)
-        coefficients = dict(zip(used, model.coefficients, strict=True))
-        self._assemble(bins, coefficients, model.intercept)
+        self._settle(learn(self, table, labels, mass))
         return self
 
     def _check(self, table: Mapping[str, object]) -> None:
-        named = {*(self.special or {})}
+        named = {*(self.special or {}), *(self.bins or {})}
         if self.monotone is not None and not isinstance(self.monotone, str):
             named |= {*self.monotone}
         for name in sorted(named - table.keys()):
@@ -220,42 +206,15 @@ class Scorecard:
             )
         if self.folds < 0 or self.folds == 1:
             raise ContractError("folds must be 0 or at least 2.", got=self.folds)
+        if self.crosses < 0 or (self.crosses and not self.folds):
+            raise ContractError(
+                "crosses must be at least 0 and needs folds.", got=f"{self.crosses}, {self.folds}"
+            )
         if not (self.pdo > 0 and self.base_odds > 0 and self.min_iv >= 0):
             raise ContractError(
                 "pdo and base_odds must be above 0 and min_iv at least 0.",
                 got=f"{self.pdo}, {self.base_odds}, {self.min_iv}",
             )
-
-    def _rule(self, name: str) -> Rule:
-        given = self.monotone
-        monotone: Any = (
-            given if given is None or isinstance(given, str) else given.get(name, "soft")
-        )
-        return Rule(self.max_bins, self.min_share, monotone, self.smoothing, self.penalty)
-
-    def _assemble(
-        self, bins: Mapping[str, Bins], coefficients: Mapping[str, float], intercept: float
-    ) -> None:
-        factor = self.pdo / math.log(2)
-        offset = self.base_score - factor * math.log(self.base_odds)
-        points: dict[str, tuple[int, ...]] = {}
-        for name, found in bins.items():
-            coefficient = coefficients.get(name, 0.0)
-            worth = tuple(round(factor * coefficient * woe) for woe in found.woe)
-            if any(worth):
-                points[name] = worth
-        base = round(offset - factor * intercept)
-        lowest = base + sum(map(min, points.values()))
-        highest = base + sum(map(max, points.values()))
-        if highest - lowest > _WIDEST:
-            raise ContractError(
-                "The card's totals spread too wide.",
-                got=f"{lowest} to {highest}",
-                do="lower pdo or raise reg.",
-            )
-        totals = range(lowest, highest + 1)
-        chance = tuple(_expit((offset - total) / factor) for total in totals)
-        self._settle(Fitted(bins, coefficients, intercept, points, base, lowest, chance))
 
     def _settle(self, found: Fitted) -> None:
         self.base_, self.lowest_, self.probabilities_ = (
@@ -273,7 +232,35 @@ class Scorecard:
         self.n_features_in_ = len(bins)
         self.coef_ = np.array([[found.coefficients.get(name, 0.0) for name in bins]])
         self.intercept_ = np.array([found.intercept])
-        self._rows = tuple(_row_form(name, part) for name, part in self.parts_.items())
+        self.grids_ = dict(found.grids)
+        self.crosses_ = tuple(found.crosses)
+        self._lanes = tuple(
+            lane(
+                name,
+                bins[name] if name in found.points else None,
+                found.points.get(name),
+                self.grids_.get(name),
+            )
+            for name in dict.fromkeys([*self.parts_, *self.grids_])
+        )
+        order = [one.name for one in self._lanes if one.cells is not None]
+        at = {name: i for i, name in enumerate(order)}
+        self._slow = {one.name: one for one in self._lanes}
+        # Numbers with special codes have no quick way: their edges are left out.
+        self._rows = tuple(
+            (
+                one.name,
+                None if one.special else one.edges,
+                one.levels,
+                one.points,
+                one.cells,
+                one.missing,
+            )
+            for one in self._lanes
+        )
+        self._pairs = tuple(
+            (at[cross.columns[0]], at[cross.columns[1]], cross.points) for cross in self.crosses_
+        )
 
     # scoring
 
@@ -281,23 +268,27 @@ class Scorecard:
         if not hasattr(self, "parts_"):
             raise ContractError("This scorecard has not been trained.", do="call `fit` first.")
 
-    def _codes(self, X: Table) -> tuple[int, dict[str, Codes]]:  # noqa: N803
-        self._fitted()
-        plain = isinstance(X, np.ndarray) and X.dtype.names is None
-        table = columns(X, list(self.bins_) if plain else list(self.parts_) or None)
-        n = len(next(iter(table.values())))
-        return n, {name: part.bins.codes(table[name]) for name, part in self.parts_.items()}
-
     def totals(self, X: Table) -> Codes:  # noqa: N803
         """The total points (n,) of each row; more is safer.
 
         Raises:
             ContractError: if a column of the card is absent or of the other kind.
         """
-        n, codes = self._codes(X)
-        total = np.full(n, self.base_, np.int64)
-        for name, part in self.parts_.items():
-            total += np.array(part.points, np.int64)[codes[name]]
+        from heptad.analysis import kernels
+
+        self._fitted()
+        plain = isinstance(X, np.ndarray) and X.dtype.names is None
+        used = [one.name for one in self._lanes]
+        table = columns(X, list(self.bins_) if plain else used or None)
+        total = np.full(len(next(iter(table.values()))), self.base_, np.int64)
+        cells = []
+        for one in self._lanes:
+            at = one.places(table[one.name])
+            kernels.add(total, np.array(one.points, np.int64), at)
+            if one.cells is not None:
+                cells.append(np.array(one.cells, np.int64)[at])
+        for first, second, points in self._pairs:
+            kernels.add_pair(total, np.array(points, np.int64), cells[first], cells[second])
         return total
 
     def total(self, row: Mapping[str, Any]) -> int:
@@ -307,24 +298,33 @@ class Scorecard:
             ContractError: if a column of the card is absent or of the other kind.
         """
         self._fitted()
-        score: int = self.base_
         try:
-            for name, edges, levels, points, missing in self._rows:
-                value = row[name]
-                kind = type(value)
-                if value is None or value != value:  # noqa: PLR0124  NaN differs from itself
-                    score += missing
-                elif edges is not None and (kind is float or kind is int):
-                    score += points[bisect_right(edges, float(value))]
-                elif levels is not None and value in levels:
-                    score += levels[value]
-                else:
-                    score += points[self.parts_[name].bins.find(value)]
+            return self._sum(row)
         except KeyError as error:
             raise _absent(error) from error
         except (TypeError, ValueError, OverflowError) as error:
             raise ContractError("A value of the row cannot be scored.", got=str(error)) from error
-        return score
+
+    def _sum(self, row: Mapping[str, Any]) -> int:
+        score: int = self.base_
+        crossed = []
+        for name, edges, levels, points, cells, missing in self._rows:
+            value = row[name]
+            kind = type(value)
+            if value is None or value != value:  # noqa: PLR0124  NaN differs from itself
+                at = missing
+            elif edges is not None and (kind is float or kind is int):
+                at = bisect_right(edges, float(value))
+            elif levels is not None and value in levels:
+                at = levels[value]
+            else:
+                at = self._slow[name].find(value)
+            score += points[at]
+            if cells is not None:
+                crossed.append(cells[at])
+        return score + sum(
+            [points[crossed[first]][crossed[second]] for first, second, points in self._pairs]
+        )
 
     def probability(self, total: int) -> float:
         """The probability of bad at a total, read from the card's table.
@@ -350,10 +350,17 @@ class Scorecard:
         except KeyError as error:
             raise _absent(error) from error
         points = {name: self.parts_[name].points[at] for name, at in bins.items()}
-        return Points(self.base_ + sum(points.values()), points, bins)
+        crossed = {name: grid.find(row[name]) for name, grid in self.grids_.items()}
+        for cross in self.crosses_:
+            a, b = (crossed[name] for name in cross.columns)
+            points[cross.name] = cross.points[a][b]
+        return Points(self.base_ + sum(points.values()), points, crossed | bins)
 
     def reasons(self, row: Mapping[str, Any], n: int = 4) -> list[Loss]:
-        """The columns that cost this row most, against their best bin.
+        """The columns that cost this row most, against their best bins.
+
+        What a pair of columns costs is shared between the two: each bears the mean of what moving
+        it alone to the pair's best cell would gain, done first and done last.
 
         Args:
             row: named values; None is missing.
@@ -362,15 +369,7 @@ class Scorecard:
         Returns:
             Losses above 0, the largest first; ties in the order of the card's columns.
         """
-        found = self.points(row)
-        losses = []
-        for name, part in self.parts_.items():
-            lost = part.points[part.best] - found.points[name]
-            labels = part.bins.labels
-            if lost > 0:
-                here = labels[found.bins[name]]
-                losses.append(Loss(name, lost, found.points[name], here, labels[part.best]))
-        return sorted(losses, key=lambda loss: -loss.lost)[:n]
+        return losses(self, row)[:n]
 
     def predict_proba(self, X: Table) -> Array:  # noqa: N803
         """Probabilities (n, 2) of good and bad, read from the card's table by total."""
@@ -443,37 +442,36 @@ class Scorecard:
         """SHA-256 of `to_json` in hexadecimal: the identity of the card."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
-    def to_sql(self, output: str = "total") -> str:
-        """The card as one SQL expression in DuckDB's dialect, equal to the card on every row.
+    def crossed(self) -> list[dict[str, Any]]:
+        """One row per cell of each crossed feature: the columns, their bins in words, points."""
+        self._fitted()
+        rows = []
+        for cross in self.crosses_:
+            one, two = (self.grids_[name].labels for name in cross.columns)
+            cells = [(i, j) for i in range(len(one)) for j in range(len(two))]
+            rows += [
+                {
+                    "columns": list(cross.columns),
+                    "first": one[i],
+                    "second": two[j],
+                    "points": cross.points[i][j],
+                }
+                for i, j in cells
+            ]
+        return rows
+
+    def to_sql(self, output: str = "total", dialect: str = "duckdb") -> str:
+        """The card as one SQL expression, equal to the card on every row.
 
         Args:
             output: "total" for the points, "probability" for the probability of bad.
+            dialect: "duckdb" or "spark".
 
         Raises:
-            ContractError: for another output.
+            ContractError: for another output or dialect.
         """
         self._fitted()
-        return expression(self, output)
-
-
-def _expit(z: float) -> float:
-    if z >= 0:
-        return 1 / (1 + math.exp(-z))
-    return math.exp(z) / (1 + math.exp(z))
-
-
-def _row_form(name: str, part: Part) -> tuple[str, Any, Any, tuple[int, ...], int]:
-    """What `total` needs of one column, flat: name, edges, points by level, points, missing.
-
-    Numbers with special codes have neither, and take the slower way through `Bins.find`.
-    """
-    bins, points = part.bins, part.points
-    missing = points[bins.missing]
-    if bins.edges is not None:
-        return name, None if bins.special else list(bins.edges), None, points, missing
-    levels = {level: points[bins.find(level)] for group in bins.groups for level in group}
-    levels |= {str(code): points[bins.find(str(code))] for code in bins.special}
-    return name, None, levels, points, missing
+        return expression(self, output, dialect)
 
 
 def _absent(error: KeyError) -> ContractError:

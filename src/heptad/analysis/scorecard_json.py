@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from heptad.analysis.binning import Bins
+from heptad.analysis.crosses import Cross
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,8 @@ class Fitted(NamedTuple):
         base: points that every row starts from.
         lowest: the lowest total.
         probabilities: of bad, from the lowest total to the highest.
+        grids: of the columns that are crossed.
+        crosses: pairs of columns with points for each cell of their grids.
     """
 
     bins: Mapping[str, Bins]
@@ -36,34 +40,39 @@ class Fitted(NamedTuple):
     base: int
     lowest: int
     probabilities: tuple[float, ...]
+    grids: Mapping[str, Bins] = MappingProxyType({})
+    crosses: tuple[Cross, ...] = ()
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The lowest and the highest total that the points could add up to."""
+        parts = [*self.points.values(), *(sum(cross.points, ()) for cross in self.crosses)]
+        return self.base + sum(map(min, parts)), self.base + sum(map(max, parts))
 
 
 def write(card: Scorecard) -> str:
     """The card as text; see `Scorecard.to_json`."""
     coefficients = dict(zip(card.bins_, card.coef_[0].tolist(), strict=True))
-    document = {
+    document: dict[str, Any] = {
         "kind": "heptad.scorecard",
         "version": 1,
-        "parameters": card.get_params(),
+        "parameters": _parameters(card),
         "intercept": float(card.intercept_[0]),
         "base": card.base_,
         "lowest": card.lowest_,
         "probabilities": card.probabilities_,
         "columns": [
-            {
-                "name": name,
-                "edges": bins.edges,
-                "groups": bins.groups,
-                "special": bins.special,
-                "good": bins.good,
-                "bad": bins.bad,
-                "woe": bins.woe,
+            _entry(bins)
+            | {
                 "coefficient": coefficients[name],
                 "points": card.parts_[name].points if name in card.parts_ else None,
             }
             for name, bins in card.bins_.items()
         ],
     }
+    if card.crosses_:
+        document["grids"] = [_entry(bins) for bins in card.grids_.values()]
+        document["crosses"] = [cross.__dict__ for cross in card.crosses_]
     return json.dumps(
         document,
         sort_keys=True,
@@ -72,6 +81,22 @@ def write(card: Scorecard) -> str:
         allow_nan=False,
         default=_plain,
     )
+
+
+def _parameters(card: Scorecard) -> dict[str, Any]:
+    """The arguments that shape the card; bins cut by hand stand with the columns."""
+    given = card.get_params()
+    given.pop("bins")
+    for name, plain in (("crosses", 0), ("least", 0.0)):
+        if given[name] == plain:
+            del given[name]
+    return given
+
+
+def _entry(bins: Bins) -> dict[str, Any]:
+    held = ("name", "edges", "groups", "special", "good", "bad", "woe")
+    entry = {key: getattr(bins, key) for key in held}
+    return entry | {"notes": bins.notes} if bins.notes else entry
 
 
 def read(text: str) -> tuple[dict[str, Any], Fitted]:
@@ -89,12 +114,23 @@ def read(text: str) -> tuple[dict[str, Any], Fitted]:
     points = {e["name"]: tuple(e["points"]) for e in entries if e["points"] is not None}
     for name, found in bins.items():
         _agree(found, points.get(name))
+    grids = {entry["name"]: _bins(entry) for entry in document.get("grids", ())}
+    crosses = tuple(_cross(entry, grids) for entry in document.get("crosses", ()))
     scale = document["base"], document["lowest"], tuple(document["probabilities"])
-    low = scale[0] + sum(map(min, points.values()))
-    high = scale[0] + sum(map(max, points.values()))
+    fitted = Fitted(bins, coefficients, document["intercept"], points, *scale, grids, crosses)
+    low, high = fitted.bounds
     if (low, high - low + 1) != (scale[1], len(scale[2])):
         raise ValueError("probabilities do not cover the totals")
-    return document["parameters"], Fitted(bins, coefficients, document["intercept"], points, *scale)
+    return document["parameters"], fitted
+
+
+def _cross(entry: Mapping[str, Any], grids: Mapping[str, Bins]) -> Cross:
+    first, second = entry["columns"]
+    points = tuple(tuple(row) for row in entry["points"])
+    if {len(row) for row in points} != {len(grids[second].woe)}:
+        raise ValueError(f"{first} and {second} have cells without points")
+    _agree(grids[first], tuple(row[0] for row in points))
+    return Cross((first, second), points)
 
 
 def _agree(bins: Bins, points: tuple[int, ...] | None) -> None:
@@ -105,11 +141,16 @@ def _agree(bins: Bins, points: tuple[int, ...] | None) -> None:
 
 def _bins(entry: Mapping[str, Any]) -> Bins:
     edges = entry["edges"]
+    special, good, bad, woe = (tuple(entry[key]) for key in ("special", "good", "bad", "woe"))
     return Bins(
-        entry["name"],
-        None if edges is None else tuple(edges),
-        tuple(tuple(group) for group in entry["groups"]),
-        *(tuple(entry[key]) for key in ("special", "good", "bad", "woe")),
+        name=entry["name"],
+        edges=None if edges is None else tuple(edges),
+        groups=tuple(tuple(group) for group in entry["groups"]),
+        special=special,
+        good=good,
+        bad=bad,
+        woe=woe,
+        notes=tuple(entry.get("notes", ())),
     )
 
 
