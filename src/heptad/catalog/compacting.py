@@ -42,14 +42,19 @@ def tidy(catalog: Catalog, lake: Lake, name: str) -> None:
     Every read opens every file. Only small files are merged, so that each row is written again
     a few times at most. What was posted is stored already, so a failure is only noted.
     """
-    small = Counter(str(file.partition) for file in lake.files(name) if file.size < SMALL)
-    if max(small.values(), default=0) < MOST_SMALL:
+    if not crowded(lake, name):
         return
     try:
         lake.compact(name, small_bytes=SMALL)
         record(catalog, lake, name)
     except HeptadError as error:
         _LOG.warning("small files of %s were not merged: %s", name, error)
+
+
+def crowded(lake: Lake, name: str) -> bool:
+    """Tell whether the smallest files of a table have become many."""
+    small = Counter(str(file.partition) for file in lake.files(name) if file.size < SMALL)
+    return max(small.values(), default=0) >= MOST_SMALL
 
 
 def record(catalog: Catalog, lake: Lake, name: str) -> None:

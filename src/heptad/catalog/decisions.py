@@ -8,6 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pyarrow as pa
 from sqlalchemy import bindparam, delete, func, select
 
 from heptad.catalog.inserts import insert_all, upsert
@@ -16,14 +17,15 @@ from heptad.standards.errors import Conflict, InputError, UnknownName
 from heptad.standards.time import day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import BindParameter, Connection, Select
 
     from heptad.catalog.store import Store
     from heptad.catalog.versions import Versions
 
-_CHUNK = 500
+_CHUNK, _PART = 500, 100_000
 LAST = "\U0010ffff"
 """Sorts after every other character."""
 
@@ -57,11 +59,20 @@ class Page(NamedTuple):
     cursor: str | None
 
 
+def _nothing() -> None:
+    """Wait for nothing."""
+
+
 class Decisions:
-    """An index over the log of decisions; whatever is lost here is rebuilt from the log."""
+    """An index over the log of decisions; whatever is lost here is rebuilt from the log.
+
+    Attributes:
+        behind: called before the index is read, so that it holds all that the log holds.
+    """
 
     def __init__(self, store: Store, versions: Versions) -> None:
         self._store, self._versions = store, versions
+        self.behind: Callable[[], None] = _nothing
 
     def insert(
         self, entries: Sequence[Entry], versions: Mapping[str, Mapping[str, int]] | None = None
@@ -113,14 +124,14 @@ class Decisions:
             # LIKE of SQLite reads the whole table, and takes "A" for "a".
             near = (column >= start) & (column < start + LAST)
         wanted = select(column).where(near)
-        with self._store.read() as connection:
+        with self._read() as connection:
             found = connection.execute(wanted.order_by(column).limit(limit)).scalars()
             return list(found)
 
     def known(self, ids: Iterable[str]) -> dict[str, Entry]:
         """Return the decisions, by id, that are in the index."""
         wanted = list(dict.fromkeys(ids))
-        with self._store.read() as connection:
+        with self._read() as connection:
             return {e.id: e for e in _select(connection, _BY_ID, wanted)}
 
     def asked(self, requests: Mapping[str, bytes]) -> dict[str, Entry]:
@@ -179,7 +190,7 @@ class Decisions:
             wanted = wanted.where(DecisionRow.event_time <= until)
         if cursor is not None:
             wanted = wanted.where(DecisionRow.place < _place(cursor, asked))
-        with self._store.read() as connection:
+        with self._read() as connection:
             found = [Entry(*row) for row in connection.execute(wanted)]
         more = len(found) > limit
         return Page(found[:limit], _cursor(found[limit - 1].place, asked) if more else None)
@@ -201,7 +212,7 @@ class Decisions:
             wanted = wanted.where(DecisionCountRow.day >= since // day)
         if until is not None:
             wanted = wanted.where(DecisionCountRow.day <= until // day)
-        with self._store.read() as connection:
+        with self._read() as connection:
             rows = connection.execute(
                 wanted.group_by(DecisionCountRow.outcome).order_by(DecisionCountRow.outcome)
             )
@@ -213,14 +224,21 @@ class Decisions:
         wanted = wanted.where(DecisionCountRow.app == app)
         wanted = wanted.order_by(DecisionCountRow.day, DecisionCountRow.outcome)
         days: dict[int, dict[str, int]] = {}
-        with self._store.read() as connection:
+        with self._read() as connection:
             for row in connection.execute(wanted):
                 days.setdefault(row.day * day, {})[row.outcome] = row.n
         return days
 
+    def ids(self) -> Iterator[pa.Array]:
+        """Yield the ids of all decisions, in parts."""
+        with self._read() as connection:
+            found = connection.execution_options(yield_per=_PART).execute(select(DecisionRow.id))
+            for part in found.scalars().partitions():
+                yield pa.array(part, pa.string())
+
     def size(self) -> int:
         """Return the place after the last indexed one: from there the log is to be indexed."""
-        with self._store.read() as connection:
+        with self._read() as connection:
             last = connection.execute(select(func.max(DecisionRow.place))).scalar()
         return 0 if last is None else last + 1
 
@@ -229,6 +247,11 @@ class Decisions:
         with self._store.write() as connection:
             connection.execute(delete(DecisionRow))
             connection.execute(delete(DecisionCountRow))
+
+    def _read(self) -> AbstractContextManager[Connection]:
+        """Read the index once it has followed."""
+        self.behind()
+        return self._store.read()
 
     def _add(self, entries: Sequence[Entry]) -> None:
         """Insert entries, all or none, and count them."""

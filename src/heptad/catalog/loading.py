@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from heptad.catalog import compacting, recovering
@@ -24,6 +24,7 @@ from heptad.standards.errors import Busy, UnknownName, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from heptad.catalog.catalog import Catalog
     from heptad.catalog.loads import Known, Load
@@ -47,6 +48,11 @@ def _silent(what: str, share: float) -> None:
     """Tell nobody."""
 
 
+def _free(names: Sequence[str], *, moved: bool = False) -> AbstractContextManager[None]:  # noqa: ARG001 - what another does
+    """Change tables for which no row waits."""
+    return nullcontext()
+
+
 class Loading:
     """Loads the sources of a project; one load runs at a time.
 
@@ -57,6 +63,10 @@ class Loading:
         lake: stores the tables.
         keys: seals personal values.
         clock: tells when rows arrive.
+
+    Attributes:
+        changing: entered around whatever changes some tables, or, with `moved`, only lays their
+            rows out anew; rows that wait for them are stored before.
     """
 
     def __init__(
@@ -73,6 +83,8 @@ class Loading:
         self.quarantine = Quarantine(project.folder / "quarantine", keys)
         self._lock = threading.RLock()
         self._small: Duck | None = None
+        self._pouring: Duck | None = None
+        self.changing: Callable[..., AbstractContextManager[None]] = _free
         self.unsure = False
         self.identities = Identities(lake)
         self.traces = Traces(catalog.lineage)
@@ -106,7 +118,7 @@ class Loading:
         told = progress or _silent
         with self._lock:
             return [
-                self._load(one, plan=plan, history=history, again=again, told=told)
+                self._load_one(one, plan=plan, history=history, again=again, told=told)
                 for one in chosen
             ]
 
@@ -139,12 +151,27 @@ class Loading:
                 do="send them again in a while; nothing was stored",
             )
         try:
-            report = load_rows(self, declared, rows, source, arrival)
+            with self.changing([table]):
+                report = load_rows(self, declared, rows, source, arrival)
             if report.accepted:
-                compacting.tidy(self.catalog, self.lake, table)
+                self.tidy(table)
         finally:
             self._lock.release()
         return report
+
+    def tidy(self, table: str, *, wait: bool = True) -> None:
+        """Merge the smallest files of a table that rows are posted to, when they are many.
+
+        Args:
+            table: its name.
+            wait: for a load that runs; else nothing is done then.
+        """
+        if compacting.crowded(self.lake, table) and self._lock.acquire(blocking=wait):
+            try:
+                with self.changing([table], moved=True):
+                    compacting.tidy(self.catalog, self.lake, table)
+            finally:
+                self._lock.release()
 
     def retry(self, table: str, *, load: int | None = None) -> list[LoadReport]:
         """Try refused rows again, after a change of the map or of the standard.
@@ -159,8 +186,8 @@ class Loading:
         Raises:
             UnknownName: if there is no such table, or a source is no longer bound.
         """
-        with self._lock:
-            self.table(table)
+        self.table(table)
+        with self._lock, self.changing([table]):
             return [retry(self, path) for path in self.quarantine.paths(table, load)]
 
     def recover(self) -> list[Load]:
@@ -183,21 +210,22 @@ class Loading:
 
     def compact(self, table: str) -> int:
         """Merge the small files of a table, between loads; see `compacting.compact`."""
-        with self._lock:
+        with self._lock, self.changing([table], moved=True):
             self.settle()
             return compacting.compact(self.catalog, self.lake, table)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let no load run in the block, and none begin; one that runs is waited for."""
-        with self._lock:
+        with self._lock, self.changing(list(self.tables)):
             yield
 
     def close(self) -> None:
         """Free the engine."""
-        if self._small is not None:
-            self._small.close()
-            self._small = None
+        for engine in (self._small, self._pouring):
+            if engine is not None:
+                engine.close()
+        self._small = self._pouring = None
 
     def table(self, name: str) -> type[Table]:
         """Find a table.
@@ -240,6 +268,20 @@ class Loading:
         if self._small is None:
             self._small = Duck(self.project.folder, memory_limit="512MB", threads=1)
         return self._small
+
+    @property
+    def pouring(self) -> Duck:
+        """The engine for rows that were checked before, kept open; one pour at a time uses it."""
+        if self._pouring is None:
+            self._pouring = Duck(self.project.folder, memory_limit="256MB", threads=1)
+        return self._pouring
+
+    def _load_one(
+        self, source: Source, *, plan: bool, history: bool, again: bool, told: Told
+    ) -> LoadReport:
+        """Load one source, while no row waits for its table."""
+        with nullcontext() if plan else self.changing([source.table]):
+            return self._load(source, plan=plan, history=history, again=again, told=told)
 
     def _load(
         self, source: Source, *, plan: bool, history: bool, again: bool, told: Told

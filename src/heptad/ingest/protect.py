@@ -56,7 +56,7 @@ class Protection:
         if self.sealed:
             columns |= self._seal(columns, self._keys)
         else:
-            columns["_hash"] = _mixed(columns["_hash"], [columns[name] for name in self.pans])
+            columns["_hash"] = mixed(columns["_hash"], [columns[name] for name in self.pans])
         return pa.RecordBatch.from_pydict(columns)
 
     def _seal(self, columns: dict[str, pa.Array], keys: KeyStore) -> dict[str, pa.Array]:
@@ -77,9 +77,9 @@ class Protection:
         return cells | {"_hash": hashed}
 
 
-def _mixed(hashes: pa.Int64Array, tokens: list[pa.StringArray]) -> pa.Int64Array:
+def mixed(hashes: pa.Int64Array, tokens: list[pa.StringArray]) -> pa.Int64Array:
     """Fold tokens into the hash of a row's other values; each distinct token is hashed once."""
-    mixed = hashes.to_numpy().astype(np.uint64)
+    found = hashes.to_numpy().astype(np.uint64)
     for column in tokens:
         encoded = column.dictionary_encode()
         digests = [hashlib.blake2b(t.encode(), digest_size=8).digest() for t in
@@ -87,5 +87,5 @@ def _mixed(hashes: pa.Int64Array, tokens: list[pa.StringArray]) -> pa.Int64Array
         known = np.frombuffer(b"".join([*digests, bytes(8)]), "<u8")
         codes = pc.fill_null(encoded.indices, len(digests)).to_numpy()
         with np.errstate(over="ignore"):
-            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + known[codes]
-    return pa.array((mixed >> np.uint64(1)).astype(np.int64))
+            found = found * np.uint64(0x9E3779B97F4A7C15) + known[codes]
+    return pa.array((found >> np.uint64(1)).astype(np.int64))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from heptad.ingest.typed import Given
     from heptad.standards.fields import Field
 
-_LONGEST = 1000
+LONGEST = 1000
 """Most characters of a key or a reference."""
 
 
@@ -112,5 +112,5 @@ def _scaled(field: Field, bound: int, context: dict[str, Any]) -> str:
 
 def _lengths(field: Field, value: str) -> list[Rule]:
     """Refuse long text; its bytes are counted first, which costs nothing."""
-    most = field.max_length if isinstance(field, Text) else _LONGEST
+    most = field.max_length if isinstance(field, Text) else LONGEST
     return [Rule(field.name, "length", f"strlen({value}) > {most} AND length({value}) > {most}")]

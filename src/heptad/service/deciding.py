@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from heptad.standards import Day, Text
 from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from heptad.service.app import App, Estimator
     from heptad.service.history import Queries, Spine
@@ -64,6 +65,7 @@ class Circumstances:
         scorer: the champion model, if the application has one.
         asked: by row key, the requests whose callers gave them an id.
     """
+        code: hash of the application's files; "" to read them.
 
     policy: Mapping[str, Plain]
     tables: Mapping[str, int]
@@ -72,6 +74,7 @@ class Circumstances:
     scorer: Scorer | None = None
     asked: Mapping[str, Asked] = field(default_factory=dict)
 
+    code: str = ""
 
 def decide(
     app: App,
@@ -96,9 +99,27 @@ def decide(
     values = zip(*(features[n].to_pylist() for n in names), strict=True) if names else ()
     plain = plain_rows(app.on, rows)
     found = values if names else iter([()] * len(plain))
-    t, k = (instants(rows.column(c)).to_pylist() for c in ("event_time", "known_time"))
+    times = zip(
+        *(instants(rows.column(c)).to_pylist() for c in ("event_time", "known_time")), strict=True
+    )
+    given = (dict(zip(names, value, strict=True)) for value in found)
+    return decide_each(app, zip(plain, given, times, strict=True), circumstances)
+
+
+def decide_each(
+    app: App,
+    rows: Iterable[tuple[Mapping[str, Plain], Mapping[str, Plain], tuple[int, int]]],
+    circumstances: Circumstances,
+) -> tuple[list[Decision], dict[str, HeptadError]]:
+    """Decide rows whose features are known; see `decide`.
+
+    Args:
+        app: the application that decides.
+        rows: of each the row as plain data, its features, and its event_time and known_time.
+        circumstances: what else the decisions rest on.
+    """
     shared = {
-        "code": app.code_version(),
+        "code": circumstances.code or app.code_version(),
         "definitions": definitions_version(app),
         "environment": environment(),
         "purpose": app.purpose,
@@ -110,10 +131,9 @@ def decide(
     }
     made: list[Decision] = []
     failed: dict[str, HeptadError] = {}
-    for n, (row, value) in enumerate(zip(plain, found, strict=True)):
-        given = dict(zip(names, value, strict=True))
+    for row, given, times in rows:
         try:
-            decision = _decide_one(app, row, given, (t[n], k[n]), circumstances, shared)
+            decision = _decide_one(app, row, given, times, circumstances, shared)
             decision.to_bytes()
             made.append(decision)
         except HeptadError as error:
@@ -215,6 +235,18 @@ def plain_rows(table: type[Table], rows: pa.Table) -> list[dict[str, Plain]]:
 
 
 def select_rows(  # noqa: PLR0913 - what rows are chosen by
+def plain_row(table: type[Table], row: Mapping[str, Any]) -> dict[str, Plain]:
+    """Return one checked row as `plain_rows` gives it once it is stored."""
+    found: dict[str, Plain] = {}
+    for field_ in table.fields.values():
+        if field_.sealed or (isinstance(field_, Text) and field_.pan):
+            continue
+        for column in field_.columns():
+            value = row.get(column.name)
+            found[column.name] = value.isoformat() if isinstance(value, date) else value
+    return found
+
+
     queries: Queries,
     table: type[Table],
     stored: Stored,

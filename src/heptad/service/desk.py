@@ -93,6 +93,22 @@ class Desk:
                 error.place = error.place or f"{app.on.__name__} {key}"
                 raise error
 
+    def at_once(
+        self, app: App, tables: Mapping[str, int], code: str, asked: Mapping[str, Asked]
+    ) -> Circumstances:
+        """Return what decisions rest on now whose rows are not stored yet.
+
+        Args:
+            app: an application whose reads rest on no consent.
+            tables: the version of each table read, made or to be made.
+            code: hash of the application's files.
+            asked: as in `Circumstances`.
+        """
+        return Circumstances(
+            self.policy(app), tables, basis_of(app.purpose), self._clock.now(),
+            self._champion(app), asked, code,
+        )  # fmt: skip
+
     def circumstances(self, app: App, asked: Mapping[str, Asked] | None) -> Circumstances:
         """Return what decisions of an application rest on now."""
         consents = self._guard.consents(app)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.grouping import Grouped
+from heptad.service.quick import Ask
 from heptad.standards.errors import Busy, Conflict, ContractError, HeptadError, UnknownName
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from heptad.service.deciding import Asked
     from heptad.service.desk import Desk
     from heptad.service.log import DecisionLog
+    from heptad.service.quick import Quick, Taken
     from heptad.service.reads import Reads
     from heptad.service.records import Opened
     from heptad.standards import Table
@@ -67,6 +69,9 @@ class Intake:
         reads: finds which rows are new.
         desk: decides.
         log: knows which requests were answered before.
+
+    Attributes:
+        quick: takes clean new rows, while the project is served.
     """
 
     def __init__(
@@ -80,23 +85,64 @@ class Intake:
         self._apps, self._loading, self._reads = apps, loading, reads
         self._desk, self._log = desk, log
         self._turns = [threading.Lock() for _ in range(TURNS)]
+        self.quick: Quick | None = None
         self._accept: Grouped[_Post, tuple[RowsReport, list[Opened]]] = Grouped(self._accepted)
         self._decide: Grouped[_Please, Opened] = Grouped(self._decided)
 
     def accept(self, table: str, rows: Sequence[Row]) -> tuple[RowsReport, list[Opened]]:
         """Store rows and decide those that an application decides on; see `Platform.accept`."""
-        return self._accept(_Post(table, rows))
+        taken = self.quick.ask(Ask(table, rows)) if self.quick is not None else None
+        return self.finished(taken) if taken is not None else self._accept(_Post(table, rows))
+
+    def finished(self, taken: Taken) -> tuple[RowsReport, list[Opened]]:
+        """Decide what the quick way left, and tell what became of rows that it took."""
+        if taken.failed is not None:
+            raise taken.failed
+        made: dict[str, list[Opened]] = {name: [] for name in self._apps}
+        for entry in taken.made:
+            made[str(entry.public["app"])].append(entry)
+        for name in taken.undecided:
+            for answer in self._made(self._apps[name], taken.report.accepted).values():
+                if isinstance(answer, BaseException):
+                    raise answer
+                made[name].append(answer)
+        return taken.report, [
+            entry for found in made.values() for entry in sorted(found, key=_when)
+        ]
 
     def decide_one(
         self, app: App, row: Row | None = None, key: str | None = None, name: str | None = None
     ) -> Opened:
         """Decide one row; see `Platform.decide_one`."""
         # Of requests with the same id the second waits until the first is answered.
-        with self._turns[hash(name) % TURNS] if name else nullcontext():
+        with self.turn(name) if name else nullcontext():
             asked = self._desk.asked(app.name, row if key is None else key, name) if name else None
             if asked and (before := self._log.answered(asked.id, asked.body)):
                 return before
+            taken = None
+            if row is not None and key is None and self.quick is not None:
+                taken = self.quick.ask(Ask(app.on.__name__, [row], app.name, asked))
+            if taken is not None:
+                return self.decided(taken, app, asked)
             return self._decide(_Please(app.name, row, key, asked))
+
+    def decided(self, taken: Taken, app: App, asked: Asked | None) -> Opened:
+        """Return the decision of one row that the quick way took."""
+        if taken.failed is not None:
+            raise taken.failed
+        if taken.made:
+            return taken.made[0]
+        (key,) = taken.report.accepted
+        erased: list[str] = []
+        found = self._made(app, [key], {key: asked} if asked else None, erased)
+        answer = found.get(key, _erased(app.on.__name__, key))
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def turn(self, name: str) -> threading.Lock:
+        """Return the lock that whoever answers a request of this id holds."""
+        return self._turns[hash(name) % TURNS]
 
     def _accepted(
         self, posts: Sequence[_Post]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from heptad.catalog.keyset import KeySet
 from heptad.service.records import Opened, open_records, pack, public_of
-from heptad.standards.errors import Corrupt
+from heptad.standards.errors import Corrupt, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,10 @@ BATCH = 512
 FLOOR = "log_floor"
 
 
+def _nothing() -> None:
+    """Wait for nothing."""
+
+
 class DecisionLog:
     """Records decisions once, durably, and reads them back.
 
@@ -38,6 +43,9 @@ class DecisionLog:
         catalog: holds their index.
         keys: seal and open them.
         mended: opens the ledger again after the disk refused an append to it.
+
+    Attributes:
+        landed: called before decisions are indexed, so that the versions that they name are there.
     """
 
     def __init__(
@@ -50,16 +58,25 @@ class DecisionLog:
         self._mended = mended or (lambda: ledger)
         self.ledger, self.index = ledger, catalog.decisions
         self._settings, self._versions, self._keys = catalog.settings, catalog.versions, keys
-        self._lock, self._torn = threading.Lock(), False
+        self._lock, self._torn = threading.RLock(), False
+        self._settling = threading.RLock()
+        self._behind: list[tuple[Entry, Decision]] = []
+        self.landed: Callable[[], None] = _nothing
+        self._ids: KeySet | None = None
+        self.index.behind = self.settle
         self._catch_up()
 
     def __len__(self) -> int:
         return len(self.ledger)
 
-    def record(self, decisions: Sequence[Decision]) -> list[Opened]:
+    def record(self, decisions: Sequence[Decision], *, at_once: bool = False) -> list[Opened]:
         """Append the decisions that are not in the log yet; durable when it returns.
 
         A decision about an erased person is not recorded: nothing can be sealed for them.
+
+        Args:
+            decisions: what to record.
+            at_once: leave the index behind; it follows when it is read, or within a second.
 
         Returns:
             The decisions as the log holds them, in the order given: for an id that was there
@@ -70,11 +87,11 @@ class DecisionLog:
         """
         with self._lock:
             if self._torn:
-                self.ledger = self._mended()
+                self.ledger, self._ids = self._mended(), None
                 self._catch_up()
                 self._torn = False
             try:
-                return self._record(decisions)
+                return self._at_once(decisions) if at_once else self._record(decisions)
             except BaseException:
                 # The ledger may hold what the index lacks.
                 self._torn = True
@@ -84,7 +101,31 @@ class DecisionLog:
     def paused(self) -> Iterator[None]:
         """Let no decision be recorded in the block."""
         with self._lock:
+            self.settle()
             yield
+
+    def settle(self) -> None:
+        """Let the index hold all that the log holds, once the rows decided on are stored."""
+        if not self._behind:
+            return
+        with self._settling:
+            behind = self._behind[:]
+            if not behind:
+                return
+            self.landed()
+            self._keep([d for _, d in behind])
+            self.index.insert([e for e, _ in behind])
+            self._settings.raise_to(FLOOR, behind[-1][0].place + 1)
+            del self._behind[: len(behind)]
+
+    def ready(self) -> None:
+        """Know the ids of all decisions, so that new ones can be recorded at once."""
+        with self._lock:
+            if self._ids is None:
+                ids = KeySet()
+                for part in self.index.ids():
+                    ids.fill(part)
+                self._ids = ids
 
     def answered(self, name: str, body: str) -> Opened | None:
         """Return the decision that answered a request before, or None.
@@ -99,8 +140,35 @@ class DecisionLog:
         self.index.asked({name: bytes.fromhex(body)})
         return self.stored([name]).get(name)
 
+    def met(self, name: str) -> bool:
+        """Tell whether an id may have been used before; surely not, if it says so."""
+        self.ready()
+        assert self._ids is not None  # noqa: S101 - they were just read
+        return self._ids.known([name])[0]
+
+    def _at_once(self, decisions: Sequence[Decision]) -> list[Opened]:
+        """Append new decisions without reading or writing the index."""
+        self.ready()
+        assert self._ids is not None  # noqa: S101 - they were just read
+        names = [d.id for d in decisions]
+        if any(self._ids.known(names)) or len({*names}) < len(names):
+            return self._record(decisions)
+        try:
+            records = pack(decisions, self._keys)
+        except Refused:
+            return self._record(decisions)
+        public = [d.public() for d in decisions]
+        for start in range(0, len(records), BATCH):
+            places = self.ledger.add(records[start : start + BATCH])
+            for n, place in enumerate(places, start):
+                d = decisions[n]
+                self._behind.append((entry(place, public[n], d.subject, body_of(d)), d))
+        self._ids.add(names)
+        return [Opened(d.subject, p, d) for d, p in zip(decisions, public, strict=True)]
+
     def _record(self, decisions: Sequence[Decision]) -> list[Opened]:
         """Append what is not in the log; one thread at a time, so that none is there twice."""
+        self.settle()
         asked = {d.id: body_of(d) for d in decisions}
         known = self.index.asked(asked)
         fresh = [d for d in {d.id: d for d in decisions}.values() if d.id not in known]
@@ -114,6 +182,8 @@ class DecisionLog:
                 for place, d in zip(places, batch, strict=True)
             ]
         if fresh:
+            if self._ids is not None:
+                self._ids.add([d.id for d in fresh])
             self._keep(fresh)
             self.index.insert(entries)
             self._settings.raise_to(FLOOR, len(self.ledger))

@@ -11,6 +11,7 @@ from heptad.service.encoding import finished, h3_cells
 from heptad.service.operators import OPERATORS
 from heptad.service.stream import OutOfReach
 from heptad.service.sweep import too_large
+from heptad.standards.errors import HeptadError
 from heptad.standards.evaluate import compile_row
 
 if TYPE_CHECKING:
@@ -49,8 +50,15 @@ class Stepper:
         """
         found: dict[str, Any] = {}
         text = row[self._stream.table.key.name].encode()
+        failed: HeptadError | None = None
         for step in self._steps:
-            found |= step.follow(row, text, self._stream.late, self._stream.most)
+            # Each group takes the row, whatever another one can say of it.
+            try:
+                found |= step.follow(row, text, self._stream.late, self._stream.most)
+            except HeptadError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
         return {f.name: _told(f, found) for f in self._stream.features}
 
 

@@ -21,7 +21,7 @@ from heptad.standards.errors import ContractError, Corrupt, UnknownName, suggest
 from heptad.standards.time import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from heptad.engine.local.commits import LakeFile
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
+def _nothing(name: str) -> None:
+    """Wait for nothing."""
+
+
 class Lake:
     """The tables of one project. One process writes; its threads may read and write at once.
 
@@ -40,6 +44,10 @@ class Lake:
         clock: tells the instant that log entries carry.
         retention_days: how long other Delta engines must leave the log and replaced files
             alone; here nothing is ever removed but by `retain`.
+
+    Attributes:
+        awaited: called with a table's name before its last version is told, so that what waits
+            to be stored in it is there.
     """
 
     def __init__(
@@ -60,6 +68,7 @@ class Lake:
         self._stages = itertools.count(1)
         self._unborn: set[str] = set()
         self._intact = Intact()
+        self.awaited: Callable[[str], None] = _nothing
 
     def names(self) -> list[str]:
         """Return the names of the tables, sorted."""
@@ -74,6 +83,7 @@ class Lake:
 
     def version(self, name: str) -> int:
         """Return the last acknowledged version."""
+        self.awaited(name)
         return self._log(name).version
 
     def schema(self, name: str, version: int | None = None) -> tuple[Column, ...]:
@@ -87,8 +97,9 @@ class Lake:
             UnknownName: if there is no such version, or `retain` has given it up.
         """
         log = self._log(name)
-        retention.check(log.folder, log.version if version is None else version)
-        return list(log.files(version))
+        if version is None or version > log.version:
+            self.awaited(name)
+        return self._files(name, version)
 
     def create(self, table: type[Table]) -> int:
         """Create the table, durable at return; one that exists with the same columns stays.
@@ -110,7 +121,7 @@ class Lake:
                     self._unborn.discard(name)
             if self.exists(name):
                 self._same_columns(name, columns)
-                return self.version(name)
+                return self._log(name).version
             self._unborn.add(name)
             with refusals(f"{name} was not created"):
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -322,7 +333,7 @@ class Lake:
                 recovery.clear_stages(folder)
                 last = recovery.recover(folder, durable_version)
             if last >= 0:
-                lost = recovery.missing(folder, [(f.path, f.size) for f in self.files(name)])
+                lost = recovery.missing(folder, [(f.path, f.size) for f in self._files(name)])
                 if lost:
                     raise _damaged(name, lost)
             return last
@@ -364,6 +375,12 @@ class Lake:
         stored = {(c.name, c.kind) for c in self.schema(name)}
         if other := sorted({(c.name, c.kind) for c in columns} ^ stored):
             raise ContractError(
+    def _files(self, name: str, version: int | None = None) -> list[LakeFile]:
+        """Return the files of a version as it is stored now."""
+        log = self._log(name)
+        retention.check(log.folder, log.version if version is None else version)
+        return list(log.files(version))
+
                 f"{name} is stored with other columns.",
                 got=", ".join(f"{column} ({kind})" for column, kind in other),
                 do="run `heptad load`, which says what has changed and what to do",

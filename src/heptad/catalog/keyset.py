@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts met before, kept in memory as marks of 64 bits: one that is not among them is new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+_MERGE = 200_000
+
+
+class KeySet:
+    """A set of texts that never says "new" of one that it was given.
+
+    Two texts may share a mark, so it may say "known" of a new one: about one in 10^12 where it
+    holds ten million. It takes 8 bytes a text, and more for the last 200,000.
+    """
+
+    def __init__(self) -> None:
+        self._old: NDArray[np.int64] = np.empty(0, np.int64)
+        self._new: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._old) + len(self._new)
+
+    def fill(self, texts: pa.Array) -> None:
+        """Take many texts at once; null is none."""
+        found = _marks(texts.drop_null())
+        self._old = np.union1d(self._old, found)
+
+    def known(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether it may have been met."""
+        marks = self.marks(texts)
+        at = np.searchsorted(self._old, marks)
+        if len(self._old):
+            old = (self._old[np.minimum(at, len(self._old) - 1)] == marks).tolist()
+        else:
+            old = [False] * len(marks)
+        return [there or mark in self._new for there, mark in zip(old, marks.tolist(), strict=True)]
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Take some texts."""
+        self._new.update(self.marks(list(texts)).tolist())
+        if len(self._new) > _MERGE:
+            self._old = np.union1d(self._old, np.fromiter(self._new, np.int64, len(self._new)))
+            self._new = set()
+
+    @staticmethod
+    def marks(texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return the mark of each text."""
+        return _marks(pa.array(texts, pa.string()))
+
+
+def _marks(texts: pa.Array) -> NDArray[np.int64]:
+    from heptad.engine.local.kernel.marks import marks
+
+    array = texts.cast(pa.large_string())
+    _, offsets, data = array.buffers()
+    at = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1].copy()
+    held: Any = np.frombuffer(data if data is not None else b"", np.uint8)
+    # The kernel is compiled for texts that nobody writes to.
+    held.flags.writeable = False
+    found: NDArray[np.int64] = marks(held, at)
+    return found

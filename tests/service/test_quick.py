@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The quick way answers what the slow way would have answered, and loses nothing."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from heptad.catalog.pending import Pending
+from heptad.runtime import Platform
+from heptad.standards.errors import Busy, Conflict, HeptadError
+from heptad.standards.time import hour, minute, parse_instant, second
+
+NOW = parse_instant("2026-03-02T12:00:00Z")
+WAIT = 30
+
+
+class Ticking:
+    """A clock that moves by itself, so that each row has an instant of its own."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def now(self) -> int:
+        self.at += 3
+        return self.at
+
+
+def written(us: int) -> str:
+    return datetime.fromtimestamp(us / second, UTC).isoformat()
+
+
+DRAW = random.Random(1)
+
+
+def payment(n, draw=DRAW, **more):
+    """A payment of the last hour; now and then in another currency, or declined."""
+    row = {
+        "id": f"p{n}",
+        "event_time": written(NOW - draw.randrange(hour)),
+        "customer": f"c{draw.randrange(4)}",
+        "merchant": f"m{draw.randrange(3)}",
+        "device": draw.choice(["d1", "d2", None]),
+        "country": draw.choice(["IT", "FR"]),
+        "channel": draw.choice(["terminal", "online"]),
+        "amount": f"{draw.randrange(1, 90_000)}",
+        "currency": draw.choice(["EUR", "EUR", "USD", "JPY", "CHF"]),
+        "status": draw.choice(["authorised", "authorised", "declined"]),
+        "card": "4111111111111111",
+    }
+    return row | more
+
+
+def rate(n, base, value, at=NOW - 48 * hour):
+    return {"id": f"r{n}", "event_time": written(at), "base": base, "quote": "EUR", "rate": value}
+
+
+def label(n, about):
+    return {
+        "id": f"l{n}",
+        "event_time": written(NOW - 9 * 24 * hour + n * minute),
+        "payment": about,
+        "fraud": "true" if n % 2 else "false",
+    }
+
+
+def opened(folder, clock=None):
+    (folder / "heptad.toml").write_text('[project]\nname = "quick"\n', encoding="utf-8")
+    return Platform.open(folder, clock=clock or Ticking(NOW))
+
+
+def settled(platform):
+    """Wait until the reels are built."""
+    current = platform.intake.quick.current
+    for _ in range(WAIT * 100):
+        if current.ready:
+            return platform
+        threading.Event().wait(0.01)
+    raise AssertionError("the reels were not built")
+
+
+def quickened(platform):
+    platform.quicken()
+    return settled(platform)
+
+
+@pytest.fixture
+def platform(tmp_path):
+    """A project with rates and payments, served the quick way."""
+    with opened(tmp_path) as found:
+        found.store("Rate", [rate(1, "USD", "0.9"), rate(2, "JPY", "0.006")])
+        found.accept("Payment", [payment(n) for n in range(40)])
+        yield quickened(found)
+
+
+def slowly(platform, entry):
+    """What the batch reading gives for the row of a decision, at its own versions and instants."""
+    app, then = platform.apps[entry.decision.app], entry.decision
+    spine_rows = platform.desk._rows_then(app, [then])
+    from heptad.service.history import spine_of
+
+    found = platform.desk._features_then(app, spine_of(app.on, spine_rows), then)
+    return {name: column.to_pylist()[0] for name, column in found.items()}
+
+
+def bypassed(platform):
+    """Whether rows are really taken the quick way: nothing of them is stored yet."""
+    return sum(line.rows for line in platform.intake.quick.pending.lines.values())
+
+
+def test_decisions_are_those_of_the_batch_reading_bit_for_bit(platform):
+    made = []
+    for n in range(100, 130):
+        report, found = platform.accept("Payment", [payment(n)])
+        assert report.accepted == (f"p{n}",)
+        made += found
+    assert len(made) == 30
+    assert {d.public["outcome"] for d in made} > {"approve"}
+    assert any(d.decision.features["spend_1d"] is None for d in made), "CHF has no rate"
+    assert any(d.decision.row["currency"] == "JPY" for d in made)
+    assert dict(made[-1].decision.features) == slowly(platform, made[-1])
+    report = platform.replay()
+    assert report.identical, report.findings[:3]
+    assert report.derived["identical"] == 70
+    assert len(platform.read("Payment")) == 70
+
+
+def test_rows_are_stored_as_the_slow_way_stores_them(tmp_path):
+    draw = random.Random(4)
+    rows = [payment(n, draw) for n in range(30)]
+    stored = {}
+    for name in ("slow", "quick"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with opened(folder) as platform:
+            platform.keys.pepper = lambda use: use.encode().ljust(32, b"-")
+            platform.accept("Payment", [payment(99, random.Random(2))])
+            if name == "quick":
+                quickened(platform)
+            for start in range(0, 30, 10):
+                platform.accept("Payment", rows[start : start + 10])
+            found = platform.read("Payment", version=platform.lake.version("Payment")).to_pylist()
+            stored[name] = [
+                {k: v for k, v in row.items() if k not in ("known_time", "_load", "_line")}
+                for row in sorted(found, key=lambda row: row["id"])
+            ]
+            known = sorted(row["known_time"] for row in found if row["id"] != "p99")
+            assert name == "slow" or len({*known}) == len(known)
+    assert stored["quick"] == stored["slow"]
+
+
+def test_nobody_reads_a_table_without_a_row_that_was_answered(platform):
+    for n in range(200, 203):
+        platform.accept("Payment", [payment(n)])
+        assert bypassed(platform)
+        assert f"p{n}" in platform.read("Payment").column("id").to_pylist()
+    platform.accept("Payment", [payment(206)])
+    assert platform.explore("SELECT count(*) AS n FROM Payment").rows[0][0].as_py() == 44
+
+
+def test_what_is_unusual_known_or_wrong_goes_the_slow_way_with_the_same_answers(platform):
+    first = payment(300)
+    made = platform.accept("Payment", [first])[1]
+    again, same = platform.accept("Payment", [first])
+    assert (again.duplicates, again.accepted) == (("p300",), ())
+    assert [d.public["id"] for d in same] == [d.public["id"] for d in made]
+    changed, none = platform.accept("Payment", [first | {"amount": "7"}])
+    assert (changed.corrections, none) == (1, [])
+    refused, none = platform.accept("Payment", [payment(301, amount="no"), payment(302)])
+    assert [r.reason for r in refused.rejected] == ["parse"]
+    assert refused.accepted == ("p302",)
+    later, _ = platform.accept("Payment", [payment(303, event_time=written(NOW + 2 * second))])
+    assert later.accepted == ("p303",)
+    with pytest.raises(Conflict):
+        platform.decide_one("fraud", row=first | {"amount": "8"}, name="other")
+    # The reels follow what came the slow way: a correction, and a row known only later.
+    settled(platform)
+    platform.clock.at = NOW + 5 * second
+    made = [platform.accept("Payment", [payment(n)])[1][0] for n in range(310, 320)]
+    assert dict(made[-1].decision.features) == slowly(platform, made[-1])
+    assert platform.replay().identical
+
+
+def test_an_id_is_answered_once_whichever_way_it_comes(platform):
+    row = payment(400)
+    first = platform.decide_one("fraud", row=row, name="order-1")
+    assert bypassed(platform)
+    assert platform.decide_one("fraud", row=row, name="order-1").decision == first.decision
+    with pytest.raises(Conflict):
+        platform.decide_one("fraud", row=payment(401), name="order-1")
+    assert "p401" not in platform.read("Payment").column("id").to_pylist()
+    assert len(platform.log) == 41
+
+
+def test_labels_rates_and_corrections_are_seen_by_the_next_decision(platform):
+    made = []
+    for n in range(2):
+        platform.store("Label", [label(n, f"p{n}"), label(n + 10, "p901")])
+        settled(platform)
+        platform.store("Rate", [rate(10 + n, "CHF", f"1.0{n}", NOW - 47 * hour)])
+        settled(platform)
+        made += platform.accept("Payment", [payment(500 + n, currency="CHF")])[1]
+        # p901 was labelled before it came.
+        made += platform.accept("Payment", [payment(901 if not n else 910 + n)])[1]
+        settled(platform)
+        made += platform.accept("Payment", [payment(600 + n)])[1]
+    assert any(d.decision.features["merchant_checked_28d"] for d in made)
+    assert platform.replay().identical
+
+
+@pytest.mark.slow
+def test_many_threads_are_served_together_and_everything_replays(platform):
+    draw = random.Random(9)
+    rows = [payment(1000 + n, draw) for n in range(120)]
+    failed = []
+
+    def work(part):
+        for row in part:
+            try:
+                if int(row["id"][1:]) % 3:
+                    platform.accept("Payment", [row])
+                else:
+                    platform.decide_one("fraud", row=row, name=f"ask-{row['id']}")
+            except HeptadError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(rows[n::6],)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert len(platform.read("Payment")) == 160
+    assert len(platform.log) == 160
+    report = platform.replay()
+    assert report.identical, report.findings[:3]
+    assert platform.log.check_index() == 160
+
+
+def test_what_a_kill_left_in_the_journal_is_stored_once(tmp_path, monkeypatch):
+    with opened(tmp_path) as platform:
+        platform.accept("Payment", [payment(n) for n in range(5)])
+        quickened(platform)
+        made = [platform.accept("Payment", [payment(10 + n)])[1][0] for n in range(6)]
+        # As after a kill: nothing is poured, nothing is indexed, nothing is tidied up.
+        monkeypatch.setattr(Pending, "pour", lambda self, name: None)
+        monkeypatch.setattr(platform.log, "settle", lambda: None)
+        made += [platform.accept("Payment", [payment(20 + n)])[1][0] for n in range(6)]
+        monkeypatch.setattr(Pending, "close", lambda self: self._journal.close())
+    monkeypatch.undo()
+    for _ in range(2):
+        with opened(tmp_path, Ticking(NOW + hour)) as platform:
+            assert len(platform.read("Payment")) == 17
+            assert {d.public["id"] for d in made} <= {
+                e.public["id"] for e in platform.log.entries()
+            }
+            report = platform.replay()
+            assert report.identical, report.findings[:3]
+            assert platform.log.check_index() == len(platform.log) == 17
+
+
+def test_a_pour_that_fails_is_tried_again_and_reads_wait_for_it(platform, monkeypatch):
+    commit, failures = platform.lake.commit, [1, 1]
+
+    def failing(*parts, **more):
+        if failures:
+            failures.pop()
+            raise Busy("The disk refused.")
+        return commit(*parts, **more)
+
+    monkeypatch.setattr(platform.lake, "commit", failing)
+    made = platform.accept("Payment", [payment(700)])[1]
+    for _ in range(3):
+        try:
+            rows = platform.read("Payment")
+        except Busy:
+            continue
+    assert "p700" in rows.column("id").to_pylist()
+    made += platform.accept("Payment", [payment(701)])[1]
+    assert platform.read("Payment").column("id").to_pylist().count("p700") == 1
+    assert platform.replay().identical
+    assert len(made) == 2
