@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from heptad.catalog import Catalog
 from heptad.catalog.loading import Loading
-from heptad.catalog.pending import Pending
 from heptad.engine.local.disk import refusals
 from heptad.engine.local.duck import Duck
 from heptad.engine.local.lake import Lake
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from heptad.standards.time import Clock
 
 CLOCK = "clock"
-CLOSED = ("catalog", "keys", "_segments", "access", "_engine", "loading", "pending", "_rows")
+CLOSED = ("catalog", "keys", "_segments", "access", "_engine", "loading", "_rows")
 """What is closed; the last one first."""
 
 
@@ -91,7 +90,6 @@ class Stores:
         self.loading = Loading(
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
-        self.pending = Pending(self.path / "log" / "intake", self.loading)
         self.access = open_access_log(
             self.path / "log" / "access",
             self.keys,
@@ -134,7 +132,6 @@ class Stores:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
-        self.pending.recover()
 
     @property
     def duck(self) -> Duck:
