@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from heptad.catalog import Catalog
 from heptad.catalog.loading import Loading
+from heptad.catalog.pending import Pending
 from heptad.engine.local.disk import refusals
 from heptad.engine.local.duck import Duck
 from heptad.engine.local.lake import Lake
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from heptad.standards.time import Clock
 
 CLOCK = "clock"
-CLOSED = ("catalog", "keys", "_segments", "access", "_engine", "loading", "_rows")
+CLOSED = ("catalog", "keys", "_segments", "access", "_engine", "loading", "pending", "_rows")
 """What is closed; the last one first."""
 
 
@@ -90,6 +91,7 @@ class Stores:
         self.loading = Loading(
             self.project, self.tables, self.catalog, self.lake, self.keys, self.clock
         )
+        self.pending = Pending(self.path / "log" / "intake", self.loading)
         self.access = open_access_log(
             self.path / "log" / "access",
             self.keys,
@@ -132,6 +134,7 @@ class Stores:
             durable = self.catalog.versions.durable(table)
             self.lake.recover(table, -1 if durable is None else durable)
         self.loading.recover()
+        self.pending.recover()
 
     @property
     def duck(self) -> Duck:
