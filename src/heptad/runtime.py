@@ -459,7 +459,12 @@ class Platform:
         return [_named("feature", name, known) for name in names]
 
     def history(
-        self, spine: pa.Table, features: Sequence[Feature], **reader: Unpack[Reader]
+        self,
+        spine: pa.Table,
+        features: Sequence[Feature],
+        *,
+        engine: str = "local",
+        **reader: Unpack[Reader],
     ) -> pa.Table:
         """Compute features for a spine, for training or analysis.
 
@@ -467,6 +472,7 @@ class Platform:
             spine: columns named after entities (`Customer`) or key columns (`customer`), the
                 instants `event_time` and, optionally, `known_time` (event_time by default).
             features: what to compute; by name through `features()`.
+            engine: local, or spark; both give the same bits.
             **reader: as for `read`; a purpose there must be.
 
         Returns:
@@ -478,7 +484,8 @@ class Platform:
         """
         with self.guard.computing("history", features, **self._reader(**reader)) as access:
             access.asks(spine)
-            return self.reads.under(access).history(spine, features)
+            reads = self.reads.under(access).on(engine, self.project.engine.threads)
+            return reads.history(spine, features)
 
     def online(
         self,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
     from heptad.standards import Table
 
+    Sweeping = Callable[
+        [Any, Sequence[Feature], Spine, tuple[int, int], Callable[[type[Table]], Stored]],
+        dict[str, pa.Array],
+    ]
+
 __all__ = ["Queries", "Spine", "compute", "instants", "spine_from", "spine_of"]
 
 
@@ -31,6 +36,7 @@ def compute(
     spine: Spine,
     tables: Callable[[type[Table]], Stored],
     plans: Plans = "cheapest",
+    sweeping: Sweeping = sweep,
 ) -> dict[str, pa.Array]:
     """Compute features in spine order.
 
@@ -41,6 +47,7 @@ def compute(
         tables: gives the stored versions of a table.
         plans: join or kernel for all features that have a choice; by cost otherwise. All plans
             give the same bits.
+        sweeping: where the kernel runs; in this process by default.
 
     Returns:
         Feature name → (n,) Arrow array: int64, double, text, boolean, day or list; null where
@@ -51,23 +58,32 @@ def compute(
     """
     if not features or not len(spine):
         return {f.name: pa.nulls(len(spine)) for f in features}
-    edges = pc.min_max(spine.t)
-    span = edges["min"].as_py(), edges["max"].as_py()
-    flat = parts_of(features)
+    flat, span = parts_of(features), span_of(spine)
     asked = relation(spine, sorted({e for f in flat for e in f.entities}))
-    groups: dict[tuple[str, str], list[Feature]] = defaultdict(list)
-    for feature in flat:
-        groups[feature.table.__name__, repr(feature.keys)].append(feature)
     values: dict[str, pa.Array] = {}
-    for group in groups.values():
+    for group in grouped(flat):
         swept = choose(queries, group, spine, tables, plans)
         joined = [f for f in group if f.name not in swept]
         if joined:
             values |= _joined(queries, joined, asked, spine.own_table, span, tables)
         if swept:
             chosen = [f for f in group if f.name in swept]
-            values |= sweep(queries, chosen, spine, span, tables)
+            values |= sweeping(queries, chosen, spine, span, tables)
     return filled(features, values)
+
+
+def span_of(spine: Spine) -> tuple[int, int]:
+    """Return the least and the greatest t of a spine that has rows."""
+    edges = pc.min_max(spine.t)
+    return edges["min"].as_py(), edges["max"].as_py()
+
+
+def grouped(flat: Sequence[Feature]) -> list[list[Feature]]:
+    """Return features by table and key, which are computed together."""
+    groups: dict[tuple[str, str], list[Feature]] = defaultdict(list)
+    for feature in flat:
+        groups[feature.table.__name__, repr(feature.keys)].append(feature)
+    return list(groups.values())
 
 
 def _joined(

@@ -13,12 +13,14 @@ from heptad.service.asof import read_sql
 from heptad.service.deciding import select_rows
 from heptad.service.history import Spine, compute, spine_from, spine_of
 from heptad.service.windows import Stored
+from heptad.standards.errors import ContractError, UnknownName, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from heptad.catalog import Catalog
     from heptad.engine.protocols import Tables
+    from heptad.engine.spark.session import Spark
     from heptad.ingest.report import RowsReport
     from heptad.service.app import App
     from heptad.service.features import Feature
@@ -41,12 +43,51 @@ class Reads:
     def __init__(self, lake: Tables, catalog: Catalog, session: Callable[[], Queries]) -> None:
         self._lake, self._catalog, self._session = lake, catalog, session
         self._access: Access | None = None
+        self._spark: Spark | None = None
 
     def under(self, access: Access) -> Reads:
         """Return the same reads, narrowed to the rows that an access may read."""
         other = copy.copy(self)
         other._access = access
         return other
+
+    def on(self, engine: str, threads: int = 2) -> Reads:
+        """Return the same reads, whose features another engine computes.
+
+        Args:
+            engine: local, or spark.
+            threads: cores that it may take of this machine.
+
+        Raises:
+            UnknownName: if there is no such engine.
+            Busy: if it cannot be started.
+        """
+        if engine == "local":
+            return self
+        if engine != "spark":
+            known = ("local", "spark")
+            raise UnknownName(
+                f"Features are not computed on {engine!r}.", got=engine, do=suggest(engine, known)
+            )
+        from heptad.engine.spark.session import opened
+
+        other = copy.copy(self)
+        # What only this process holds, such as who has given a consent, Spark asks for.
+        other._spark = opened(threads).asking(
+            lambda name: self.queries.arrow(f"SELECT * FROM {quote(name)}")
+        )
+        return other
+
+    @property
+    def spark(self) -> Spark:
+        """The Spark session that computes features.
+
+        Raises:
+            ContractError: if this process computes them.
+        """
+        if self._spark is None:
+            raise ContractError("Features are computed in this process.", do='ask for on("spark")')
+        return self._spark
 
     @property
     def queries(self) -> Queries:
@@ -56,7 +97,11 @@ class Reads:
     def stored(self, table: type[Table], version: int | None = None) -> Stored:
         """Say where the row versions of a table are, now or at a stored version."""
         self._lake.create(table)
-        relation = self._lake.relation(table.__name__, version, table=table)
+        if self._spark is None:
+            relation = self._lake.relation(table.__name__, version, table=table)
+        else:
+            paths = self._lake.paths(table.__name__, version)
+            relation = self._spark.relation(table.columns(), paths)
         found = Stored(relation, self._catalog.loads.corrected(table.__name__))
         return found if self._access is None else self._access.narrowed(table, found)
 
@@ -109,6 +154,11 @@ class Reads:
         def stored(table: type[Table]) -> Stored:
             return self.stored(table, versions.get(table.__name__) if versions else None)
 
+        if self._spark is not None:
+            from heptad.service.sparking import on_spark
+
+            spark = self._spark
+            return lambda spine: on_spark(spark, features, spine, stored)
         return lambda spine: compute(self.queries, features, spine, stored)
 
     def spine(self, app: App, keys: Sequence[str] | None = None) -> Spine:

@@ -62,15 +62,55 @@ def sweep(
     """
     made = compiled(features)
     keys, codes = coded([whole(spine.key(e)) for e in features[0].entities])
-    names = {name: f"m{n}" for n, name in enumerate(made.masks)}
-    sql = events_sql(features, tables, span, {names[n]: e for n, e in made.masks.items()})
-    relation = pa.table(dict(zip((*features[0].entities, "_code"), keys, strict=True)))
-    events = queries.arrow(sql, spine=relation).combine_chunks()
-    texts = Dictionary()
-    loaded = _Loaded(events, made, names, texts, len(relation))
+    sql, relation = events_of(made, keys, span, tables)
+    events = queries.arrow(sql, spine=relation)
     own = spine.own if spine.own_table is made.table else None
-    out, ok = loaded.read(codes, _ints(spine.t), _ints(spine.k), own)
+    return swept(made, events, len(relation), (codes, _ints(spine.t), _ints(spine.k), own))
+
+
+def events_of(
+    made: Compiled,
+    keys: Sequence[pa.Array],
+    span: tuple[int, int],
+    tables: Callable[[type[Table]], Stored],
+) -> tuple[str, pa.Table]:
+    """Return SQL of the events that compiled features read, and the relation `spine` of its keys.
+
+    Args:
+        made: the features.
+        keys: what `coded` returned.
+        span: least and greatest t of the spine.
+        tables: gives the stored versions of a table.
+    """
+    names = {short: made.masks[name] for name, short in _short(made).items()}
+    sql = events_sql(made.features, tables, span, names)
+    entities = made.features[0].entities
+    return sql, pa.table(dict(zip((*entities, "_code"), keys, strict=True)))
+
+
+def swept(
+    made: Compiled, events: pa.Table, entities: int, asked: tuple[Ints, Ints, Ints, Any]
+) -> dict[str, pa.Array]:
+    """Read compiled features from events, on any machine.
+
+    Args:
+        made: the features.
+        events: what the SQL of `events_of` gives, in any order.
+        entities: how many keys there are.
+        asked: per row of the spine the number of its key, t, k; and its own key or None.
+
+    Raises:
+        ContractError: if a total leaves 64 bits.
+    """
+    texts = Dictionary()
+    loaded = _Loaded(events.combine_chunks(), made, _short(made), texts, entities)
+    out, ok = loaded.read(*asked)
     return finished(made, out, ok, texts)
+
+
+def _short(made: Compiled) -> dict[str, str]:
+    """Name the column that holds each condition."""
+    return {name: f"m{n}" for n, name in enumerate(made.masks)}
 
 
 def coded(keys: Sequence[pa.Array]) -> tuple[list[pa.Array], Ints]:

@@ -229,6 +229,27 @@ class Lake:
             Corrupt: if one of its files is not what was stored: a flipped bit of Parquet may be
                 read as another value without any error.
         """
+        paths = self.paths(name, version, months=months)
+        return relation_of(map(str, paths), table.columns())
+
+    def paths(
+        self,
+        name: str,
+        version: int | None = None,
+        *,
+        months: tuple[str | None, str | None] = (None, None),
+    ) -> list[Path]:
+        """Return where the files of a version lie, compared with their digests.
+
+        Args:
+            name: the table.
+            version: the version; None is the last.
+            months: as for `relation`.
+
+        Raises:
+            UnknownName: if there is no such version, or `retain` has given it up.
+            Corrupt: if one of its files is not what was stored.
+        """
         first, last = months
         files = [
             f
@@ -238,7 +259,7 @@ class Lake:
         ]
         self._compare(name, files)
         folder = self._place(name)
-        return relation_of((f"{folder}/{f.path}" for f in files), table.columns())
+        return [folder / f.path for f in files]
 
     def check(self, name: str, version: int | None = None) -> None:
         """Compare a version's files with their digests, each once in a process.

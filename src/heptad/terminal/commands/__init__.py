@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "features.list": "features:list_features",
     "features.show": "features:show_feature",
     "features.read": "features:read_features",
+    "features.plan": "engines:plan_features",
     "train": "models:train",
     "models.list": "models:list_models",
     "models.approve": "models:approve",
