@@ -97,6 +97,7 @@ class Platform:
         from heptad.service.reads import Reads
         from heptad.service.serving import Online
         from heptad.service.standing import Standings
+        from heptad.service.working import Work
 
         self.room, self.catalog, self.keys = stores.room, stores.catalog, stores.keys
         self.lake, self.loading = stores.lake, stores.loading
@@ -119,6 +120,7 @@ class Platform:
         features = [f for app in self.apps.values() for f in app.features.values()]
         self.served = Online(stores, self.reads, features)
         self.erasing = open_erasing(stores, self.reads)
+        self.work = Work(self)
         self.trace()
 
     def trace(self) -> None:
@@ -607,21 +609,12 @@ class Platform:
             return self.desk.replay(access.each_reviewed(self.apps, entries))
 
     def run(self, job: str, date: str) -> Mapping[str, Any]:
-        """Run `app.job` for a date, once; a finished run answers again what it answered.
+        """Run a job for a date, once; a finished run answers again what it answered.
 
         Raises:
             UnknownName: if there is no such job.
         """
-        name, _, rest = job.partition(".")
-        jobs = {j.name: j for j in self.app(name).jobs}
-        if rest not in jobs:
-            raise UnknownName(f"{name} has no job {rest!r}.", got=rest, do=suggest(rest, jobs))
-        with self.catalog.runs.running(job, date) as run:
-            if run.finished:
-                return dict(run.result or {})
-            result = dict(jobs[rest].run(self, date))
-            self.catalog.runs.finish(run.id, result)
-        return result
+        return dict(self.work.jobs.run(job, date).result or {})
 
     def training_set(
         self, app: str, *, until: int, known: int, **reader: Unpack[Reader]

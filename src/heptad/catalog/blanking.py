@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, func, or_, select, type_coerce, update
 
+from heptad.catalog.casetables import CaseEventRow
 from heptad.catalog.outboxtables import MessageRow, ReceiptRow
 from heptad.catalog.schema import DriftRow, LoadRow, ModelRow, ProfileRow, RunRow, StepRow
 from heptad.catalog.worktables import AlarmRow, SlotRow
@@ -38,6 +39,7 @@ QUOTING: tuple[Any, ...] = (
     AlarmRow.says,
     MessageRow.reason,
     ReceiptRow.note,
+    CaseEventRow.detail,
 )
 """Columns whose text comes from rows, from errors about rows, or from people."""
 

@@ -210,6 +210,8 @@ class App:
         demo: rows of `on`'s history for tests: seed → tables of rows as plain dicts.
         letters: what is said to the person after a decision.
         inboxes: where people work on decisions that a machine does not take alone.
+        resume: a pure function that answers what people decided: of the same inputs, with
+            `case.outcome` among the policy values; by default that outcome is the answer.
     """
 
     name: str
@@ -226,6 +228,7 @@ class App:
     demo: Callable[[int], Mapping[type[Table], Sequence[Mapping[str, Any]]]] | None = None
     letters: Sequence[Letter] = ()
     inboxes: Sequence[Inbox] = ()
+    resume: Callable[[Inputs], Outcome] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", named(self.features))

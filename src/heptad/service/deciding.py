@@ -18,6 +18,7 @@ from heptad.service.decisions import (
     environment,
 )
 from heptad.service.history import instants, spine_of
+from heptad.service.resuming import CASE_OUTCOME, resumed
 from heptad.standards import Day, Text
 from heptad.standards.errors import HeptadError
 
@@ -180,7 +181,7 @@ def answer(app: App, inputs: Inputs) -> Any:
         HeptadError: if `decide` raises; the row is not decided.
     """
     try:
-        return app.decide(inputs)
+        return resumed(app, inputs) if CASE_OUTCOME in inputs.policy else app.decide(inputs)
     except HeptadError:
         raise
     except Exception as error:

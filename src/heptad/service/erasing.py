@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.security.access import Read
 from heptad.security.erasure import Person, is_genuine, signed, uncovered
+from heptad.service.cases_evidence import CasesHolder
 from heptad.service.holders import (
     AccessHolder,
     CatalogHolder,
@@ -21,6 +22,7 @@ from heptad.service.holders import (
     TablesHolder,
     WorkHolder,
 )
+from heptad.service.outbox_records import MessagesHolder
 from heptad.service.refused import QuarantineHolder
 from heptad.standards.errors import ContractError, HeptadError, Refused, UnknownName, suggest
 from heptad.standards.time import format_instant
@@ -313,6 +315,8 @@ def open_erasing(stores: Stores, reads: Reads) -> Erasing:
             LogHolder(stores.catalog),
             AccessHolder(stores.access),
             SourcesHolder(stores.path, origins, tables),
+            MessagesHolder(stores.catalog.store),
+            CasesHolder(stores.catalog.store, stores.path),
             WorkHolder(),
             KeysHolder(stores.keys),
         ],
