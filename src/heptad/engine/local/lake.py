@@ -375,6 +375,12 @@ class Lake:
         except OSError as error:
             raise UnknownName(f"{name} has no version {version}.", got=version) from error
 
+    def _files(self, name: str, version: int | None = None) -> list[LakeFile]:
+        """Return the files of a version as it is stored now."""
+        log = self._log(name)
+        retention.check(log.folder, log.version if version is None else version)
+        return list(log.files(version))
+
     def _place(self, name: str) -> Path:
         """Return the table's folder."""
         if not _NAME.fullmatch(name):
@@ -396,12 +402,6 @@ class Lake:
         stored = {(c.name, c.kind) for c in self.schema(name)}
         if other := sorted({(c.name, c.kind) for c in columns} ^ stored):
             raise ContractError(
-    def _files(self, name: str, version: int | None = None) -> list[LakeFile]:
-        """Return the files of a version as it is stored now."""
-        log = self._log(name)
-        retention.check(log.folder, log.version if version is None else version)
-        return list(log.files(version))
-
                 f"{name} is stored with other columns.",
                 got=", ".join(f"{column} ({kind})" for column, kind in other),
                 do="run `heptad load`, which says what has changed and what to do",
