@@ -65,8 +65,8 @@ class Circumstances:
         now: when the decisions are made, microseconds.
         scorer: the champion model, if the application has one.
         asked: by row key, the requests whose callers gave them an id.
-    """
         code: hash of the application's files; "" to read them.
+    """
 
     policy: Mapping[str, Plain]
     tables: Mapping[str, int]
@@ -74,8 +74,8 @@ class Circumstances:
     now: int
     scorer: Scorer | None = None
     asked: Mapping[str, Asked] = field(default_factory=dict)
-
     code: str = ""
+
 
 def decide(
     app: App,
@@ -235,7 +235,6 @@ def plain_rows(table: type[Table], rows: pa.Table) -> list[dict[str, Plain]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def select_rows(  # noqa: PLR0913 - what rows are chosen by
 def plain_row(table: type[Table], row: Mapping[str, Any]) -> dict[str, Plain]:
     """Return one checked row as `plain_rows` gives it once it is stored."""
     found: dict[str, Plain] = {}
@@ -248,6 +247,7 @@ def plain_row(table: type[Table], row: Mapping[str, Any]) -> dict[str, Plain]:
     return found
 
 
+def select_rows(  # noqa: PLR0913 - what rows are chosen by
     queries: Queries,
     table: type[Table],
     stored: Stored,
