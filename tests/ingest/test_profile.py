@@ -49,6 +49,23 @@ def profiled(*batches):
     return profiler, {p.column: p for p in profiler.profiles()}
 
 
+def test_of_long_texts_few_are_kept(monkeypatch):
+    monkeypatch.setattr(module, "_BATCH_BYTES", 20_000)
+    monkeypatch.setattr(module, "_SAMPLE_BYTES", 100_000)
+    profiler = Profiler(Sale)
+    for n in range(20):
+        part = batch(1000, seed=n)
+        ids = pa.array([f"{n:02}-{k:0500}" for k in range(1000)])
+        profiler.add(part.set_column(0, "id", ids))
+    assert sum(part.nbytes for part in profiler._samples["id"]) < 110_000
+    found = {p.column: p for p in profiler.profiles()}
+    assert found["id"].count == 20_000
+    assert (
+        1_500 < found["id"].distinct <= 20_000
+    )  # at least √(20,000 × 200), as the estimate has it
+    assert found["amount"].distinct == 1_001
+
+
 def test_a_profile_of_a_small_load_is_exact():
     rows = batch(1000, missing=0.1)
     _, found = profiled(rows)

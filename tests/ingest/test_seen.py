@@ -18,8 +18,9 @@ from heptad.ingest.seen import Seen
 def test_exactly_repeated_keys_are_held_back(few, parts, salt):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_FEW", few)
-        seen, passed = Seen(2), set()
+        seen, passed = Seen(), set()
         for part in parts:
+            seen.expect(len(part))
             keys = [(n * 7919 + salt) % 2**63 or 1 for n in part]
             fresh = seen.fresh(np.array(keys, np.int64))
             for key, ok in zip(keys, fresh.tolist(), strict=True):
@@ -31,7 +32,8 @@ def test_exactly_repeated_keys_are_held_back(few, parts, salt):
 def test_a_table_grows_and_then_is_full(monkeypatch):
     monkeypatch.setattr(module, "_FEW", 0)
     monkeypatch.setattr(module, "_MOST", 1 << 12)
-    seen = Seen(10)
+    seen = Seen()
+    seen.expect(10)
     hashes = np.random.default_rng(1).integers(1, 2**63 - 1, 4000)
     passed = [seen.fresh(part) for part in np.array_split(hashes, 40)]
     assert all(part.all() for part in passed)
@@ -45,4 +47,6 @@ def test_hashes_that_may_not_be_written_to_are_taken(monkeypatch):
     monkeypatch.setattr(module, "_FEW", 0)
     hashes = np.arange(1, 9)
     hashes.flags.writeable = False
-    assert Seen(10).fresh(hashes).all()
+    seen = Seen()
+    seen.expect(10)
+    assert seen.fresh(hashes).all()

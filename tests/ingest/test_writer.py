@@ -57,6 +57,28 @@ def test_months(tmp_path, monkeypatch, group, most, open_):
     assert sorted(k for ids in found.values() for k in ids) == sorted(f"k{n}" for n in numbers)
 
 
+def test_long_rows_are_written_by_their_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_GROUP_BYTES", 64 << 10)
+    monkeypatch.setattr(module, "_MOST_BYTES", 200 << 10)
+    writer, held = StageWriter(tmp_path, monthly=True), []
+    before = pa.total_allocated_bytes()
+    for start in range(0, 1600, 100):
+        # Of a hundred days, most rows are of the first month: the others wait, without them.
+        days = [n % 100 if n % 10 == 0 else n % 25 for n in range(start, start + 100)]
+        batch = rows(days)
+        writer.add(batch.append_column("text", pa.array([f"{n:01000}" for n in days])))
+        held.append(pa.total_allocated_bytes() - before - batch.nbytes)
+    writer.close()
+    assert max(held) < 500 << 10
+    assert sum(len(ids) for ids in read(tmp_path).values()) == 1600
+    (many, *_), groups = zip(
+        *sorted((pq.read_metadata(p).num_row_groups, p) for p in tmp_path.rglob("*.parquet"))[::-1],
+        strict=True,
+    )
+    assert many > 10
+    assert len(groups) == 3
+
+
 def test_state_tables_lie_flat(tmp_path):
     writer = StageWriter(tmp_path, monthly=False)
     writer.add(rows([1, 500]))

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from heptad.catalog.staging import Job
     from heptad.engine.local.duck import Duck
 
+_LEAST, _OURS = 60, 120
+"""Bytes that a row takes of a file, at least, and that it takes in memory beyond that, about."""
+
 
 @dataclass(slots=True)
 class Judgement:
@@ -79,13 +82,13 @@ class Judge:
         job: the load.
         duck: reads staged and stored rows.
         index: knows which keys the table holds; without, the table is read.
-        rows: about how many rows will come.
+        expected: about how many bytes will come.
     """
 
-    def __init__(self, job: Job, duck: Duck, index: Index | None, rows: int) -> None:
+    def __init__(self, job: Job, duck: Duck, index: Index | None, expected: int) -> None:
         self._job, self._duck, self._index = job, duck, index
         self._table = job.binding.table
-        self._seen = Seen(rows)
+        self._seen, self._expected = Seen(), expected
         self._repeated: list[Any] = []
         self._unseen: list[Any] = []
         self._folder = job.stage.with_name(job.stage.name + ".held")
@@ -101,6 +104,10 @@ class Judge:
             batch: rows as they are stored, in the order of the source.
             hashes: (n,) their identity hashes.
         """
+        if self._expected:
+            each = max(batch.nbytes // batch.num_rows - _OURS, _LEAST)
+            self._seen.expect(self._expected // each)
+            self._expected = 0
         fresh = self._seen.fresh(hashes)
         if self._seen.full:
             self._unseen.append(hashes)

@@ -36,10 +36,6 @@ if TYPE_CHECKING:
     from heptad.standards.tables import Table
 
 
-_BYTES = 60
-"""What a row takes of a file, about; packed files hold more rows than this says."""
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be loaded.
@@ -204,8 +200,8 @@ class Run:
             memory_limit=engine.memory,
             threads=engine.threads,
         )
-        keys, expected = self._loading.keys, self._total // _BYTES
-        return Staging(job, self._duck, keys, self._progress, expected=expected)
+        keys = self._loading.keys
+        return Staging(job, self._duck, keys, self._progress, expected=self._total)
 
     def release(self) -> None:
         """Let the engine go once all is staged."""

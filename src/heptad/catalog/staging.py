@@ -75,7 +75,7 @@ class Staging:
         keys: seals personal values.
         told: called with the rows read so far.
         index: knows which keys the table holds; without, the table is read.
-        expected: about how many rows will come.
+        expected: about how many bytes will come.
     """
 
     def __init__(

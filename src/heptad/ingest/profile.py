@@ -25,6 +25,8 @@ SAMPLE = 200_000
 """At most about this many rows are looked at closely."""
 
 _PER_BATCH = 4_096
+_LONG, _BATCH_BYTES, _SAMPLE_BYTES = 64, 256 << 10, 16 << 20
+"""Of values longer than this, fewer are looked at: so many bytes of a batch, and of a column."""
 _STEPS = 20
 _TOP = 50
 
@@ -64,7 +66,7 @@ class Profiler:
     """Gathers the profile of a table's declared columns.
 
     Rows are counted exactly; values come from a systematic sample, the first rows of every batch
-    and all rows of a small load.
+    and all rows of a small load; of long texts fewer.
 
     Args:
         table: the table.
@@ -77,6 +79,7 @@ class Profiler:
         self._missing = dict.fromkeys(self._fields, 0)
         self._ends: dict[str, tuple[Any, Any]] = {}
         self._samples: dict[str, list[pa.Array]] = {name: [] for name in self._fields}
+        self._bytes = dict.fromkeys(self._fields, 0)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take typed rows, before anything is sealed."""
@@ -85,15 +88,24 @@ class Profiler:
         take = rows if self._rows <= SAMPLE // 2 else min(rows, _PER_BATCH)
         take = take if self._sampled < 2 * SAMPLE else 0
         self._sampled += take
-        first = pa.array(np.arange(take))
         for name, field in self._fields.items():
             column = batch.column(name)
             self._missing[name] += column.null_count
             if take and not field.personal:
-                # A copy: a slice would keep the whole batch in memory.
-                self._samples[name].append(column.take(first))
+                self._sample(name, column, take)
             if _ordered(field) and not field.personal:
                 self._widen(name, column)
+
+    def _sample(self, name: str, column: pa.Array, take: int) -> None:
+        """Keep the first values of a batch's column."""
+        each = column.nbytes // len(column)
+        if each > _LONG:
+            room = min(_BATCH_BYTES, _SAMPLE_BYTES - self._bytes[name])
+            take = min(take, max(room // each, room > 0))
+        # A copy: a slice would keep the whole batch in memory.
+        part = column.take(pa.array(np.arange(take)))
+        self._samples[name].append(part)
+        self._bytes[name] += part.nbytes
 
     def profiles(self) -> list[Profile]:
         """Return the profile of each column."""

@@ -25,17 +25,17 @@ class Seen:
 
     When the largest table is crowded it takes no more in: `full` says so, and every further row
     passes as fresh.
-
-    Args:
-        rows: about how many keys will come.
     """
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self) -> None:
         self._few: set[int] | None = set()
         self._table = np.zeros(0, np.int64)
         self._count = 0
         self.full = False
-        if rows > _FEW:
+
+    def expect(self, rows: int) -> None:
+        """Make room for about so many keys at once, rather than again and again."""
+        if rows > _FEW and 2 * rows > len(self._table):
             self._spread(1 << (2 * rows).bit_length())
 
     def fresh(self, hashes: Hashes) -> Flags:

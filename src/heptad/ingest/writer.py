@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROW_GROUP = 122_880
-_MOST_WAITING = 8 * ROW_GROUP
+_GROUP_BYTES = 16 << 20
+_MOST_WAITING, _MOST_BYTES = 8 * ROW_GROUP, 64 << 20
+"""Most rows and bytes that wait for all months together."""
 _MOST_OPEN = 48
 _FEW = 0.3
 """A text column with a smaller share of distinct values is worth a dictionary."""
@@ -44,6 +46,7 @@ class StageWriter:
         self.rows = 0
         self._waiting: dict[str, list[pa.RecordBatch]] = {}
         self._counts: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
         self._open: OrderedDict[str, pq.ParquetWriter] = OrderedDict()
         self._parts: dict[str, int] = {}
         self.dictionaries: list[str] | None = like.dictionaries if like else None
@@ -55,11 +58,14 @@ class StageWriter:
         for month, rows in self._by_month(batch):
             self._waiting.setdefault(month, []).append(rows)
             self._counts[month] = self._counts.get(month, 0) + rows.num_rows
-            if self._counts[month] >= ROW_GROUP:
+            self._sizes[month] = self._sizes.get(month, 0) + rows.nbytes
+            if self._counts[month] >= ROW_GROUP or self._sizes[month] >= _GROUP_BYTES:
                 self._flush(month)
         self.rows += batch.num_rows
         while sum(self._counts.values()) > _MOST_WAITING:
             self._flush(max(self._counts, key=lambda m: self._counts[m]))
+        while sum(self._sizes.values()) > _MOST_BYTES:
+            self._flush(max(self._sizes, key=lambda m: self._sizes[m]))
 
     def close(self) -> None:
         """Write what waits and finish the files."""
@@ -84,18 +90,18 @@ class StageWriter:
         if low == high:
             yield str(low), batch
             return
-        ordered, sorted_rows = months, batch
-        if (months[1:] < months[:-1]).any():
-            order = np.argsort(months, kind="stable")
-            ordered, sorted_rows = months[order], batch.take(pa.array(order))
+        # A copy for each month: a view would keep the rows of all others in memory.
+        order = np.argsort(months, kind="stable")
+        ordered = months[order]
         cuts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
         for start, end in zip([0, *cuts], [*cuts, len(ordered)], strict=True):
-            yield str(ordered[start]), sorted_rows.slice(start, end - start)
+            yield str(ordered[start]), batch.take(pa.array(order[start:end]))
 
     def _flush(self, month: str) -> None:
         """Write the waiting rows of a month as a row group."""
         batches = self._waiting.pop(month, [])
         self._counts.pop(month, None)
+        self._sizes.pop(month, None)
         if batches:
             table = pa.Table.from_batches(batches)
             self._writer(month, table).write_table(table, row_group_size=2 * ROW_GROUP)
