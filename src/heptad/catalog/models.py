@@ -224,14 +224,22 @@ class Models:
 
         The owner of a SQLite catalog answers from memory.
         """
+        return self._standing(app, "champion")
+
+    def challenger(self, app: str) -> Model | None:
+        """Return the model that stands against the champion of an application, as `champion`."""
+        return self._standing(app, "challenger")
+
+    def _standing(self, app: str, stage: Stage) -> Model | None:
         if self._store.writing or not self._store.alone:
-            return self._champion(app)
-        if app in self._champions:
-            return self._champions[app]
+            return self._at(app, stage)
+        key = f"{stage} {app}"
+        if key in self._champions:
+            return self._champions[key]
         generation = self._generation
-        found = self._champion(app)
+        found = self._at(app, stage)
         if generation == self._generation:
-            self._champions[app] = found
+            self._champions[key] = found
         return found
 
     def read(self, model: Model | int) -> bytes:
@@ -295,8 +303,9 @@ class Models:
         with self._store.read() as connection:
             return [Event(*row) for row in connection.execute(wanted)]
 
-    def _champion(self, app: str) -> Model | None:
-        wanted = _MODELS.where(ModelRow.app == app, ModelRow.stage == "champion")
+    def _at(self, app: str, stage: Stage) -> Model | None:
+        wanted = _MODELS.where(ModelRow.app == app, ModelRow.stage == stage)
+        wanted = wanted.order_by(ModelRow.id.desc()).limit(1)
         with self._store.read() as connection:
             row = connection.execute(wanted).first()
         return None if row is None else _model(row)

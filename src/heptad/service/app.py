@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from heptad.service.inboxes import Inbox
     from heptad.service.letters import Letter
+    from heptad.service.published import Flowing
     from heptad.standards import Field, Table
 
 OUTCOMES = ("approve", "decline", "refer", "hold", "challenge", "offer", "skip")
@@ -212,6 +213,7 @@ class App:
         inboxes: where people work on decisions that a machine does not take alone.
         resume: a pure function that answers what people decided: of the same inputs, with
             `case.outcome` among the policy values; by default that outcome is the answer.
+        flow: the flow that `decide` follows, where it is data.
     """
 
     name: str
@@ -229,6 +231,7 @@ class App:
     letters: Sequence[Letter] = ()
     inboxes: Sequence[Inbox] = ()
     resume: Callable[[Inputs], Outcome] | None = None
+    flow: Flowing | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", named(self.features))
@@ -253,9 +256,9 @@ class App:
         return FilePath(inspect.getfile(inspect.unwrap(self.decide))).parent
 
     def code_version(self) -> str:
-        """Return a hash of the application's own Python files."""
+        """Return a hash of the application's own Python files and flows."""
         digest = hashlib.sha256()
-        for path in sorted(self.folder.glob("*.py")):
+        for path in sorted([*self.folder.glob("*.py"), *self.folder.glob("*.yaml")]):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         return digest.hexdigest()[:16]
 

@@ -10,6 +10,7 @@ import msgspec
 
 from heptad.security.purposes import basis_of
 from heptad.service.deciding import BATCH, Asked, Circumstances, Scorer, decide, select_rows
+from heptad.service.publishing import in_force
 from heptad.service.replaying import Archive, Replay, replay
 from heptad.standards.errors import UnknownName, suggest
 from heptad.standards.model import Consent
@@ -141,7 +142,7 @@ class Desk:
                     got=name,
                     do=suggest(name, app.policy),
                 )
-        return {**app.policy, **changes}
+        return in_force(app, self._models, changes)
 
     def scorer(self, app: str, sha256: str) -> Scorer:
         """Return a model by the hash of its bytes.

@@ -48,6 +48,8 @@ def messages(folder: Path, language: str) -> dict[str, str]:
 def sentence(app: App, reason: Reason, *, language: str = "en", currency: str = "EUR") -> str:
     """Say a reason in words; an unknown code says its code and numbers."""
     template = messages(app.folder, language).get(reason.code)
+    if template is None and app.flow is not None:
+        template = app.flow.says(reason.code, language)
     if template is None:
         numbers = ", ".join(f"{n} {v}" for n, v in reason.numbers.items())
         return f"{reason.code.lower().replace('_', ' ')}{': ' + numbers if numbers else ''}"

@@ -20,8 +20,8 @@ from heptad.standards.time import day, parse_instant
 Type = Literal["text", "integer", "number", "instant", "day", "flag", "null"]
 """The type of an expression: that of a column, or `number` (a float64), or `null` (always)."""
 
-Schema = type[Table] | Mapping[str, str]
-"""What the columns are: a table, or column → type (features are `integer` or `number`)."""
+Schema = type[Table] | Mapping[str, str | Field]
+"""What the columns are: a table, or column → type (features are `integer` or `number`) or field."""
 
 _NOUNS: dict[str, str] = {
     "text": "text", "integer": "a whole number", "number": "a number", "instant": "an instant",
@@ -156,7 +156,10 @@ class _Checker:
         if isinstance(schema, type):
             self.known = _known(schema)
         elif schema is not None:
-            self.known = {name: (kind, None) for name, kind in schema.items()}
+            self.known = {
+                name: (kind.kind, kind) if isinstance(kind, Field) else (kind, None)
+                for name, kind in schema.items()
+            }
 
     def node(self, expression: Expression) -> Typed:
         if isinstance(expression, Column):

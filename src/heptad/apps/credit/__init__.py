@@ -6,7 +6,7 @@ the application, a policy of cut-offs and affordability, true reasons by points 
 counter-offer where a smaller amount would fit.
 """
 
-from heptad.apps.credit.decide import POLICY, decide
+from heptad.apps.credit.decide import POLICY, decide, flow
 from heptad.apps.credit.demo import demo
 from heptad.apps.credit.features import features
 from heptad.apps.credit.model import model
@@ -21,6 +21,7 @@ app = App(
     purpose="credit",
     features=features,
     decide=decide,
+    flow=flow,
     model=model,
     policy=POLICY,
     pages=pages,

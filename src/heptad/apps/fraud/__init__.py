@@ -6,7 +6,7 @@ the numbers that fired it. What it holds becomes a case for people. It leaves le
 distance to later releases.
 """
 
-from heptad.apps.fraud.decide import POLICY, decide
+from heptad.apps.fraud.decide import POLICY, decide, flow
 from heptad.apps.fraud.demo import demo
 from heptad.apps.fraud.features import features
 from heptad.apps.fraud.pages import pages
@@ -21,6 +21,7 @@ app = App(
     purpose="fraud",
     features=features,
     decide=decide,
+    flow=flow,
     policy=POLICY,
     pages=pages,
     demo=demo,

@@ -4,7 +4,6 @@
 import pytest
 
 from heptad.apps.credit import app
-from heptad.apps.credit.decide import instalment
 from heptad.service.app import Inputs, Score
 from heptad.service.sentences import sentence
 
@@ -17,10 +16,16 @@ def decide(points=600, lost=(), row=(), **changes):
     return app.decide(Inputs(KNOWN | changes, ROW | dict(row), app.policy, score))
 
 
+def instalment(amount, term, yearly_rate):
+    i = yearly_rate / 12
+    return amount * i / (1 - (1 + i) ** -term)
+
+
 def test_the_instalment_is_that_of_an_annuity():
     # 6,000.00 over 24 months at 8 % a year: 6000 · (0.08/12) / (1 − (1 + 0.08/12)^−24) = 271.36
-    assert round(instalment(600_000, 24, 0.08)) == 27_136
-    assert instalment(600_000, 24, 0.0) == 25_000
+    assert decide().reasons[0].numbers["instalment"] == 27_136
+    free = Inputs(KNOWN, ROW, app.policy | {"yearly_rate": 0.0}, Score(0.05, 600, []))
+    assert app.decide(free).reasons[0].numbers["instalment"] == 25_000
 
 
 @pytest.mark.parametrize(
