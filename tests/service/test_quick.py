@@ -62,6 +62,7 @@ def label(n, about):
     return {
         "id": f"l{n}",
         "event_time": written(NOW - 9 * 24 * hour + n * minute),
+        "customer": "c1",
         "payment": about,
         "fraud": "true" if n % 2 else "false",
     }
@@ -198,15 +199,15 @@ def test_an_id_is_answered_once_whichever_way_it_comes(platform):
 def test_labels_rates_and_corrections_are_seen_by_the_next_decision(platform):
     made = []
     for n in range(2):
-        platform.store("Label", [label(n, f"p{n}"), label(n + 10, "p901")])
+        assert len(platform.store("Label", [label(n, f"p{n}"), label(n + 9, "p901")]).accepted) == 2
         settled(platform)
         platform.store("Rate", [rate(10 + n, "CHF", f"1.0{n}", NOW - 47 * hour)])
         settled(platform)
         made += platform.accept("Payment", [payment(500 + n, currency="CHF")])[1]
         # p901 was labelled before it came.
-        made += platform.accept("Payment", [payment(901 if not n else 910 + n)])[1]
+        made += platform.accept("Payment", [payment(910 + n if n else 901, merchant="m0")])[1]
         settled(platform)
-        made += platform.accept("Payment", [payment(600 + n)])[1]
+        made += platform.accept("Payment", [payment(600 + n, merchant="m0")])[1]
     assert any(d.decision.features["merchant_checked_28d"] for d in made)
     assert platform.replay().identical
 

@@ -169,14 +169,17 @@ class Current:
 
     def put(self, table: type[Table], row: Row, but: Container[Slot] = ()) -> None:
         """Let every reel take a new row, but those that take it otherwise."""
-        key = row[table.key.name]
         for slot in self.all:
             if slot.shape.table is table and slot not in but:
                 if slot.reel is None:
                     slot.extra.append(row)
                 else:
                     slot.reel.put(row, self.rates)
-            if table in slot.shape.walked and key in slot.orphans:
+
+    def came(self, table: type[Table], keys: Sequence[str]) -> None:
+        """Have those reels built anew whose events waited for one of these new rows."""
+        for slot in self.all:
+            if table in slot.shape.walked and not slot.orphans.isdisjoint(keys):
                 self._renew(slot)
 
     def forget(self, slot: Slot) -> None:

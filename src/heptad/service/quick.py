@@ -302,7 +302,8 @@ class Quick:
         """Note new keys, and read the features of the rows, which are durable already."""
         keys = self.current.keys[line.table.__name__]
         assert keys is not None  # noqa: S101 - nothing is accepted without
-        keys.add([key for turn in turns for key in turn.keys])
+        keys.add(new := [key for turn in turns for key in turn.keys])
+        self.current.came(line.table, new)
         try:
             return self._read(line, turns)
         except Exception:  # noqa: BLE001 - the rows are taken; the slow way decides them
