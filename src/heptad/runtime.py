@@ -95,6 +95,7 @@ class Platform:
         from heptad.service.guard import Guard
         from heptad.service.intake import Intake
         from heptad.service.reads import Reads
+        from heptad.service.regimes import regime
         from heptad.service.serving import Online
         from heptad.service.standing import Standings
         from heptad.service.working import Work
@@ -104,7 +105,8 @@ class Platform:
         self.log, self.access = stores.log, stores.access
         self.reads = Reads(self.lake, self.catalog, lambda: self.duck)
         standings = Standings(self.lake, lambda: self.duck)
-        self.guard = Guard(self.access, standings, self.catalog.loads.arrival)
+        law = regime(self.project.regime).purposes()
+        self.guard = Guard(self.access, standings, self.catalog.loads.arrival, law)
         self.desk = Desk(
             self.apps,
             self.reads,

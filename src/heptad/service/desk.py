@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from heptad.security.purposes import basis_of
 from heptad.service.deciding import BATCH, Asked, Circumstances, Scorer, decide, select_rows
 from heptad.service.publishing import in_force
 from heptad.service.replaying import Archive, Replay, replay
@@ -106,7 +105,7 @@ class Desk:
             asked: as in `Circumstances`.
         """
         return Circumstances(
-            self.policy(app), tables, basis_of(app.purpose), self._clock.now(),
+            self.policy(app), tables, self._guard.purposes[app.purpose].basis, self._clock.now(),
             self._champion(app), asked, code,
         )  # fmt: skip
 
@@ -116,7 +115,7 @@ class Desk:
         return Circumstances(
             policy=self.policy(app),
             tables=self._reads.versions(app) | consents,
-            basis=basis_of(app.purpose),
+            basis=self._guard.purposes[app.purpose].basis,
             # What rests on consents is decided at an instant that does not step back.
             now=self._guard.now() if consents else self._clock.now(),
             scorer=self._champion(app),
