@@ -9,7 +9,11 @@ hold, give it to `Harness`, and call
     harness.lose(most)            power loss before each call, by the model of recording.py: what is
                                   left is only what was synced; and, drawn, more than that, torn
     harness.fail_syncs(most)      each sync fails, the client goes on, then the power fails
+    harness.forget(most)          a process ends before each sync, another goes on with what the
+                                  system remembers and the disk does not hold, then the power fails
     harness.cut(disk, most)       power loss before each call on a real file system (needs root)
+    harness.die(disk, most)       the same, but the process lives on and its client asks again;
+                                  with mode "lies", during each sync, which says it has succeeded
 
 Each returns a `Tally`. `most` bounds how many calls are tried, spread evenly: sampled in CI, all of
 them in `make soak`. After each fault a process of its own opens the store and checks it; see
@@ -25,12 +29,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from injector import Disk, Injector, sampled
+from injector import Disk, Injector, Outcome, sampled
 from recording import calls, losses
-from workload import refusals, told
+from workload import TRIES, refusals, told
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from recording import Call
 
 NOWHERE = "/nonexistent"
 LIMIT_S = 120
@@ -114,7 +120,7 @@ class Harness:
         """
         chance = None if seed is None else random.Random(seed)
         self._reset()
-        total = sum(call.kind != "!" for call in self.recorded)
+        total = len(self._made())
         wanted, tally = set(sampled(total + 1, most)), Tally(total)
         for nth, disk, noted in losses(self.home, self.recorded):
             if nth in wanted:
@@ -126,21 +132,45 @@ class Harness:
                     tally.add(self._acks)
         return tally
 
-    def fail_syncs(self, most: int) -> Tally:
-        """Let each sync in turn fail; the client goes on; then the power fails."""
+    def fail_syncs(self, most: int, tries: int = TRIES) -> Tally:
+        """Let each sync in turn fail; the client goes on; then the power fails.
+
+        Args:
+            most: how many syncs are tried.
+            tries: how often the client asks before it opens the store anew.
+        """
         total = sum(call.kind == "S" for call in self.recorded)
         tally = Tally(total)
         for nth in sampled(total, most):
             with self._at(f"sync {nth} of {total} failed, then the power"):
                 self._reset()
                 self._record.unlink(missing_ok=True)
-                outcome = self._perform(self.home, self.home, nth, "sync", record=self._record)
+                outcome = self._perform(
+                    self.home, self.home, nth, "sync", record=self._record, tries=tries
+                )
                 assert outcome.status == "done", outcome.status
                 assert len(told(self._acks)) == self.steps, self._acks.read_text()
-                self._copy(self._base, self.home)
-                *_, (_, disk, _) = losses(self.home, calls(self._record))
-                disk.lose(self.home)
-                self.verify(self.home)
+                self._lose_recorded()
+                tally.add(self._acks)
+        return tally
+
+    def forget(self, most: int) -> Tally:
+        """Let a process end before each sync, another one go on, and the power fail at its first word.
+
+        The second finds what the first wrote and never synced, and must not answer from it.
+        """
+        syncs = [n for n, call in enumerate(self._made(), 1) if call.kind == "S"]
+        tally = Tally(len(syncs))
+        for nth in sampled(len(syncs), most):
+            with self._at(f"killed before sync {nth} of {len(syncs)}, gone on, then the power"):
+                self._reset()
+                self._record.unlink(missing_ok=True)
+                self._perform(self.home, self.home, syncs[nth - 1], "kill", record=self._record)
+                before = len(told(self._acks))
+                outcome = self._perform(self.home, self.home, record=self._record)
+                assert outcome.status == "done", outcome.status
+                assert len(told(self._acks)) == self.steps, self._acks.read_text()
+                self._lose_recorded(before + 1)
                 tally.add(self._acks)
         return tally
 
@@ -162,6 +192,34 @@ class Harness:
                 tally.add(self._acks)
         return tally
 
+    def die(self, disk: Disk, most: int, mode: str = "dies") -> Tally:
+        """Let a real file system drop what is not on it, under a process that lives on.
+
+        The client asks again, also through a store that the same process opens anew.
+
+        Args:
+            disk: the file system.
+            most: how many calls are tried.
+            mode: "dies" before each call; "lies" during each sync, which says it has succeeded.
+        """
+        lies = mode == "lies"
+        total = sum(call.kind == "S" for call in self.recorded) if lies else self.calls
+        tally = Tally(total)
+        for nth in sampled(total, most):
+            with self._at(f"{disk.kind} {mode} at call {nth} of {total}"):
+                self._acks.unlink(missing_ok=True)
+                disk.wipe()
+                with disk.mounted() as mount:
+                    shutil.copytree(self._base, mount / "home")
+                    disk.settle()
+                    outcome = self._perform(mount / "home", mount, nth, mode, mount)
+                # What maps a file of a dead xfs is ended by the system; it told nobody anything.
+                assert outcome.status in ("done", "killed"), outcome.status
+                with disk.mounted() as mount:
+                    self.verify(mount / "home")
+                tally.add(self._acks)
+        return tally
+
     def cut_at_random(self, disk: Disk, cuts: int, seed: int = 0) -> Tally:
         """Let the power of a real file system fail at random instants of the work."""
         drawn, tally = random.Random(seed), Tally(self.calls)
@@ -177,7 +235,7 @@ class Harness:
                     power.start()
                     outcome = self._perform(mount / "home", mount)
                     power.join()
-                assert outcome.status == "done", outcome.status
+                assert outcome.status in ("done", "killed"), outcome.status
                 with disk.mounted() as mount:
                     self.verify(mount / "home")
                 tally.add(self._acks)
@@ -196,9 +254,10 @@ class Harness:
         mode: str = "",
         mount: Path | None = None,
         record: Path | None = None,
-    ):
+        tries: int = TRIES,
+    ) -> Outcome:
         work = "workload:perform"
-        arguments = [self.work, home, self._acks]
+        arguments = [self.work, home, self._acks, tries]
         return self._injector.run(
             work, arguments, watched, nth, mode, mount, record=record, limit_s=LIMIT_S
         )
@@ -210,6 +269,21 @@ class Harness:
         if expected is not None:
             assert outcome.status == "done", outcome.status
         return outcome.status
+
+    def _made(self) -> list[Call]:
+        """The storage calls of the undisturbed run."""
+        return [call for call in self.recorded if call.kind != "!"]
+
+    def _lose_recorded(self, words: int = 0) -> None:
+        """Let the power fail after what was recorded, or after so many words; check what is left."""
+        self._copy(self._base, self.home)
+        for _, at, noted in losses(self.home, calls(self._record)):
+            disk = at
+            if words and len(noted) >= words:
+                self._acks.write_text("".join(f"{note}\n" for note in noted))
+                break
+        disk.lose(self.home)
+        self.verify(self.home)
 
     def _reset(self) -> None:
         self._acks.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import store_work
-from store_work import CatalogWork, LakeWork, LogWork, RowsWork
+from store_work import CatalogWork, LakeWork, LogWork, MarksWork, RowsWork
 
 from heptad.standards.errors import Busy
 
@@ -82,6 +82,30 @@ class CatalogThatSyncsNow_AndThen(CatalogWork):
         with (
             patch.dict(databases.PRAGMAS, {k: v for k, v in lax.items() if k in databases.PRAGMAS}),
             patch.dict(databases.WRITER, {k: v for k, v in lax.items() if k in databases.WRITER}),
+            super().open(home, told) as store,
+        ):
+            yield store
+
+
+class CatalogThatTrustsItsLog(CatalogWork):
+    """Takes what the system remembers of the log for what the disk holds."""
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Any]:
+        with (
+            patch("heptad.catalog.store.settle_log", lambda _: None),
+            super().open(home, told) as store,
+        ):
+            yield store
+
+
+class CatalogThatBelievesItsDisk(MarksWork):
+    """Does not ask once more whether the file system lives."""
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Any]:
+        with (
+            patch("heptad.catalog.store.confirm", lambda _: None),
             super().open(home, told) as store,
         ):
             yield store

@@ -314,6 +314,18 @@ class CatalogWork(Work):
         return [loads, sorted(models), sorted(map(str, runs)), store.settings.get("mark")]
 
 
+class MarksWork(CatalogWork):
+    """Steps of one short transaction each, which is told right after its one sync."""
+
+    def prepare(self, home: Path) -> None:
+        super().prepare(home)
+        Catalog(home / "catalog.sqlite", clock=FixedClock(10**15)).close()
+
+    def steps(self, store: Catalog) -> Steps:
+        for n in range(6):
+            yield f"raise {n}", lambda n=n: _nothing(store.settings.raise_to("mark", n))
+
+
 def _undo(catalog: Catalog) -> None:
     """End what was begun and never finished."""
     for load in catalog.loads.unfinished(mine=True):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.malformed.bench import LIMIT_MIB
-from tests.faults.malformed.mutants import CHANGES, SHARES, good, key, mutant
+from tests.faults.malformed.mutants import CHANGES, SHARES, Runner, good, key, main, mutant
 
 ROOT = Path(__file__).parents[2]
 SEED = 7
@@ -34,8 +34,10 @@ def _told(folder: Path, count: int, limit_s: float) -> dict:
         check=False,
     )
     now = folder / "now"
-    assert done.returncode == 0, done.stderr[-4000:] + (now.read_text() if now.exists() else "")
-    return json.loads(done.stdout)
+    assert done.stdout, done.stderr[-4000:] + (now.read_text() if now.exists() else "")
+    told = json.loads(done.stdout)
+    assert done.returncode == int(bool(told["wrong"])), done.stderr[-4000:]
+    return told
 
 
 def _check(told: dict, count: int) -> None:
@@ -58,6 +60,13 @@ def test_three_hundred_mutants(tmp_path):
 @pytest.mark.timeout(7200)
 def test_a_hundred_thousand_mutants(tmp_path):
     _check(_told(tmp_path / "home", 100_000, 7000), 100_000)
+
+
+@pytest.mark.parametrize("wrong", [[], ["a.csv 1: rows are lost"]])
+def test_a_run_that_found_something_fails(tmp_path, monkeypatch, capsys, wrong):
+    monkeypatch.setattr(Runner, "run", lambda runner, _: runner.wrong.extend(wrong))
+    assert main(tmp_path, 0, SEED) == len(wrong)
+    assert json.loads(capsys.readouterr().out)["wrong"] == wrong
 
 
 @pytest.mark.parametrize("kind", SHARES)

@@ -65,6 +65,20 @@ def test_sampled_failed_syncs(work: Harness, store: str) -> None:
 
 
 @each_store
+def test_sampled_kills_then_power_loss(work: Harness, store: str) -> None:
+    work.forget(SAMPLE[store] // 2)
+
+
+@each_store
+def test_sampled_deaths(work: Harness, store: str, disk: Disk) -> None:
+    work.die(disk, SAMPLE[store] // 3, "lies")
+
+
+def test_short_transactions_on_a_dying_disk(harness: Callable[[str], Harness], disk: Disk) -> None:
+    assert harness("store_work:MarksWork").die(disk, 10, "lies").refused >= 6
+
+
+@each_store
 def test_sampled_cuts(work: Harness, store: str, disk: Disk) -> None:
     work.cut(disk, SAMPLE[store] // 2)
 
@@ -90,8 +104,24 @@ def test_every_power_loss(work: Harness, seed: int | None) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @each_store
-def test_every_failed_sync(work: Harness, store: str) -> None:
-    noticed(work.fail_syncs(ALL), store)
+@pytest.mark.parametrize("tries", [2, 1])
+def test_every_failed_sync(work: Harness, store: str, tries: int) -> None:
+    noticed(work.fail_syncs(ALL, tries), store)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_store
+def test_every_kill_then_power_loss(work: Harness) -> None:
+    assert work.forget(ALL).points >= 20
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@each_store
+@pytest.mark.parametrize("mode", ["dies", "lies"])
+def test_every_death(work: Harness, disk: Disk, mode: str) -> None:
+    assert work.die(disk, ALL, mode).points >= 20
 
 
 @pytest.mark.soak
@@ -120,11 +150,23 @@ class TestTheHarnessFinds:
             ("RowsThatDoNotSync", "lose"),
             ("LogThatTriesAgain", "syncs"),
             ("LogThatAppendsTwice", "eio"),
+            ("CatalogThatTrustsItsLog", "forget"),
         ],
     )
     def test_mutant(self, harness: Callable[[str], Harness], mutant: str, method: str) -> None:
         work = harness(f"mutants:{mutant}")
+        methods = {
+            "lose": work.lose,
+            "syncs": work.fail_syncs,
+            "forget": work.forget,
+            "eio": lambda n: work.fail("eio", n),
+        }
         with pytest.raises(AssertionError):
-            {"lose": work.lose, "syncs": work.fail_syncs, "eio": lambda n: work.fail("eio", n)}[
-                method
-            ](30)
+            methods[method](30)
+
+    def test_a_catalog_that_believes_a_dying_disk(
+        self, harness: Callable[[str], Harness], disk: Disk
+    ) -> None:
+        work = harness("mutants:CatalogThatBelievesItsDisk")
+        with pytest.raises(AssertionError):
+            work.die(disk, 30, "lies")

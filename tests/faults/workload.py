@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Steps = Iterable[tuple[str, Callable[[], Any]]]
 
 TRIES = 2
+"""How often a step is asked for before the store is opened anew."""
 
 
 class Work:
@@ -75,7 +76,8 @@ def refusals(acks: Path) -> list[str]:
 class _Client:
     """Remembers what it was told, where no fault reaches it."""
 
-    def __init__(self, acks: str) -> None:
+    def __init__(self, acks: str, tries: int) -> None:
+        self._tries = tries
         self._acks = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._library = ctypes.CDLL(None)
         self.told = told(Path(acks))
@@ -94,8 +96,8 @@ class _Client:
             self._library.fault_note(line.encode())
 
     def ask(self, step: str, do: Callable[[], Any]) -> None:
-        """Ask until it is told, at most TRIES times."""
-        for left in reversed(range(TRIES)):
+        """Ask until it is told, some times at most."""
+        for left in reversed(range(self._tries)):
             try:
                 answer = do()
             except HeptadError as refusal:
@@ -112,9 +114,9 @@ def prepare(name: str, home: str) -> None:
     find(name).prepare(Path(home))
 
 
-def perform(name: str, home: str, acks: str) -> None:
+def perform(name: str, home: str, acks: str, tries: int = TRIES) -> None:
     """Do the whole work, from where the client stands."""
-    work, client = find(name), _Client(acks)
+    work, client = find(name), _Client(acks, tries)
     for _ in range(TRIES + 1):
         try:
             with work.open(Path(home), client.told) as store:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from heptad.catalog import databases, upgrade
 from heptad.catalog.faults import translated
+from heptad.engine.local.disk import refusals
+from heptad.security.lasting import confirm, log_of, settle_log, sync_log
 from heptad.standards.errors import Busy, Conflict, Corrupt, Refused
 from heptad.standards.time import SystemClock
 
@@ -53,6 +55,7 @@ class Store:
         self._open: Connection | None = None
         self._holder: int | None = None
         self._waiting: list[Callable[[], None]] = []
+        self._unsure = False
         if self.path is None:
             self._writer = databases.postgresql(self.url)
             self._reader: Engine = self._writer.execution_options(
@@ -62,6 +65,7 @@ class Store:
             self._reader = databases.sqlite(self.path, writes=False, read_only=read_only)
             self._writer = self._reader if read_only else databases.sqlite(self.path, writes=True)
         try:
+            self._settle()
             self._upgrade()
         except BaseException:
             self.close()
@@ -83,6 +87,8 @@ class Store:
             )
         with self._lock, translated():
             if self._open is None:
+                if self._unsure:
+                    self._confirm()
                 with self._outermost() as connection:
                     yield connection
             else:
@@ -99,8 +105,29 @@ class Store:
                 yield connection
             finally:
                 self._open = self._holder = None
+        self._confirm()
         for act in self._waiting:
             act()
+
+    def _confirm(self) -> None:
+        """Hear from the disk once more after a commit; until it answers, nothing else is.
+
+        SQLite would show everybody the transaction that may be lost, and a repeated request
+        would be told that all is well.
+        """
+        if self.path is None:
+            return
+        self._unsure = True
+        try:
+            confirm(log_of(self.path))
+        except OSError as error:
+            raise Busy(
+                "The disk of the catalog has failed, and what was stored last may be lost.",
+                got=error.strerror,
+                do="see that the disk is healthy, then end this process and start it again",
+                place=str(self.path),
+            ) from error
+        self._unsure = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -108,6 +135,8 @@ class Store:
         if self._open is not None and self.writing:
             yield self._open
             return
+        if self._unsure:
+            self._confirm()
         with translated(), self._reader.connect() as connection:
             yield connection
 
@@ -165,6 +194,17 @@ class Store:
                 do="restore catalog.sqlite from a backup",
                 place=str(self.path),
             )
+
+    def _settle(self) -> None:
+        """Bring to the disk what a killed process, or a failed sync, left in memory only."""
+        if self.path is None:
+            return
+        with translated(), refusals("The catalog was not opened"):
+            if self.read_only:
+                sync_log(self.path)
+                return
+            with self._writer.begin():
+                settle_log(self.path)
 
     def _upgrade(self) -> None:
         """Bring the tables to what this program expects, all of it or nothing."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.security import envelope
 from heptad.security.envelope import Kek
+from heptad.security.lasting import confirm, log_of, settle_log
 from heptad.standards.errors import Busy, Corrupt
 
 if TYPE_CHECKING:
@@ -66,14 +67,15 @@ class Vault:
     def __init__(self, folder: Path, lock: Lock, home: Path | None = None) -> None:
         self.folder, self.home, self._kept = folder, home or folder, lock
         self._lock = threading.RLock()
+        self._database = folder / "subjects.sqlite"
+        self._unsure = False
         with self.guarded():
             self._make_folder()
             with self._exclusive():
                 self.db = self._connect()
                 try:
+                    self._settle()
                     self.kek = self._recover()
-                    # What a sync that failed, or never came, left in the log is not on the disk.
-                    self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
                 except BaseException:
                     self.close()
                     raise
@@ -84,6 +86,8 @@ class Vault:
         """Let one thread in, and tell storage errors as the platform's own."""
         with self._lock:
             try:
+                if self._unsure:
+                    self._confirm()
                 yield
             except OSError as error:
                 raise _unavailable(error) from error
@@ -108,6 +112,13 @@ class Vault:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             raise
+        self._confirm()
+
+    def _confirm(self) -> None:
+        """Hear from the disk once more after a commit; until it answers, nothing else is."""
+        self._unsure = True
+        confirm(log_of(self._database))
+        self._unsure = False
 
     def changed(self) -> bool:
         """Return whether another process has written since the last call; follow its epoch."""
@@ -246,7 +257,7 @@ class Vault:
         return envelope.exclusive(self.folder / "lock")
 
     def _connect(self) -> sqlite3.Connection:
-        path = self.folder / "subjects.sqlite"
+        path = self._database
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         try:
@@ -264,6 +275,14 @@ class Vault:
             db.close()
             raise
         return db
+
+    def _settle(self) -> None:
+        """Bring to the disk what a sync that failed, or never came, left in memory only."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            settle_log(self._database)
+        finally:
+            self.db.execute("ROLLBACK")
 
     def _recover(self) -> Kek:
         """Bring `kek`, `kek.next` and the database to one epoch, and return its key."""

@@ -344,8 +344,8 @@ class Runner:
                 yield f"row {k} is {stored.get(k)}, in {m.what}"
 
 
-def main(folder: Path, count: int, seed: int) -> None:
-    """Run, and tell what came of it."""
+def main(folder: Path, count: int, seed: int) -> int:
+    """Run, and tell what came of it; 1 if anything was wrong."""
     begun, cpu = time.monotonic(), time.process_time()
     runner = Runner(folder, seed)
     runner.run(count)
@@ -359,7 +359,9 @@ def main(folder: Path, count: int, seed: int) -> None:
     }
     (folder / "told.json").write_text(json.dumps(told, indent=1))
     print(json.dumps(told, indent=1))
+    return int(bool(runner.wrong))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 7)
+    asked = int(sys.argv[3]) if sys.argv[3:] else 7
+    raise SystemExit(main(Path(sys.argv[1]).resolve(), int(sys.argv[2]), asked))

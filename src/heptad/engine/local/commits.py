@@ -34,6 +34,7 @@ from heptad.engine.local.recovery import (
     entry,
     recover,
 )
+from heptad.security.lasting import confirm
 from heptad.standards.errors import Conflict, Corrupt, InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -275,6 +276,7 @@ class DeltaLog:
             write()
             sync(entry(self.folder, version))
             sync(self.folder / "_delta_log")
+            confirm(entry(self.folder, version))
             self._table.update_incremental()
         self._columns = delta_columns(self._table.schema())
         self._version = version

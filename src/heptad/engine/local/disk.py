@@ -9,6 +9,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from heptad.security.lasting import confirm
 from heptad.standards.errors import Busy
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def write_durably(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     sync(path.parent)
+    confirm(path)
 
 
 def rewrite_durably(path: Path) -> None:
@@ -69,6 +71,7 @@ def rewrite_durably(path: Path) -> None:
         os.fsync(new.fileno())
     fresh.replace(path)
     sync(path.parent)
+    confirm(path)
 
 
 def remove_durably(path: Path) -> None:

@@ -40,6 +40,7 @@ from heptad.engine.rowkeys import (
     stamp_of,
     unescaped,
 )
+from heptad.security.lasting import confirm
 from heptad.standards.errors import Busy, Corrupt, HeptadError
 from heptad.standards.time import SystemClock
 
@@ -78,7 +79,7 @@ class Rows:
     ) -> None:
         self._clock = clock or SystemClock()
         self._lock = threading.RLock()
-        self._unsure = False
+        self._folder, self._unsure = folder, False
         self._synced = WriteOptions()
         self._synced.sync = True
         access = AccessType.read_only() if read_only else AccessType.read_write()
@@ -110,6 +111,7 @@ class Rows:
                 self._store.put(
                     _TABLE + table.encode(), json.dumps(settings).encode(), write_opt=self._synced
                 )
+                confirm(self._folder / "CURRENT")
             self._families[table] = merged
 
     def tables(self) -> list[str]:
@@ -389,6 +391,7 @@ class Rows:
             self._unsure = True
             with _refusals():
                 self._store.write(batch, write_opt=self._synced)
+                confirm(self._folder / "CURRENT")
             self._unsure = False
 
     def _pairs(
