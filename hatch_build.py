@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the console into the wheel; without npm's packages the wheel is made without, saying so."""
+"""Builds the console into the wheel, or says why not, and lists what the wheel is made from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "scripts"))
+import sbom
+
 import console
 
 
@@ -23,6 +25,8 @@ class ConsoleHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the console into the package."""
+        if version == "standard":
+            self._list_parts(build_data)
         if self._skipped():
             return
         try:
@@ -31,6 +35,20 @@ class ConsoleHook(BuildHookInterface):  # type: ignore[type-arg]
             if os.environ.get("HEPTAD_CONSOLE") == "require":
                 raise
             self.app.display_warning(f"made without the console: {error}")
+
+    def _list_parts(self, build_data: dict[str, Any]) -> None:
+        """Put the list of all parts beside the package's metadata, as PEP 770 has it."""
+        self._parts.parent.mkdir(parents=True, exist_ok=True)
+        sbom.write(self._parts)
+        build_data["sbom_files"].append(str(self._parts))
+
+    @property
+    def _parts(self) -> Path:
+        return Path(self.directory) / sbom.NAME
+
+    def finalize(self, *_: Any) -> None:
+        """Leave the list in the wheel only."""
+        self._parts.unlink(missing_ok=True)
 
     def _skipped(self) -> bool:
         absent = not (console.SOURCE / "package.json").is_file()
