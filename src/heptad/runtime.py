@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from heptad.service.app import App
     from heptad.service.deciding import Asked
     from heptad.service.features import Feature
+    from heptad.service.gate import Gate
     from heptad.service.guard import Access, Reader
     from heptad.service.online import Values
     from heptad.service.records import Opened
@@ -514,6 +515,13 @@ class Platform:
             access.about(f"{entity}:{key}" for entity, key in keys.items())
             access.read.rows = 1
             return self.served.answer(keys, features, access, exact=exact)
+
+    def gate(self, **reader: Unpack[Reader]) -> Gate:
+        """Open the row store for one role and one purpose; see `heptad.service.gate`."""
+        from heptad.service.gate import Gate
+
+        declared = [f for app in self.apps.values() for f in app.features.values()]
+        return Gate(self._stores.rows, self.guard, declared, **self._reader(**reader))
 
     def decide(
         self,

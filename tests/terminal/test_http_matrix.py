@@ -48,7 +48,7 @@ RULES = {
         ("GET", "/v1/decisions"), ("GET", "/v1/decisions/{decision}"),
         ("POST", "/v1/decisions/{decision}/replay"), ("GET", "/v1/decisions/{decision}/proof"),
         ("GET", "/v1/decisions/{decision}/background"), ("GET", "/v1/features/{name}"),
-        ("GET", "/v1/features/{app}/{key}"),
+        ("GET", "/v1/features/{app}/{key}"), ("POST", "/v1/online"),
     },
     # A review only.
     "review": {("GET", "/v1/access")},
@@ -164,6 +164,7 @@ class Caller:
         bodies: dict[str, Any] = {
             "/v1/tables/{name}/rows": [customer(1)],
             "/v1/apps/{app}/decide": {"key": "p1"},
+            "/v1/online": {"keys": {"Customer": "c1"}, "features": ["fraud.count_1h"]},
             "/v1/models/{number}/approve": {"note": "a test"},
             "/v1/subjects/{subject}/erase": {"reason": "a test"},
             "/v1/subjects/{subject}/holds": {"reason": "a test", "until": "2036-01-01T00:00:00Z"},

@@ -110,7 +110,7 @@ class Filling:
     def is_behind(self, feature: Feature) -> bool:
         """Tell whether rows came that the kept values of a feature have not seen."""
         marks = self._store.marks(feature)
-        return marks is not None and any(self._loads.newest(t) > m for t, m in marks.items())
+        return marks is not None and any(self._store.newest(t) > m for t, m in marks.items())
 
     def _fill(self, group: Sequence[Feature], *, whole: bool) -> int:
         """Write values of features of one key and table; return of how many keys."""

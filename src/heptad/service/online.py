@@ -72,11 +72,11 @@ class OnlineStore:
 
     Args:
         rows: the store.
-        newest: tells the number of the last committed load of a table.
+        newest: tells the number of the last load of a table; beyond all while rows wait for it.
     """
 
     def __init__(self, rows: Rows, newest: Callable[[str], int]) -> None:
-        self._rows, self._newest = rows, newest
+        self._rows, self.newest = rows, newest
         self._lock = threading.Lock()
         self._tables: set[str] = set()
         rows.create(MARKS, {FAMILY: Family()})
@@ -171,7 +171,7 @@ class OnlineStore:
         if column not in known:
             mark = self._marks.get(column)
             known[column] = mark is not None and all(
-                self._newest(table) <= seen for table, seen in mark.items()
+                self.newest(table) <= seen for table, seen in mark.items()
             )
         return known[column]
 

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from heptad.service.filling import Filled, Filling
-from heptad.service.lasting import tables_of
+from heptad.service.lasting import LASTS, tables_of
 from heptad.service.online import OnlineStore, Reading, Values
 from heptad.standards.errors import HeptadError
 
@@ -90,7 +90,10 @@ class Online:
         """Keep the values of the keys that rows have touched since."""
         if not self._is_there():
             return Filled(0, 0)
-        return self._open()[1].catch_up(self._declared)
+        filling = self._open()[1]
+        if any(filling.is_behind(feature) for feature in self._declared):
+            self._stores.pending.pour_all()
+        return filling.catch_up(self._declared)
 
     def marks(self, feature: Feature) -> dict[str, int] | None:
         """Return table → the last load that the kept values of a feature have seen."""
@@ -125,6 +128,13 @@ class Online:
                 found |= store.read(keys, again, now)
         return found
 
+    def _newest(self, table: str) -> int:
+        """Return the last load of a table; beyond all while rows wait to be stored in it."""
+        line = self._stores.pending.lines.get(table)
+        return (
+            LASTS if line is not None and line.batches else self._stores.catalog.loads.newest(table)
+        )
+
     def _is_there(self) -> bool:
         return self._store is not None or (self._stores.path / "rows" / "CURRENT").exists()
 
@@ -133,7 +143,7 @@ class Online:
             if self._store is None or self._filling is None:
                 stores = self._stores
                 loads = stores.catalog.loads
-                self._store = OnlineStore(stores.rows, loads.newest)
+                self._store = OnlineStore(stores.rows, self._newest)
                 self._filling = Filling(
                     self._store,
                     self._reads,

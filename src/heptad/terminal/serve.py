@@ -7,8 +7,9 @@ import asyncio
 import os
 import signal
 import socket
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+import threading
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -47,7 +48,13 @@ class Server(uvicorn.Server):
 
 
 def run(
-    project: Path, *, host: str, port: int, clock: Clock | None = None, log_level: str = "warning"
+    project: Path,
+    *,
+    host: str,
+    port: int,
+    clock: Clock | None = None,
+    log_level: str = "warning",
+    hbase: Hbase | None = None,
 ) -> None:
     """Open a project and serve it until it is told to stop.
 
@@ -57,6 +64,7 @@ def run(
         port: that of the project file if 0.
         clock: tells the present.
         log_level: from which level on things are told on standard error.
+        hbase: how to answer HBase's protocol beside; not at all by default.
 
     Raises:
         Busy: if the project is served already, or the port is taken.
@@ -78,11 +86,41 @@ def run(
                 got=host,
                 do="issue one with `heptad keys issue`, or serve on 127.0.0.1",
             )
-        with listening(host, port) as listener, local(socket_path(platform.path)) as own:
+        with (
+            listening(host, port) as listener,
+            local(socket_path(platform.path)) as own,
+            beside(platform, hbase),
+        ):
             apps = [(owner(platform), own), (public(platform), listener)]
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{listener.getsockname()[1]}"
             asyncio.run(_serve(apps, f"serving {platform.project.name} on {where} (docs: /docs)"))
+
+
+class Hbase(NamedTuple):
+    """Where HBase's Thrift protocol is answered on this machine, in which role and why."""
+
+    port: int
+    role: str
+    purpose: str
+
+
+@contextmanager
+def beside(platform: Platform, hbase: Hbase | None) -> Iterator[None]:
+    """Keep online features up, and answer HBase's protocol if that is asked for, meanwhile."""
+    stopped = threading.Event()
+    keeping = threading.Thread(target=platform.served.keep, args=[stopped], name="online")
+    with ExitStack() as left:
+        if hbase is not None:
+            from heptad.engine.hbase.gateway import Gateway
+
+            rows = platform.gate(role=hbase.role, purpose=hbase.purpose, who="hbase gateway")
+            served = left.enter_context(Gateway(rows, port=hbase.port, clock=platform.clock))
+            show.say(f"answering HBase's Thrift protocol on 127.0.0.1:{served.port}")
+        keeping.start()
+        left.callback(keeping.join)
+        left.callback(stopped.set)
+        yield
 
 
 @contextmanager

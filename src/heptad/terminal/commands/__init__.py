@@ -40,6 +40,11 @@ COMMANDS: dict[str, str] = {
     "features.list": "features:list_features",
     "features.show": "features:show_feature",
     "features.read": "features:read_features",
+    "features.backfill": "online:backfill",
+    "features.check": "online:check",
+    "features.online": "online:read",
+    "row.list": "rows:list_rows",
+    "row.show": "rows:show_row",
     "features.plan": "engines:plan_features",
     "train": "models:train",
     "models.list": "models:list_models",
@@ -136,5 +141,5 @@ def _fault(name: str, error: Exception) -> dict[str, Any]:
     return found.to_dict() | {"exit": found.exit}
 
 
-WITH_PROGRESS = frozenset({"load", "doctor", "backup"})
+WITH_PROGRESS = frozenset({"load", "doctor", "backup", "features.backfill"})
 """Commands that take `progress`."""

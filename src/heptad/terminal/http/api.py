@@ -14,6 +14,7 @@ from heptad.terminal.http import (
     decisions,
     document,
     manual,
+    online,
     problems,
     reads,
     site,
@@ -48,6 +49,7 @@ def public(platform: Platform) -> FastAPI:
         decisions.router,
         console.router,
         reads.router,
+        online.router,
         subjects.router,
         router,
     ):

@@ -10,7 +10,9 @@ from heptad.terminal.verbs import (
     engines,
     exploring,
     features,
+    online,
     project,
+    rows,
     service,
     subjects,
 )
@@ -24,7 +26,9 @@ __all__ = [
     "engines",
     "exploring",
     "features",
+    "online",
     "project",
+    "rows",
     "service",
     "subjects",
 ]
