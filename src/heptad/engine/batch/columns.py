@@ -182,6 +182,10 @@ class Frame:
             self._made[name] = found
         return found
 
+    def put(self, name: str, column: Column) -> None:
+        """Add a column that was computed, in the place of one of that name."""
+        self._made[name] = column
+
     def taken(self, rows: Array) -> Frame:
         """Return some rows only."""
         return _Part(self, rows)
