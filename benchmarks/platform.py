@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Row, child, paired, seconds
+from benchmarks.http import http_rows
 from benchmarks.reads import reads_rows
 
 FULL, QUICK = 10_000_000, 1_000_000
@@ -237,4 +238,10 @@ def log_rows(*, quick: bool, seed: int) -> list[Row]:
     return rows
 
 
-ROWS = {"load": load_rows, "asof": asof_rows, "log": log_rows, "reads": reads_rows}
+ROWS = {
+    "load": load_rows,
+    "asof": asof_rows,
+    "log": log_rows,
+    "reads": reads_rows,
+    "http": http_rows,
+}

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 
 class KeyStore:
-    """Records of API keys; it satisfies the protocol `KeyRecords`."""
+    """Records of API keys; it satisfies the protocol `KeyRecords`.
+
+    Attributes:
+        changes: grows with every key that is issued or withdrawn here.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.changes = 0
 
     def add(self, record: KeyRecord) -> None:
         """Keep a new record, durably.
@@ -30,6 +35,7 @@ class KeyStore:
         row = {name: getattr(record, name) for name in KeyRecord.__slots__}
         with self._store.write() as connection:
             connection.execute(insert(ApiKeyRow), row | {"purposes": sorted(record.purposes)})
+        self.changes += 1
 
     def get(self, key_id: str) -> KeyRecord | None:
         """Return the record of that id, or None."""
@@ -51,6 +57,7 @@ class KeyStore:
     def revoke(self, key_id: str, instant: int) -> None:
         """Note, durably, that a key was withdrawn."""
         self._note(key_id, revoked=instant)
+        self.changes += 1
 
     def _note(self, key_id: str, **values: int) -> None:
         """Set instants of a record.

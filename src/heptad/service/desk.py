@@ -62,6 +62,7 @@ class Desk:
         self._apps, self._reads, self._log = apps, reads, log
         self._models, self._keys, self._policies = models, keys, policies
         self._scorers: dict[tuple[str, str], Scorer] = {}
+        self._pepper: bytes | None = None
 
     def each(
         self,
@@ -125,7 +126,9 @@ class Desk:
     def asked(self, app: str, about: Mapping[str, Any] | str | None, name: str) -> Asked:
         """Return a request that its caller gave an id, with a keyed hash of its body."""
         body = msgspec.json.encode([app, about], order="sorted")
-        return Asked(name, hmac.digest(self._keys.pepper("requests"), body, "sha256").hex())
+        if self._pepper is None:
+            self._pepper = self._keys.pepper("requests")
+        return Asked(name, hmac.digest(self._pepper, body, "sha256").hex())
 
     def policy(self, app: App) -> dict[str, Any]:
         """Return the policy values of an application with the project's changes.

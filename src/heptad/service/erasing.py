@@ -14,6 +14,7 @@ from heptad.service.cases_evidence import CasesHolder
 from heptad.service.holders import (
     AccessHolder,
     CatalogHolder,
+    IntakeHolder,
     KeysHolder,
     LogHolder,
     ModelsHolder,
@@ -313,6 +314,7 @@ def open_erasing(stores: Stores, reads: Reads) -> Erasing:
             ModelsHolder(stores.catalog, tables),
             RowsHolder(stores),
             LogHolder(stores.catalog),
+            IntakeHolder(stores.pending),
             AccessHolder(stores.access),
             SourcesHolder(stores.path, origins, tables),
             MessagesHolder(stores.catalog.store),

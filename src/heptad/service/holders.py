@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from heptad.catalog import Catalog
     from heptad.catalog.loading import Loading
+    from heptad.catalog.pending import Pending
     from heptad.security.access import AccessLog
     from heptad.security.erasure import Person
     from heptad.security.keys import Keys
@@ -242,6 +243,30 @@ class SourcesHolder:
 
     def erase(self, people: Sequence[Person]) -> int:  # noqa: ARG002 - they are not ours
         """Change nothing."""
+        return 0
+
+
+class IntakeHolder:
+    """The journal: rows that were answered and are not in their tables yet, stored as there.
+
+    Args:
+        pending: the rows that wait.
+    """
+
+    name, covers = "intake", ("log/intake/*",)
+    lets_go = True
+
+    def __init__(self, pending: Pending) -> None:
+        self._pending = pending
+
+    def held(self, person: Person) -> list[Holding]:  # noqa: ARG002 - the tables tell it
+        """Return nothing: whoever asks the tables finds every row there."""
+        return []
+
+    def erase(self, people: Sequence[Person]) -> int:  # noqa: ARG002 - all of it goes
+        """Remove what the journal holds; all of it is in the tables."""
+        self._pending.pour_all()
+        self._pending.trim(whole=True)
         return 0
 
 

@@ -22,6 +22,7 @@ from heptad.terminal.http import (
     tables,
 )
 from heptad.terminal.http.access import Caller, Opened
+from heptad.terminal.http.express import Express
 from heptad.terminal.http.meter import Meter, exposition
 from heptad.terminal.http.schemas import Health
 
@@ -42,6 +43,7 @@ def public(platform: Platform) -> FastAPI:
         redoc_url=None,
     )
     app.state.platform = platform
+    app.add_middleware(Express, platform=platform)
     app.add_middleware(Meter)
     problems.install(app)
     for part in (

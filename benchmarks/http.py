@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decisions over HTTP: open loops of posted payments, overload, and what a kill leaves of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import ROOT, Row, child
+
+RATES = (100, 300, 1000)
+CUSTOMERS = 20_000
+_EMPTY = """
+import uvicorn
+async def app(scope, receive, send):
+    await receive()
+    head = [(b"content-type", b"application/json"), (b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": b"{}"})
+uvicorn.run(app, port=%d, log_level="error", lifespan="off", access_log=False)
+"""
+
+
+def payment(number: int, draw: random.Random, at: float) -> dict[str, str]:
+    """Return a payment that happened at an instant, seconds since 1970."""
+    return {
+        "id": f"p{number}",
+        "event_time": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+        "customer": f"c{draw.randrange(CUSTOMERS)}",
+        "merchant": f"m{draw.randrange(2000)}",
+        "country": draw.choice(("ES", "FR", "DE", "IT", "PT")),
+        "amount": f"{draw.randrange(1, 900)}.{draw.randrange(100):02d}",
+        "currency": "EUR",
+        "device": f"d{draw.randrange(CUSTOMERS)}",
+        "channel": "online",
+        "status": "authorised",
+        "card": "4111111111111111",
+    }
+
+
+def make_project(home: Path, rows: int, seed: int) -> None:
+    """Write a project whose payments fill the last sixty days."""
+    draw, now = random.Random(seed), time.time()
+    first = payment(0, draw, now)
+    with (home / "payments.csv").open("w", encoding="utf-8") as file:
+        file.write(",".join(first) + "\n")
+        for n in range(rows):
+            at = now - 60 * 86_400 * (1 - n / rows) - 120
+            file.write(",".join(payment(n, draw, at).values()) + "\n")
+    (home / "heptad.toml").write_text(
+        '[project]\nname = "http"\n[engine]\nthreads = 1\n'
+        '[[source]]\ntable = "Payment"\nfrom = "payments.csv"\n',
+        encoding="utf-8",
+    )
+
+
+class Served:
+    """A project served by a process of its own."""
+
+    def __init__(self, home: Path) -> None:
+        code = "import sys, pathlib; from heptad.terminal.serve import run; "
+        code += "run(pathlib.Path(sys.argv[1]), host='127.0.0.1', port=int(sys.argv[2]))"
+        self.port = _free_port()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, str(home), str(self.port)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if re.search(r"serving .* on http", line):
+                return
+        raise SystemExit("the server did not start")
+
+    def kill(self) -> None:
+        """End it as a power switch would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    @property
+    def mib(self) -> float:
+        """Memory that it holds."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU that it has used."""
+        parts = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").split()
+        return (int(parts[13]) + int(parts[14])) / os.sysconf("SC_CLK_TCK")
+
+
+class _Wire(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    def __init__(self, free: list[_Wire]) -> None:
+        self._free, self._data = free, b""
+        self.answer: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        head, mark, body = self._data.partition(b"\r\n\r\n")
+        if not mark:
+            return
+        found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        if found is None or len(body) < int(found[1]):
+            return
+        self._data = b""
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result((int(head[9:12]), body))
+        self._free.append(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result((0, b""))
+
+    def ask(self, data: bytes) -> asyncio.Future[tuple[int, bytes]]:
+        self.answer = asyncio.get_running_loop().create_future()
+        self.transport.write(data)
+        return self.answer
+
+
+def drive(port: int, rate: float, seconds: float, first: int, seed: int) -> dict[str, Any]:
+    """Send payments in an open loop: at their times, whether those before were answered or not.
+
+    Returns:
+        Latencies from when each was due, by status, and the ids answered; `rate` 0 is a closed
+        loop of 64 callers.
+    """
+    return asyncio.run(_drive(port, rate, seconds, first, seed))
+
+
+async def _drive(  # noqa: C901 - one loop, open or closed
+    port: int, rate: float, seconds: float, first: int, seed: int
+) -> dict[str, Any]:
+    loop, free, draw = asyncio.get_running_loop(), list[_Wire](), random.Random(seed)
+    done: list[tuple[float, float, int]] = []
+    ids: list[str] = []
+    tasks: set[asyncio.Task[None]] = set()
+    number = first
+
+    async def one(due: float) -> None:
+        nonlocal number
+        n, number = number, number + 1
+        body = json.dumps({"row": payment(n, draw, time.time() - 0.05)}).encode()
+        head = f"POST /v1/apps/fraud/decide HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
+        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        wire = free.pop() if free else await _connected(loop, free, port)
+        status, answer = await wire.ask(head.encode() + body)
+        done.append((due, loop.time() - due, status))
+        if status == 200 and answer != b"{}":
+            ids.append(json.loads(answer)["id"])
+
+    begun = loop.time()
+    if rate:
+        due = begun
+        while due < begun + seconds:
+            due += draw.expovariate(rate)
+            wait = due - loop.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            task = asyncio.create_task(one(due))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            if len(tasks) % 50 == 0:
+                await asyncio.sleep(0)
+    else:
+
+        async def caller() -> None:
+            while loop.time() < begun + seconds:
+                await one(loop.time())
+
+        tasks |= {asyncio.create_task(caller()) for _ in range(64)}
+    while tasks:
+        await asyncio.wait(tasks, timeout=60)
+        tasks = {task for task in tasks if not task.done()}
+    return _summary(done, begun, seconds) | {"ids": ids, "next": number}
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, free: list[_Wire], port: int) -> _Wire:
+    _, wire = await loop.create_connection(lambda: _Wire(free), "127.0.0.1", port)
+    return wire
+
+
+def _summary(done: list[tuple[float, float, int]], begun: float, seconds: float) -> dict[str, Any]:
+    """Say how long answers took, in milliseconds."""
+    good = sorted(spent * 1e3 for _, spent, status in done if status == 200)
+    bad = sorted(spent * 1e3 for _, spent, status in done if status != 200)
+    windows: dict[int, list[float]] = {}
+    for due, spent, status in done:
+        if status == 200:
+            windows.setdefault(int(due - begun), []).append(spent * 1e3)
+    ends = sorted(_quantile(sorted(w), 0.99) for w in windows.values())
+    return {
+        "sent": len(done),
+        "statuses": dict(Counter(str(status) for *_, status in done)),
+        "p50": _quantile(good, 0.5),
+        "p95": _quantile(good, 0.95),
+        "p99": _quantile(good, 0.99),
+        "p99_windows": _quantile(ends, 0.5),
+        "refused_p50": _quantile(bad, 0.5),
+        "refused_p95": _quantile(bad, 0.95),
+        "per_second": len(good) / seconds,
+    }
+
+
+def _quantile(values: list[float], q: float) -> float:
+    return values[min(int(q * len(values)), len(values) - 1)] if values else 0.0
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def load(home: str) -> dict[str, Any]:
+    """Load the project's history."""
+    from heptad.runtime import Platform
+
+    with Platform.open(home) as platform:
+        start = time.perf_counter()
+        reports = platform.load()
+        return {"seconds": time.perf_counter() - start, "rows": sum(r.accepted for r in reports)}
+
+
+def audit(home: str, names: list[str], sample: int) -> dict[str, Any]:
+    """Open a killed project: which answered decisions are there, and are they those of the batch?"""
+    from heptad.runtime import Platform
+
+    with Platform.open(home) as platform:
+        there = {str(e.public["id"]): str(e.public["row_key"]) for e in platform.log.entries()}
+        keys = Counter(platform.read("Payment").column("id").to_pylist())
+        lost = [n for n in names if n not in there or keys[there[n]] != 1]
+        report = platform.replay(random.Random(0).sample(names, min(sample, len(names))))
+        return {
+            "lost": len(lost),
+            "doubled": sum(n > 1 for n in keys.values()),
+            "identical": report.identical,
+            "derived": dict(report.derived),
+        }
+
+
+def in_process(home: str, rows: int, seed: int) -> dict[str, Any]:
+    """Decide payments durably without HTTP, 64 at a time, and count the CPU that it takes."""
+    import resource
+    from threading import Semaphore
+
+    from heptad.runtime import Platform
+    from heptad.service.quick import Ask, Taken
+
+    draw, room = random.Random(seed), Semaphore(64)
+    answers: Counter[str] = Counter()
+
+    def done(found: Any) -> None:
+        answers["decided" if isinstance(found, Taken) and found.made else "else"] += 1
+        room.release()
+
+    with Platform.open(home) as platform:
+        _ready(platform)
+        quick = platform.intake.quick
+        assert quick is not None
+        asks = [
+            Ask("Payment", [payment(5_000_000 + n, draw, time.time() - 1)], "fraud", done=done)
+            for n in range(rows)
+        ]
+        used, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+        for ask in asks:
+            room.acquire()
+            quick.submit(ask)
+        for _ in range(64):
+            room.acquire()
+        wall, now = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
+        cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    return {"wall": wall, "cpu": cpu, "answers": dict(answers)}
+
+
+def _ready(platform: Any) -> None:
+    platform.quicken()
+    while not platform.intake.quick.current.ready:
+        time.sleep(0.05)
+
+
+def memory(home: str) -> dict[str, Any]:
+    """Measure what the reels of the fraud application take for the customers of a project."""
+    from heptad.runtime import Platform
+
+    def held() -> float:
+        text = Path("/proc/self/status").read_text(encoding="utf-8")
+        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
+
+    with Platform.open(home) as platform:
+        platform.accept("Payment", [payment(9_000_000, random.Random(1), time.time() - 1)])
+        before, start = held(), time.perf_counter()
+        _ready(platform)
+        return {"mib": held() - before, "seconds": time.perf_counter() - start}
+
+
+def http_rows(*, quick: bool, seed: int) -> list[Row]:
+    """Open loops of posted payments beside an empty handler, overload, and a kill."""
+    n, long, overload = (20_000, 5, 10) if quick else (200_000, 20, 30)
+    with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
+        home = Path(scratch)
+        make_project(home, n, seed)
+        loaded = child("benchmarks.http:load", home)
+        assert loaded.answer["rows"] == n, loaded.answer
+        served = Served(home)
+        try:
+            rows = _open_loops(served, long, seed)
+            rows += _overloaded(served, overload, seed)
+        finally:
+            served.kill()
+        ids = [name for row in rows for name in row.detail.pop("ids", [])]
+        found = child("benchmarks.http:audit", home, ids, 300).answer
+        assert found["identical"] and not found["doubled"], found
+        rows.append(
+            Row("http-lost", f"of {len(ids):,} answered decisions lost by kill -9", found["lost"],
+                "decisions", 0, detail=found)
+        )  # fmt: skip
+        alone = child("benchmarks.http:in_process", home, 5_000 if quick else 30_000, seed).answer
+        rows.append(
+            Row("core-hour", "durable decisions per core-hour, in process",
+                3600 * alone["answers"]["decided"] / alone["cpu"], "decisions", detail=alone)
+        )  # fmt: skip
+        kept = child("benchmarks.http:memory", home).answer
+        rows.append(
+            Row("reel-memory", f"reels, keys and ids per million customers, from {CUSTOMERS:,}",
+                kept["mib"] * 1e6 / CUSTOMERS / 1024, "GiB", detail=kept)
+        )  # fmt: skip
+    return rows
+
+
+def _open_loops(served: Served, long: float, seed: int) -> list[Row]:
+    """Measure latency at each rate, and that of a handler that does nothing."""
+    rows: list[Row] = []
+    port = _free_port()
+    code = _EMPTY % port
+    empty = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        child("benchmarks.http:drive", served.port, 100, 3, 1_000_000, seed)
+        for place, rate in enumerate(RATES, 2):
+            bare = child("benchmarks.http:drive", port, rate, long, 0, seed).answer
+            cpu = served.cpu
+            mine = child(
+                "benchmarks.http:drive", served.port, rate, long, place * 1_000_000, seed
+            ).answer
+            cpu = served.cpu - cpu
+            mine["empty"] = {k: v for k, v in bare.items() if k != "ids"}
+            mine["core_hour"] = 3600 * len(mine["ids"]) / cpu
+            mine["answered"] = len(mine["ids"]) / mine["sent"]
+            target = 3.0 if rate == max(RATES) else None
+            rows.append(
+                Row(f"http-{rate}", f"p50 of durable decisions at {rate}/s", mine["p50"], "ms",
+                    target, detail=mine)
+            )  # fmt: skip
+            rows.append(
+                Row(f"http-{rate}-p99", f"p99 by seconds, median; twice the empty handler's + 3 ms"
+                    f" is {2 * bare['p99_windows'] + 3:.1f}", mine["p99_windows"], "ms",
+                    2 * bare["p99_windows"] + 3 if target else None)
+            )  # fmt: skip
+        rows.append(
+            Row("http-core-hour", "durable decisions per core-hour, over HTTP", mine["core_hour"],
+                "decisions")
+        )  # fmt: skip
+    finally:
+        empty.kill()
+        empty.wait()
+    return rows
+
+
+def _overloaded(served: Served, long: float, seed: int) -> list[Row]:
+    """Ask for ten times as much as there is to be had, then see how soon all is well."""
+    peak = child("benchmarks.http:drive", served.port, 0, 5, 10_000_000, seed).answer
+    before = served.mib
+    many = child(
+        "benchmarks.http:drive", served.port, 10 * peak["per_second"], long, 20_000_000, seed
+    ).answer
+    after = served.mib
+    calm = child("benchmarks.http:drive", served.port, 100, 2, 90_000_000, seed).answer
+    odd = {s: n for s, n in many["statuses"].items() if s not in ("200", "429", "503")}
+    detail = {
+        "peak": {k: v for k, v in peak.items() if k != "ids"},
+        "overload": {k: v for k, v in many.items() if k != "ids"},
+        "after": {k: v for k, v in calm.items() if k != "ids"},
+        "mib": [before, after],
+        "other": odd,
+        "ids": [*peak["ids"], *many["ids"], *calm["ids"]],
+    }
+    return [
+        Row("overload", f"goodput under {many['sent'] / long:,.0f}/s for {long} s / the peak of "
+            f"{peak['per_second']:,.0f}/s", many["per_second"] / peak["per_second"], "share", 0.8,
+            least=True, detail=detail),
+        Row("overload-mib", "memory grown meanwhile", after - before, "MiB"),
+        Row("overload-after", "p50 in the two seconds after it, at 100/s", calm["p50"], "ms"),
+    ]  # fmt: skip
