@@ -81,3 +81,26 @@ def test_separable_scores_stay_finite() -> None:
 def test_what_cannot_be_calibrated_is_refused(kind, score, y, weight) -> None:
     with pytest.raises(ContractError):
         kind.fit(score, y, weight)
+
+
+def test_beta_undoes_a_bent_probability_that_platt_cannot() -> None:
+    from heptad.analysis.calibration import Beta
+
+    random = np.random.default_rng(3)
+    bent = random.beta(0.8, 1.2, 40_000)
+    true = 1 / (1 + np.exp(-(2 * np.log(bent) - 0.5 * np.log1p(-bent) + 0.3)))
+    y = (random.random(40_000) < true).astype(int)
+    fitted = Beta.fit(bent, y)
+    straight = fitted.predict(bent)
+    platt = Platt.fit(np.log(bent / (1 - bent)), y).predict(np.log(bent / (1 - bent)))
+    assert np.abs(straight - true).mean() < 0.01
+    assert np.abs(straight - true).mean() < np.abs(platt - true).mean() / 2
+    assert fitted.a == pytest.approx(2.0, abs=0.15)
+    assert fitted.b == pytest.approx(0.5, abs=0.1)
+    assert fitted.c == pytest.approx(0.3, abs=0.15)
+    same = Beta.fit(true, y)
+    assert (same.a, same.b, same.c) == pytest.approx((1, 1, 0), abs=0.1)
+    assert Beta(**same.to_dict()) == same
+    assert np.isfinite(same.predict([0.0, 1.0])).all()
+    with pytest.raises(ContractError):
+        Beta.fit([0.2, 1.2], [0, 1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn scores into probabilities that come true: Platt's sigmoid and isotonic regression."""
+"""Turn scores into probabilities that come true: Platt's sigmoid, beta, isotonic regression."""
 
 from __future__ import annotations
 
@@ -58,6 +58,60 @@ class Platt:
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which `Platt(**…)` makes the same again."""
         return {"slope": self.slope, "intercept": self.intercept}
+
+
+@dataclass(frozen=True)
+class Beta:
+    """Log-odds = a · ln(p) - b · ln(1 - p) + c, of a probability p that is not yet true.
+
+    Unlike Platt's sigmoid it holds the identity, and bends the two ends apart.
+    """
+
+    a: float
+    b: float
+    c: float
+
+    @classmethod
+    def fit(
+        cls, probability: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Beta:
+        """Fit on cases that the scoring model has not seen; a and b are kept at 0 or above.
+
+        Args:
+            probability: (n,) in [0, 1].
+            y: (n,) 1 bad, 0 good.
+            sample_weight: (n,) not negative.
+
+        Raises:
+            ContractError: if there is only one class, NaN, or a value outside [0, 1].
+
+        Source: Kull, Silva Filho, Flach, Beta calibration, AISTATS 2017, section 4.
+        """
+        labels, chance = outcomes(y, probability)
+        mass = weights(sample_weight, len(labels))
+        model = fit_logistic(_ends(chance), labels, mass, reg=1e-3, positive=True)
+        rise, fall = model.coefficients
+        return cls(rise, fall, model.intercept)
+
+    def predict(self, probability: ArrayLike) -> Array:
+        """Probabilities (n,) that come true, of probabilities (n,)."""
+        from heptad.analysis import kernels
+
+        ends = np.ascontiguousarray(_ends(numbers(probability, "probability")))
+        return kernels.probability(kernels.linear(ends, np.array([self.a, self.b]), self.c))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which `Beta(**…)` makes the same again."""
+        return {"a": self.a, "b": self.b, "c": self.c}
+
+
+def _ends(chance: Array) -> Array:
+    """ln(p) and -ln(1 - p), (n, 2), kept finite at the ends."""
+    if len(chance) and (chance.min() < 0 or chance.max() > 1):
+        odd = chance.min() if chance.min() < 0 else chance.max()
+        raise ContractError("A probability must lie between 0 and 1.", got=float(odd))
+    inner = np.clip(chance, 1e-12, 1 - 1e-12)
+    return np.column_stack([np.log(inner), -np.log1p(-inner)])
 
 
 @dataclass(frozen=True)
