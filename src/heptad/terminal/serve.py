@@ -24,6 +24,7 @@ from heptad.terminal.http.access import api_keys, is_loopback
 from heptad.terminal.http.api import public
 from heptad.terminal.http.meter import MOST_AT_ONCE
 from heptad.terminal.http.owner import owner
+from heptad.terminal.http.patience import Patient, hang_up, room_for_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 GRACE_S = 30
 """How long requests that run may go on once the server was told to stop."""
 _BACKLOG = 1024
+_TICKS_A_SECOND = 10
 
 
 class Server(uvicorn.Server):
@@ -45,6 +47,12 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Do nothing."""
         return nullcontext()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Hang up, each second, on who keeps the server waiting."""
+        if counter % _TICKS_A_SECOND == 0:
+            hang_up(list(self.server_state.connections), asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
 
 def run(
@@ -80,6 +88,7 @@ def run(
     with logging_from(log_level), Platform.open(project, clock=clock) as platform:
         platform.room.keep(LARGE)
         platform.quicken()
+        room_for_connections()
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
         if not is_loopback(host) and not api_keys(platform).all():
             raise Refused(
@@ -171,6 +180,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         lifespan="off",
         server_header=False,
+        http=Patient,
         timeout_graceful_shutdown=GRACE_S,
     )
 

@@ -40,7 +40,7 @@ class Meter:
     Attributes:
         requests: (method, path of the route, status) → how many.
         seconds: path of the route → seconds spent.
-        running: requests under way.
+        running: requests under way, but for those that wait for their clients.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -63,11 +63,15 @@ class Meter:
                 status = message["status"]
                 named = (b"x-request-id", request.encode())
                 message["headers"] = _headed([*message.get("headers", ()), named])
-            await send(message)
+            self.running -= 1  # a client that does not read keeps nobody else out
+            try:
+                await send(message)
+            finally:
+                self.running += 1
 
         self.running += 1
         try:
-            await (self._refusal(scope) or self.app)(scope, _bounded(receive), answer)
+            await (self._refusal(scope) or self.app)(scope, self._bounded(receive), answer)
         finally:
             self.running -= 1
             path = getattr(scope.get("route"), "path", "unknown")
@@ -80,6 +84,24 @@ class Meter:
                 told = {"method": method, "route": path, "status": status,
                         "ms": round(spent * 1e3, 2)}  # fmt: skip
                 _LOG.info("request", extra={FIELDS: told})
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Return what receives a body, no more than is allowed; who sends slowly is not counted."""
+        size = 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            self.running -= 1
+            try:
+                message = await receive()
+            finally:
+                self.running += 1
+            size += len(message.get("body", b""))
+            if size > LARGEST_BODY:
+                raise HTTPException(TooLarge.status)
+            return message
+
+        return bounded
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """Return the answer to a request that is not even begun, or None."""
@@ -96,21 +118,6 @@ def _headed(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     headers = [*given, *HEADERS]
     kept = any(name.lower() == _FRESH[0] for name, _ in headers)
     return headers if kept else [*headers, _FRESH]
-
-
-def _bounded(receive: Receive) -> Receive:
-    """Return what receives a body, no more than is allowed."""
-    size = 0
-
-    async def bounded() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
-        if size > LARGEST_BODY:
-            raise HTTPException(TooLarge.status)
-        return message
-
-    return bounded
 
 
 def too_large() -> TooLarge:
