@@ -218,6 +218,19 @@ def test_keys_are_issued_once_listed_without_text_and_revoked(own: Path) -> None
     assert good(heptad("keys", "list", "--json", project=own)).data["keys"][0]["revoked"]
 
 
+def test_after_a_rotation_the_project_opens_and_a_copy_of_the_key_does_not(own: Path) -> None:
+    before = (own / "keys" / "kek").read_bytes()
+    rotated = good(heptad("keys", "rotate", "--json", project=own)).data
+    after = (own / "keys" / "kek").read_bytes()
+    assert after != before
+    good(heptad("replay", "--all", "--json", project=own))
+    assert (
+        good(heptad("keys", "rotate", "--json", project=own)).data["epoch"] == rotated["epoch"] + 1
+    )
+    (own / "keys" / "kek").write_bytes(before)
+    assert heptad("log", "verify", project=own).code == 8
+
+
 @pytest.mark.slow
 def test_commands_that_change_go_through_the_server(
     bank: Path, tmp_path: Path, serving: Callable[[Path], Served]

@@ -84,6 +84,7 @@ COMMANDS: dict[str, str] = {
     "keys.issue": "access:issue_key",
     "keys.list": "access:list_keys",
     "keys.revoke": "access:revoke_key",
+    "keys.rotate": "access:rotate_keys",
 }
 """Command → module and function under `heptad.terminal.commands`."""
 

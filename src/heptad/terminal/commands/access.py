@@ -60,6 +60,18 @@ def revoke_key(platform: Platform, key: str) -> dict[str, Any]:
     return {"revoked": key}
 
 
+def rotate_keys(platform: Platform) -> dict[str, Any]:
+    """Put a new key-encryption key in the place of the old one, which is destroyed.
+
+    Keys of persons, signatures and tokens stay as they are; copies of the key store made before
+    open nothing any more, backups among them.
+    """
+    platform.room.require()
+    epoch = platform.keys.new_epoch()
+    platform.keys.purge()
+    return {"epoch": epoch, "keys": len(platform.keys)}
+
+
 def list_accesses(  # noqa: PLR0913, PLR0917 - what reads are chosen by
     platform: Platform,
     subject: str = "",

@@ -181,6 +181,12 @@ def revoke(key: str, as_json: Json = False) -> None:
     answer("keys.revoke", as_json, show.show_facts, key=key)
 
 
+@keys.command("rotate")
+def rotate(as_json: Json = False) -> None:
+    """Put a new key-encryption key in the place of the old one; older copies open no more."""
+    answer("keys.rotate", as_json, show.show_facts)
+
+
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to make it.")] = Path("demo"),
