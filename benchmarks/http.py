@@ -51,7 +51,7 @@ def payment(number: int, draw: random.Random, at: float) -> dict[str, str]:
 
 
 def make_project(home: Path, rows: int, seed: int) -> None:
-    """Write a project whose payments fill the last sixty days."""
+    """Write a project whose payments fill the last sixty days; its customers have names."""
     draw, now = random.Random(seed), time.time()
     first = payment(0, draw, now)
     with (home / "payments.csv").open("w", encoding="utf-8") as file:
@@ -59,8 +59,12 @@ def make_project(home: Path, rows: int, seed: int) -> None:
         for n in range(rows):
             at = now - 60 * 86_400 * (1 - n / rows) - 120
             file.write(",".join(payment(n, draw, at).values()) + "\n")
+    with (home / "customers.csv").open("w", encoding="utf-8") as file:
+        file.write("id,event_time,name\n")
+        file.writelines(f"c{n},2020-01-01T00:00:00Z,Ana {n}\n" for n in range(CUSTOMERS))
     (home / "heptad.toml").write_text(
         '[project]\nname = "http"\n[engine]\nthreads = 1\n'
+        '[[source]]\ntable = "Customer"\nfrom = "customers.csv"\n'
         '[[source]]\ntable = "Payment"\nfrom = "payments.csv"\n',
         encoding="utf-8",
     )
@@ -237,7 +241,8 @@ def load(home: str) -> dict[str, Any]:
     with Platform.open(home) as platform:
         start = time.perf_counter()
         reports = platform.load()
-        return {"seconds": time.perf_counter() - start, "rows": sum(r.accepted for r in reports)}
+        rows = {r.table: r.accepted for r in reports}
+        return {"seconds": time.perf_counter() - start, "rows": rows["Payment"]}
 
 
 def audit(home: str, names: list[str], sample: int) -> dict[str, Any]:

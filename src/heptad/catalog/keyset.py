@@ -32,8 +32,10 @@ class KeySet:
 
     def fill(self, texts: pa.Array) -> None:
         """Take many texts at once; null is none."""
-        found = _marks(texts.drop_null())
-        self._old = np.union1d(self._old, found)
+        array = texts.drop_null().cast(pa.large_string())
+        _, offsets, data = array.buffers()
+        at = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1].copy()
+        self._old = np.union1d(self._old, _marks(data if data is not None else b"", at))
 
     def known(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether it may have been met."""
@@ -55,16 +57,17 @@ class KeySet:
     @staticmethod
     def marks(texts: Sequence[str]) -> NDArray[np.int64]:
         """Return the mark of each text."""
-        return _marks(pa.array(texts, pa.string()))
+        parts = [text.encode() for text in texts]
+        at = np.zeros(len(parts) + 1, np.int64)
+        np.cumsum([len(part) for part in parts], out=at[1:])
+        return _marks(b"".join(parts), at)
 
 
-def _marks(texts: pa.Array) -> NDArray[np.int64]:
+def _marks(data: Any, at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the mark of each text; all their bytes are given, and where each begins."""
     from heptad.engine.local.kernel.marks import marks
 
-    array = texts.cast(pa.large_string())
-    _, offsets, data = array.buffers()
-    at = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1].copy()
-    held: Any = np.frombuffer(data if data is not None else b"", np.uint8)
+    held = np.frombuffer(data, np.uint8)
     # The kernel is compiled for texts that nobody writes to.
     held.flags.writeable = False
     found: NDArray[np.int64] = marks(held, at)

@@ -66,6 +66,7 @@ class Circumstances:
         scorer: the champion model, if the application has one.
         asked: by row key, the requests whose callers gave them an id.
         code: hash of the application's files; "" to read them.
+        definitions: hash of its features' definitions; "" to make it.
     """
 
     policy: Mapping[str, Plain]
@@ -75,6 +76,7 @@ class Circumstances:
     scorer: Scorer | None = None
     asked: Mapping[str, Asked] = field(default_factory=dict)
     code: str = ""
+    definitions: str = ""
 
 
 def decide(
@@ -121,7 +123,7 @@ def decide_each(
     """
     shared = {
         "code": circumstances.code or app.code_version(),
-        "definitions": definitions_version(app),
+        "definitions": circumstances.definitions or definitions_version(app),
         "environment": environment(),
         "purpose": app.purpose,
         "basis": circumstances.basis,

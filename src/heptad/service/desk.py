@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from heptad.service.deciding import BATCH, Asked, Circumstances, Scorer, decide, select_rows
+from heptad.service.decisions import definitions_version
+from heptad.service.published import attach
 from heptad.service.publishing import in_force
 from heptad.service.replaying import Archive, Replay, replay
 from heptad.standards.errors import UnknownName, suggest
@@ -31,6 +33,18 @@ if TYPE_CHECKING:
     from heptad.standards.time import Clock
 
     Policies = Mapping[str, Mapping[str, bool | int | float | str]]
+
+
+class Hashes(NamedTuple):
+    """What an application is made of: hashes of its files and of its features' definitions."""
+
+    code: str
+    definitions: str
+
+
+def hashes_of(app: App) -> Hashes:
+    """Return the hashes of an application; they stay the same as long as the process runs."""
+    return Hashes(app.code_version(), definitions_version(app))
 
 
 class Desk:
@@ -62,6 +76,7 @@ class Desk:
         self._apps, self._reads, self._log = apps, reads, log
         self._models, self._keys, self._policies = models, keys, policies
         self._scorers: dict[tuple[str, str], Scorer] = {}
+        attach(models)
         self._pepper: bytes | None = None
 
     def each(
@@ -95,19 +110,19 @@ class Desk:
                 raise error
 
     def at_once(
-        self, app: App, tables: Mapping[str, int], code: str, asked: Mapping[str, Asked]
+        self, app: App, tables: Mapping[str, int], hashes: Hashes, asked: Mapping[str, Asked]
     ) -> Circumstances:
         """Return what decisions rest on now whose rows are not stored yet.
 
         Args:
             app: an application whose reads rest on no consent.
             tables: the version of each table read, made or to be made.
-            code: hash of the application's files.
+            hashes: of the application's files and definitions.
             asked: as in `Circumstances`.
         """
         return Circumstances(
             self.policy(app), tables, self._guard.purposes[app.purpose].basis, self._clock.now(),
-            self._champion(app), asked, code,
+            self._champion(app), asked, *hashes,
         )  # fmt: skip
 
     def circumstances(self, app: App, asked: Mapping[str, Asked] | None) -> Circumstances:

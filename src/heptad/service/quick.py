@@ -19,6 +19,7 @@ from heptad.ingest.rowwise import RowCheck, Unusual
 from heptad.security.tokens import pan_token
 from heptad.service.current import Current
 from heptad.service.deciding import decide_each, plain_row
+from heptad.service.desk import hashes_of
 from heptad.service.reels import told
 from heptad.service.stream import OutOfReach
 from heptad.sources.cells import flat
@@ -130,7 +131,7 @@ class Quick:
         self._apps: dict[str, list[App]] = defaultdict(list)
         self._checks: dict[str, RowCheck] = {}
         self._pans: dict[str, list[str]] = {}
-        self._code = {app.name: app.code_version() for app in apps.values()}
+        self._hashes = {app.name: hashes_of(app) for app in apps.values()}
         self._last = current.present()
         for app in apps.values():
             name = app.on.__name__
@@ -376,7 +377,7 @@ class Quick:
             return
         key = app.on.key.name
         asked = {t.keys[0]: t.ask.asked for t, _, _ in wanted if t.ask.asked is not None}
-        at_once = self._desk.at_once(app, tables, self._code[name], asked)
+        at_once = self._desk.at_once(app, tables, self._hashes[name], asked)
         rows = (
             (plain_row(app.on, row), values, (row["event_time"], row["known_time"]))
             for _, row, values in wanted
@@ -469,21 +470,18 @@ def _joined(app: App, values: Sequence[dict[str, Any] | None]) -> dict[str, Any]
     return told(app.features.values(), found)
 
 
-def quicken(
+def quickened(
     stores: Stores, apps: Mapping[str, App], reads: Reads, desk: Desk, guard: Guard
 ) -> Quick:
-    """Begin to take rows of the tables that applications decide on the quick way.
+    """Make the quick way of a project, for the tables that its applications decide on.
 
     An application whose reads rest on a consent, which may end at any moment, decides the slow way.
     """
     free = {name: app for name, app in apps.items() if not guard.consents(app)}
-    loading, pending = stores.loading, stores.pending
-    current = Current(free.values(), reads, pending, loading, stores.clock.now)
-    quick = Quick(
-        apps, desk, stores.log, loading, pending, current, stores.keys, stores.clock.now
-    )  # fmt: skip
+    loading, pending, now = stores.loading, stores.pending, stores.clock.now
+    current = Current(free.values(), reads, pending, loading, now)
+    quick = Quick(apps, desk, stores.log, loading, pending, current, stores.keys, now)
     loading.changing = current.changing
     stores.lake.awaited = pending.pour
     stores.log.landed = pending.pour_all
-    quick.start()
     return quick
