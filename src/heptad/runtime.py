@@ -167,9 +167,11 @@ class Platform:
 
     def quicken(self) -> None:
         """Take clean new rows the quick way from now on; see `heptad.service.quick`."""
-        from heptad.service.quick import quicken
+        from heptad.service.quick import quickened
 
-        self.intake.quick = quicken(self._stores, self.apps, self.reads, self.desk, self.guard)
+        made = quickened(self._stores, self.apps, self.reads, self.desk, self.guard)
+        made.start()
+        self.intake.quick = made
 
     def close(self) -> None:
         """Let the stores go.
