@@ -12,7 +12,7 @@ from heptad.security.purposes import PURPOSES, group_of
 from heptad.service.app import Reason
 from heptad.service.regimes import NAMES, reason_letter, regime
 from heptad.service.subject_report import page, report
-from heptad.standards.errors import ContractError, Refused, UnknownName
+from heptad.standards.errors import Refused, UnknownName
 from heptad.standards.model import MODEL, Customer, Payment
 from heptad.testing.scratch import project
 from tests.terminal.rows import customer, payment
@@ -87,9 +87,9 @@ def test_a_letter_gives_the_main_reasons_and_the_rule_by_its_name(bank, name) ->
     assert "The Bank" in letter["text"]
     assert "{" not in letter["title"] + letter["text"]
     assert letter["due"] > letter["title"][-10:]
-    with pytest.raises(ContractError, match="Reasons are owed"):
+    with pytest.raises(UnknownName, match="Reasons are owed"):
         reason_letter(law, bank.app("fraud"), entry.decision, "The Bank")
-    with pytest.raises(ContractError, match="No regime"):
+    with pytest.raises(UnknownName, match="No regime"):
         reason_letter(regime("none"), bank.app("fraud"), refused, "The Bank")
 
 

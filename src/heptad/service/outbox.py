@@ -164,7 +164,9 @@ class Outbox:
         for purpose in {w.purpose for w in wanted}:
             people = {w.subject for w in wanted if w.purpose == purpose}
             allowed[purpose] = consented(self._guard, purpose, people)
-        gone = set(self._keys.erasures({w.subject for w in wanted}))
+        erased = list(self._keys.erasures({w.subject for w in wanted}))
+        closed_keys = self._keys.of(erased, create=False)
+        gone = {s for s, key in zip(erased, closed_keys, strict=True) if key is None}
         living = [w.subject for w in wanted if w.subject not in gone]
         keys = dict(zip(living, self._keys.of(living), strict=True))
         with self._store.write() as connection:

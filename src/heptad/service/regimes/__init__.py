@@ -151,15 +151,15 @@ def reason_letter(law: Regime, app: App, decision: Decision, institution: str) -
         institution: who writes.
 
     Raises:
-        ContractError: if nothing was refused, or the regime has no letter.
+        UnknownName: if nothing was refused, or the regime has no letter.
     """
     if decision.outcome not in ADVERSE:
-        raise ContractError(
+        raise UnknownName(
             "Reasons are owed where something was refused.", got=decision.outcome, do="see explain"
         )
     title, text = law.letter
     if not title:
-        raise ContractError(
+        raise UnknownName(
             "No regime is chosen for this project.", do='write regime = "eu" under [project]'
         )
     currency = str(decision.row.get("currency") or "EUR")

@@ -65,3 +65,54 @@ def release_subject(
     )
     name = platform.erasing.person(subject).subject
     return {"subject": name, "released": [hold.id for hold in released]}
+
+
+def report_subject(
+    platform: Platform, subject: str, who: str = "", role: str = ""
+) -> dict[str, Any]:
+    """Report to a person all that is held of them, from where, who read it and on what basis."""
+    from heptad.service.subject_report import report
+
+    return report(platform, subject, who=who, role=role)
+
+
+def show_regime(platform: Platform) -> dict[str, Any]:
+    """Show what the law that the project chose asks, with where each rule is written."""
+    from dataclasses import asdict
+
+    from heptad.service.regimes import regime
+
+    law = regime(platform.project.regime)
+    return {
+        "regime": law.name,
+        "title": law.title,
+        "as_of": law.as_of,
+        "rules": [asdict(rule) for rule in law.rules.values()],
+        "bases": [{"purpose": p, "basis": b, "rule": r} for p, (b, r) in law.bases.items()],
+        "retention": [asdict(kept) for kept in law.retention],
+        "report_days": law.report_days,
+        "letter_days": law.letter_days,
+        "rights": list(law.rights),
+    }
+
+
+def write_letter(
+    platform: Platform, decision: str, purpose: str = "", role: str = "", who: str = ""
+) -> dict[str, Any]:
+    """Write the letter with the reasons of a decision, in the form that the law asks for."""
+    from heptad.service.regimes import reason_letter, regime
+    from heptad.standards.errors import UnknownName
+    from heptad.terminal.commands.decisions import full_id
+
+    name = full_id(platform, decision)
+    entry = platform.log.get(name)
+    app = platform.app(str(entry.public["app"]))
+    with platform.reviewing(
+        "letter", app.purpose, purpose=purpose or None, role=role, who=who, decision=name
+    ) as access:
+        seen = access.decisions(app, [entry])
+    if not seen or entry.decision is None:
+        raise UnknownName("There is nothing to write about.", got=name)
+    return reason_letter(
+        regime(platform.project.regime), app, entry.decision, platform.project.name
+    )

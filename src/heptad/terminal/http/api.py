@@ -10,13 +10,17 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from heptad import __version__
 from heptad.terminal.http import (
+    cases,
     console,
     decisions,
     document,
+    flows,
     manual,
+    messages,
     online,
     problems,
     reads,
+    schedule,
     site,
     subjects,
     tables,
@@ -49,10 +53,14 @@ def public(platform: Platform) -> FastAPI:
     for part in (
         tables.router,
         decisions.router,
+        flows.router,
         console.router,
         reads.router,
         online.router,
         subjects.router,
+        cases.router,
+        messages.router,
+        schedule.router,
         router,
     ):
         app.include_router(part)

@@ -34,6 +34,9 @@ TAGS = [
     {"name": "reads", "description": "Features, lineage, models, loads and the log."},
     {"name": "console", "description": "What the console draws its pages from."},
     {"name": "subjects", "description": "Persons: what is held of them, and erasing it."},
+    {"name": "cases", "description": "What people work on: inboxes, steps, four eyes."},
+    {"name": "messages", "description": "What people are told, or why not; ways out."},
+    {"name": "schedule", "description": "What is due, what did not come, and the law."},
     {"name": "service", "description": "Health and metrics."},
 ]
 _DECIMAL = r"^-?\d+(\.\d+)?$"

@@ -4,6 +4,7 @@
 from heptad.terminal.verbs import (
     access,
     backups,
+    cases,
     changing,
     data,
     decisions,
@@ -13,6 +14,7 @@ from heptad.terminal.verbs import (
     online,
     project,
     rows,
+    schedule,
     service,
     subjects,
 )
@@ -20,6 +22,7 @@ from heptad.terminal.verbs import (
 __all__ = [
     "access",
     "backups",
+    "cases",
     "changing",
     "data",
     "decisions",
@@ -29,6 +32,7 @@ __all__ = [
     "online",
     "project",
     "rows",
+    "schedule",
     "service",
     "subjects",
 ]

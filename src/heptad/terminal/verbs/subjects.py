@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, ask
 
 subject = typer.Typer(help="Persons: what is held of them, and erasing it.", no_args_is_help=True)
 app.add_typer(subject, name="subject")
@@ -71,3 +71,57 @@ def hold(
 def release(key: Key, reason: Why, as_json: Json = False) -> None:
     """Release the legal holds that bind a person now."""
     answer("subject.release", as_json, show.show_facts, subject=key, reason=reason)
+
+
+@subject.command("report")
+def report(
+    key: Key,
+    html: Annotated[bool, typer.Option("--html", help="As a page for the person.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Report to a person what is held of them, from where, who read it and on what basis."""
+    if html:
+        from heptad.service.subject_report import page
+
+        show.write(page(ask("subject.report", False, subject=key)) + "\n", None)
+        return
+    answer("subject.report", as_json, _reported, subject=key)
+
+
+def _reported(data: dict[str, Any]) -> None:
+    show.show_facts({n: data[n] for n in ("subject", "state", "made", "regime", "answer_by")})
+    show.show_table(data["held"], ["store", "what", "n", "fate"])
+    listed = [t | {"rows": len(t["rows"]), "from": ", ".join(t["from"])} for t in data["tables"]]
+    show.show_table(listed, ["table", "rows", "from", "since", "kept", "rule"])
+    show.show_table(data["purposes"], ["purpose", "grounds", "you_may_end_it", "rule"])
+    show.say(f"{len(data['decisions'])} decisions, {len(data['messages'])} messages, "
+             f"{len(data['cases'])} cases, {len(data['reads'])} reads: --json or --html has them whole")  # fmt: skip
+
+
+@app.command("regime")
+def regime(as_json: Json = False) -> None:
+    """Show what the law that the project chose asks, with where each rule is written."""
+    answer("regime", as_json, _regime)
+
+
+def _regime(data: dict[str, Any]) -> None:
+    show.show_facts({n: data[n] for n in ("regime", "title", "as_of", "report_days")})
+    show.show_table(data["rules"], ["id", "cites", "says"])
+    show.show_table(data["bases"], ["purpose", "basis", "rule"])
+    show.show_table(data["retention"], ["group", "days", "after", "rule"])
+
+
+@app.command("letter")
+def letter(
+    decision: Annotated[str, typer.Argument(help="Id of the decision, or its first letters.")],
+    as_json: Json = False,
+) -> None:
+    """Write the letter with the reasons of a refusal, in the form that the law asks for."""
+    answer("letter", as_json, _letter, decision=decision)
+
+
+def _letter(data: dict[str, Any]) -> None:
+    show.say(data["title"])
+    show.say("")
+    show.say(data["text"])
+    show.say(f"\nto be sent by {data['due'][:10]} ({data['rule']})")

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about cases: inboxes, one case whole, and each step of the work on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heptad.service.cases import Worker
+from heptad.standards.errors import InputError
+from heptad.standards.time import format_instant
+from heptad.terminal.commands.decisions import row
+
+if TYPE_CHECKING:
+    from heptad.runtime import Platform
+    from heptad.service.cases import Case
+
+STEPS = ("assign", "note", "propose", "agree", "reject")
+
+
+def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
+    platform: Platform,
+    app: str = "",
+    inbox: str = "",
+    status: str = "",
+    subject: str = "",
+    limit: int = 50,
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
+) -> dict[str, Any]:
+    """List cases, those that are due first; of one application, or of all for a review."""
+    platform.work.settle()
+    wanted = platform.app(app).purpose if app else ""
+    chosen = {"app": app, "inbox": inbox, "status": status, "subject": subject}
+    found = platform.work.cases.page(**chosen, limit=limit)  # type: ignore[arg-type]
+    with platform.reviewing(
+        "cases", wanted, purpose=purpose or None, role=role, who=who, **chosen
+    ) as access:
+        for name in {c.app for c in found} & platform.apps.keys():
+            access.reviews(platform.apps[name])
+        access.read.rows = len(found)
+        access.about({c.subject for c in found})
+    return {
+        "cases": [line(case) for case in found],
+        "counts": [c for c in platform.work.cases.counts() if not app or c["app"] == app],
+    }
+
+
+def show_case(
+    platform: Platform, case: str, purpose: str = "", role: str = "", who: str = ""
+) -> dict[str, Any]:
+    """Show a case whole: its decisions, what they share, its documents and every step."""
+    platform.work.settle()
+    work = platform.work
+    found = work.cases.get(case)
+    app = platform.app(found.app)
+    ids = work.cases.decisions(found)
+    with platform.reviewing(
+        "case", app.purpose, purpose=purpose or None, role=role, who=who, case=case
+    ) as access:
+        access.reviews(app)
+        access.about([found.subject])
+        entries = access.reviewed(platform.apps, list(platform.log.stored(ids).values()))
+    inbox = work.cases.inbox(found.app, found.inbox)
+    return line(found) | {
+        "title": inbox.title,
+        "calendar": found.calendar,
+        "outcomes": sorted(inbox.outcomes),
+        "four_eyes": sorted(inbox.overrides),
+        "keys": work.cases.keys(found),
+        "decisions": [row(platform, entry) for entry in entries],
+        "documents": [_document(d) for d in work.evidence.of(found)],
+        "events": [_event(e) for e in work.cases.events(found)],
+    }
+
+
+def line(case: Case) -> dict[str, Any]:
+    """Return a case as a line of a list."""
+    return {
+        "case": case.id,
+        "app": case.app,
+        "inbox": case.inbox,
+        "subject": case.subject,
+        "status": case.status,
+        "assignee": case.assignee,
+        "opened": format_instant(case.opened),
+        "due": format_instant(case.due),
+        "level": case.level,
+        "revision": case.revision,
+        "proposed": case.proposed,
+        "proposer": case.proposer,
+        "outcome": case.outcome,
+        "closed": None if case.closed is None else format_instant(case.closed),
+    }
+
+
+def step(  # noqa: PLR0913, PLR0917 - what a step says
+    platform: Platform,
+    case: str,
+    action: str,
+    text: str = "",
+    to: str = "",
+    outcome: str = "",
+    revision: int = -1,
+    who: str = "",
+    role: str = "",
+) -> dict[str, Any]:
+    """Do one step of the work on a case, and draw what follows from it."""
+    worker = Worker(who or platform.who, role or platform.role)
+    cases = platform.work.cases
+    if action == "assign":
+        done = cases.assign(case, to, worker)
+    elif action == "note":
+        done = cases.note(case, text, worker)
+    elif action == "propose":
+        done = cases.propose(case, outcome, text, worker)
+    elif action == "agree":
+        done = cases.agree(case, revision, worker)
+    elif action == "reject":
+        done = cases.reject(case, text, worker)
+    else:
+        raise InputError("There is no such step.", got=action, do=", ".join(STEPS))
+    platform.work.settle()
+    return line(done)
+
+
+def attach(  # noqa: PLR0913, PLR0917 - what is attached to what by whom
+    platform: Platform,
+    case: str,
+    path: str = "",
+    name: str = "",
+    content: bytes = b"",
+    who: str = "",
+    role: str = "",
+) -> dict[str, Any]:
+    """Put a document to a case: a file, or the bytes that are given."""
+    if path:
+        file = Path(path)
+        try:
+            content, name = file.read_bytes(), name or file.name
+        except OSError as error:
+            raise InputError("The document cannot be read.", got=path, do="name a file") from error
+    found = platform.work.cases.get(case)
+    worker = Worker(who or platform.who, role or platform.role)
+    return platform.work.evidence.attach(found, name, content, worker)
+
+
+def _document(found: dict[str, Any]) -> dict[str, Any]:
+    return found | {"at": format_instant(found["at"])}
+
+
+def _event(found: dict[str, Any]) -> dict[str, Any]:
+    kept = {n: found[n] for n in ("who", "role", "action", "detail", "text")}
+    return {"at": format_instant(found["at"])} | kept
