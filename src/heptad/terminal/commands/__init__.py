@@ -46,6 +46,7 @@ COMMANDS: dict[str, str] = {
     "row.list": "rows:list_rows",
     "row.show": "rows:show_row",
     "features.plan": "engines:plan_features",
+    "engine.run": "engines:run_flink",
     "train": "models:train",
     "models.list": "models:list_models",
     "models.approve": "models:approve",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from heptad.service.app import App
     from heptad.service.features import Feature
 
-PLANNED = ("local", "spark")
+PLANNED = ("local", "spark", "flink")
 
 
 def plan_features(
@@ -27,7 +27,7 @@ def plan_features(
         )
     if not features:
         raise ContractError(f"{app} declares no features.", do="name another application")
-    made = _on_spark if engine == "spark" else _local
+    made = {"spark": _on_spark, "flink": _on_flink, "local": _local}[engine]
     return {"app": app, "engine": engine, "queries": made(platform, chosen, features)}
 
 
@@ -72,3 +72,64 @@ def _on_spark(platform: Platform, app: App, features: list[Feature]) -> list[dic
             }
         )
     return queries
+
+
+def _on_flink(platform: Platform, app: App, features: list[Feature]) -> list[dict[str, Any]]:
+    """Say what Flink would be asked, and which features it cannot compute and why."""
+    from heptad.service.flink_sql import flink_plan
+
+    del platform, app
+    able, refused = _sorted_out(features)
+    queries = [
+        {"features": list(query.columns), "text": query.sql}
+        for table in dict.fromkeys(f.table for f in able)
+        for query in flink_plan([f for f in able if f.table is table])
+    ]
+    return [*queries, *({"features": [name], "text": f"refused: {w}"} for name, w in refused)]
+
+
+def _sorted_out(features: list[Feature]) -> tuple[list[Feature], list[tuple[str, str]]]:
+    """Return the features that Flink can compute, and why it cannot the others."""
+    from heptad.service.flink_sql import why_not
+
+    reasons = {f.name: why_not(f) for f in features}
+    refused = [(name, why) for name, why in reasons.items() if why]
+    return [f for f in features if not reasons[f.name]], refused
+
+
+def run_flink(
+    platform: Platform, app: str, to: str, purpose: str = "", role: str = "", who: str = ""
+) -> dict[str, Any]:
+    """Compute the features of every stored row of an application's table on Flink, into Parquet.
+
+    It runs on the cluster of `heptad engine start flink`, or in one process without.
+    """
+    import tempfile
+    from pathlib import Path
+
+    import pyarrow.parquet as pq
+
+    from heptad.engine.flink.cluster import Cluster
+    from heptad.engine.flink.environment import find
+    from heptad.service.flinking import Source, on_flink
+
+    chosen, environment = platform.app(app), find()
+    able, refused = _sorted_out([f for f in chosen.features.values() if f.table is chosen.on])
+    if not able:
+        raise ContractError(f"Flink can compute no feature of {app}.", got=dict(refused))
+    reader = {"role": role or platform.role, "purpose": purpose or platform.purpose}
+    with (
+        platform.guard.computing("history", able, who=who or platform.who, **reader) as access,
+        tempfile.TemporaryDirectory(prefix="heptad-flink-") as folder,
+    ):
+        reads = platform.reads.under(access)
+        source = Source(chosen.on, reads.stored(chosen.on), reads.queries)
+        found = on_flink(environment, able, source, Path(folder), Cluster().settings())
+        access.read.rows = len(found)
+        pq.write_table(found, to)
+    return {
+        "rows": len(found),
+        "features": [f.name for f in able],
+        "refused": [{"feature": name, "why": why} for name, why in refused],
+        "written": to,
+    }

@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs about engines: how features would be computed there."""
+"""Verbs about engines: how features would be computed there, what is installed, what runs."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer
+from heptad.terminal.cli import Json, answer, app
 from heptad.terminal.complete import AppName
 from heptad.terminal.verbs.features import features
+
+engine = typer.Typer(help="Engines beside the local one.", no_args_is_help=True)
+app.add_typer(engine, name="engine")
 
 
 @features.command("plan")
 def plan_features(
     app_name: AppName,
     feature: Annotated[str, typer.Option(help="One feature; all by default.")] = "",
-    engine: Annotated[str, typer.Option(help="local or spark.")] = "local",
+    engine: Annotated[str, typer.Option(help="local, spark or flink.")] = "local",
     svg: Annotated[
         Path | None, typer.Option(help="Folder to draw the pictures into, one per query.")
     ] = None,
@@ -54,3 +58,85 @@ def _draw(data: dict[str, Any], folder: Path) -> None:
             place = folder / f"{data['app']}-{n}.svg"
             place.write_text(query["svg"], encoding="utf-8")
             show.say(f"drawn: {place}", error=True)
+
+
+class Kind(StrEnum):
+    """Engines that are installed and run on demand."""
+
+    FLINK = "flink"
+
+
+Named = Annotated[Kind, typer.Argument(help="The engine.")]
+
+
+@engine.command("install")
+def install(name: Named) -> None:
+    """Make an engine's own environment, or go on where it was broken off."""
+    from heptad.engine.flink.environment import install
+
+    with show.progress_bar(quiet=False) as progress:
+        found = install(progress or (lambda *_: None))
+    show.say(f"{name.value} {found.release}: {found.folder}")
+
+
+@engine.command("status")
+def status(name: Named, as_json: Json = False) -> None:
+    """Show what is installed and runs: managers, slots, jobs, back-pressure, checkpoints."""
+    from heptad.engine.flink.cluster import Cluster
+    from heptad.engine.flink.environment import Environment, place
+
+    data: dict[str, Any] = {
+        "engine": name.value,
+        "installed": Environment(place()).release,
+        "folder": str(place()),
+    }
+    data |= Cluster().status()
+    if as_json:
+        show.show_json(data)
+        return
+    show.show_facts({n: v for n, v in data.items() if n not in ("managers", "jobs")})
+    for part in ("managers", "jobs"):
+        if data[part]:
+            show.say("")
+            show.show_table(data[part])
+    if not data["installed"]:
+        show.say("install it: heptad engine install flink")
+
+
+@engine.command("start")
+def start(name: Named) -> None:
+    """Start a small cluster on this machine: a JobManager, two TaskManagers of two slots."""
+    from heptad.engine.flink.cluster import Cluster
+
+    cluster = Cluster()
+    cluster.start()
+    show.say(f"{name.value} runs: http://localhost:{cluster.port}")
+
+
+@engine.command("stop")
+def stop(name: Named) -> None:
+    """Stop the cluster."""
+    from heptad.engine.flink.cluster import Cluster
+
+    Cluster().stop()
+    show.say(f"{name.value} stopped")
+
+
+@engine.command("run")
+def run(
+    name: Named,
+    app_name: AppName,
+    to: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    purpose: Annotated[str, typer.Option(help="Why you read; service by default.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Compute the features of every stored row of an application's table there."""
+    del name
+    answer("engine.run", as_json, _ran, app=app_name, to=str(to.resolve()), purpose=purpose)
+
+
+def _ran(data: dict[str, Any]) -> None:
+    show.say(f"{data['rows']:,} rows, {len(data['features'])} features: {data['written']}")
+    if data["refused"]:
+        show.say("refused:")
+        show.show_table(data["refused"])
