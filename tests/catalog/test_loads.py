@@ -126,6 +126,50 @@ class TestArrival:
     def test_a_stated_arrival_is_taken(self, catalog: Catalog) -> None:
         assert catalog.loads.begin("cards", "Payment", arrival=7).arrival == 7
 
+    def test_the_last_one_is_followed_and_never_falls(
+        self, catalog: Catalog, clock: FixedClock
+    ) -> None:
+        assert catalog.loads.arrival() == 0
+        catalog.loads.begin("cards", "Payment")
+        assert catalog.loads.arrival() == NOON
+        catalog.loads.begin("cards", "Payment", arrival=7)
+        assert catalog.loads.arrival() == NOON
+        clock.set(NOON + day)
+        catalog.loads.begin("cards", "Loan")
+        assert catalog.loads.arrival() == NOON + day
+
+    def test_it_is_found_again_after_a_restart(
+        self, catalog: Catalog, clock: FixedClock, target: str
+    ) -> None:
+        catalog.loads.begin("cards", "Payment")
+        catalog.close()
+        clock.set(NOON - 3 * day)
+        with Catalog(target, clock=clock) as again:
+            again.loads.begin("cards", "Payment", arrival=7)
+            assert again.loads.arrival() == NOON
+            assert again.loads.begin("cards", "Loan").arrival == NOON
+
+    def test_one_that_is_undone_does_not_count(
+        self, catalog: Catalog, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        catalog.loads.begin("cards", "Payment")
+        clock.set(NOON + day)
+        with monkeypatch.context() as broken:
+            broken.setattr(catalog.loads, "_read", lambda *_: 1 // 0)
+            with pytest.raises(ZeroDivisionError):
+                catalog.loads.begin("cards", "Payment")
+        assert catalog.loads.arrival() == NOON
+
+    def test_where_nobody_else_writes_it_costs_no_query(
+        self, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = catalog.store
+        catalog.loads.begin("cards", "Payment")
+        with monkeypatch.context() as shut:
+            if store.alone:
+                shut.setattr(store, "read", lambda: 1 // 0)
+            assert catalog.loads.arrival() == NOON
+
     def test_first_load_of_a_source(self, catalog: Catalog) -> None:
         assert catalog.loads.first("cards", "Payment") is None
         failed = catalog.loads.begin("cards", "Payment").id

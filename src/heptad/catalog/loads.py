@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -94,6 +96,8 @@ class Loads:
 
     def __init__(self, store: Store, versions: Versions) -> None:
         self._store, self._versions = store, versions
+        self._last: int | None = None
+        self._moving = threading.Lock()
         self._newest: dict[str, int] = {}
 
     def begin(
@@ -122,10 +126,10 @@ class Loads:
         if self._store.writing:
             raise Conflict("A load cannot begin inside a transaction.", got=f"{source} → {table}")
         now = self._store.clock.now()
+        self.arrival()  # from now on it is followed
         with self._store.write() as connection:
             if arrival is None:
-                last = select(func.max(LoadRow.arrival))
-                arrival = max(now, connection.execute(last).scalar() or now)
+                arrival = max(now, self.arrival())
             row = {
                 "source": source,
                 "table": table,
@@ -138,6 +142,7 @@ class Loads:
                 **_flat(Counts()),
             }
             number = connection.execute(insert(LoadRow).returning(LoadRow.id), row).scalar_one()
+            self._store.after_commit(partial(self._arrived, arrival))
             return self._read(connection, number)
 
     def staged(
@@ -244,9 +249,25 @@ class Loads:
             return [_load(row._mapping) for row in connection.execute(wanted)]
 
     def arrival(self) -> int:
-        """Return the instant at which rows last became known, of any table; 0 if none came."""
+        """Return the instant at which rows last became known, of any table; 0 if none came.
+
+        Where nobody else writes, it is read once and then followed, since every read of a
+        decision asks for it.
+        """
+        last = self._last
+        if last is not None:
+            return last
         with self._store.read() as connection:
-            return connection.execute(select(func.max(LoadRow.arrival))).scalar() or 0
+            last = connection.execute(select(func.max(LoadRow.arrival))).scalar() or 0
+        if self._store.alone and not self._store.writing:
+            self._arrived(last)
+        return last
+
+    def _arrived(self, arrival: int) -> None:
+        """Remember the last arrival, once it is durable; it never falls."""
+        if self._store.alone:
+            with self._moving:
+                self._last = max(arrival, self._last or 0)
 
     def newest(self, table: str) -> int:
         """Return the number of the last committed load of a table, kept in memory; 0 if none."""
