@@ -698,7 +698,11 @@ class Platform:
         Raises:
             UnknownName: if there is no such model.
             Refused: if who approves has trained it.
+            Conflict: if it is a flow.
         """
+        from heptad.service.publishing import refuse_flow
+
+        refuse_flow(self.catalog.models.get(number))
         self.catalog.models.approve(number, who, note)
         model = self.catalog.models.promote(number, "champion", who, note)
         self.trace()

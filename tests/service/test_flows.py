@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from heptad.apps.fraud import app
+from heptad.runtime import Platform
 from heptad.service.app import Inputs
-from heptad.service.published import CHALLENGER, FLOW, SHARE, in_share
+from heptad.service.published import _REGISTERS, CHALLENGER, FLOW, SHARE, in_share
 from heptad.service.publishing import approve, propose, publish, withdraw
 from heptad.standards.errors import Conflict, ContractError, HeptadError, Refused
 from heptad.testing.scratch import project
@@ -64,17 +65,19 @@ def test_a_prefilter_reads_no_features_and_a_flow_ends():
 def test_nobody_publishes_alone_and_no_other_bytes(platform):
     models = platform.catalog.models
     made = propose(models, app, STRICT, "Ann")
-    with pytest.raises(Refused, match="not approved"):
+    with pytest.raises(Conflict, match="not approved"):
         publish(models, app, STRICT, "Ann")
     with pytest.raises(Refused, match="did not train"):
         approve(models, app, made.id, made.sha256, "ann ", "my own")
-    with pytest.raises(Refused, match="other bytes"):
+    with pytest.raises(Conflict, match="other bytes"):
         approve(models, app, made.id, propose(models, app, LOOSE, "Ann").sha256, "Bob", "fine")
-    with pytest.raises(Refused, match="other bytes"):
+    with pytest.raises(Conflict, match="other bytes"):
         approve(models, app, made.id, made.sha256[:6], "Bob", "fine")
+    with pytest.raises(Conflict, match="is a flow"):
+        platform.approve(made.id, "Bob", "as if it were a model")
     approve(models, app, made.id, made.sha256[:12], "Bob", "fine")
     for changed in (STRICT + " ", STRICT.replace("hold", "approve"), LOOSE):
-        with pytest.raises(Refused, match="not approved"):
+        with pytest.raises(Conflict, match="not approved"):
             publish(models, app, changed, "Bob")
     assert FLOW not in platform.desk.policy(app)
     assert publish(models, app, STRICT, "Bob").stage == "champion"
@@ -105,7 +108,11 @@ def test_old_decisions_replay_under_the_flow_that_made_them(platform):
     assert flows[1] == flows[2]
     assert {e.decision.policy.get(CHALLENGER) for e in third} != {None}
     app.flow._known.clear()
-    report = platform.replay()
+    _REGISTERS.clear()
+    folder = platform.path
+    platform.close()
+    with Platform.open(folder, apps=[app]) as again:
+        report = again.replay()
     assert report.identical, report.findings[:3]
     assert report.decided["identical"] == 60
 

@@ -7,8 +7,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.flows import RIVAL
-from heptad.service.published import CHALLENGER, FLOW, SHARE, attach, shelf
-from heptad.standards.errors import ContractError, Refused, UnknownName
+from heptad.service.published import CHALLENGER, FLOW, SHARE, shelf
+from heptad.standards.errors import Conflict, ContractError, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,12 +56,13 @@ def approve(models: Models, app: App, number: int, sha256: str, who: str, note: 
         note: why.
 
     Raises:
-        Refused: if the proposal has other bytes, or the approver proposed it.
+        Conflict: if the proposal has other bytes.
+        Refused: if the approver proposed it.
         UnknownName: if there is no such proposal.
     """
-    found = _proposal(models, app, number)
+    found = proposal(models, app, number)
     if len(sha256) < 12 or not found.sha256.startswith(sha256):
-        raise Refused(
+        raise Conflict(
             f"{found.title} holds other bytes than those that you read.", got=sha256,
             do=f"read it with `heptad flow show {app.name} --number {number}`: {found.sha256[:12]}",
         )  # fmt: skip
@@ -90,14 +91,14 @@ def publish(  # noqa: PLR0913 - what is published how, by name
         note: why.
 
     Raises:
-        Refused: if these very bytes were not approved.
+        Conflict: if these very bytes were not approved.
         ContractError: if the share is none.
     """
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     kept = [m for m in models.recent(app=shelf(app.name), limit=1000) if m.sha256 == sha256]
     approved = [m for m in kept if m.approver is not None]
     if not approved:
-        raise Refused(
+        raise Conflict(
             "These bytes were not approved, so they may not decide.", got=sha256[:12],
             do="propose them, and let a second person approve them",
         )  # fmt: skip
@@ -115,7 +116,7 @@ def publish(  # noqa: PLR0913 - what is published how, by name
 
 def withdraw(models: Models, app: App, number: int, who: str, note: str) -> Model:
     """Take a flow out of use; without a champion the package's own flow decides again."""
-    return models.promote(_proposal(models, app, number).id, "retired", who, note)
+    return models.promote(proposal(models, app, number).id, "retired", who, note)
 
 
 def in_force(app: App, models: Models, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +127,6 @@ def in_force(app: App, models: Models, changes: Mapping[str, Any]) -> dict[str, 
     """
     if app.flow is None:
         return {**app.policy, **changes}
-    attach(models)
     champion = models.champion(shelf(app.name))
     found: dict[str, Any] = {**app.policy, **changes}
     if champion is not None:
@@ -147,10 +147,29 @@ def share_of(models: Models, rival: Model) -> float:
     return 0.0
 
 
-def _proposal(models: Models, app: App, number: int) -> Model:
+def proposal(models: Models, app: App, number: int) -> Model:
+    """Return a proposed flow by its number.
+
+    Raises:
+        UnknownName: if the application has none of that number.
+    """
     found = models.get(number)
     if found.app != shelf(app.name):
         raise UnknownName(
             f"{app.name} has no flow {number}.", got=number, do=f"see `heptad flow list {app.name}`"
         )
     return found
+
+
+def refuse_flow(model: Model) -> None:
+    """Do not approve a flow as if it were a model: its approver names the bytes that were read.
+
+    Raises:
+        Conflict: if it is a flow.
+    """
+    if model.app.endswith(shelf("")):
+        app = model.app.removesuffix(shelf(""))
+        raise Conflict(
+            f"{model.title} is a flow.", got=model.id,
+            do=f"`heptad flow approve {app} {model.id} --sha256 …`",
+        )  # fmt: skip

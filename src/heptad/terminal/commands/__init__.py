@@ -50,6 +50,15 @@ COMMANDS: dict[str, str] = {
     "train": "models:train",
     "models.list": "models:list_models",
     "models.approve": "models:approve",
+    "rules.check": "flows:check",
+    "rules.test": "flows:try_rules",
+    "flow.show": "flows:show",
+    "flow.list": "flows:listed",
+    "flow.propose": "flows:propose",
+    "flow.approve": "flows:approve",
+    "flow.publish": "flows:publish",
+    "flow.withdraw": "flows:withdraw",
+    "flow.backtest": "flows:backtest",
     "decide": "decisions:decide",
     "decisions.list": "decisions:list_decisions",
     "explain": "decisions:explain",
@@ -168,5 +177,5 @@ def _fault(name: str, error: Exception) -> dict[str, Any]:
     return found.to_dict() | {"exit": found.exit}
 
 
-WITH_PROGRESS = frozenset({"load", "doctor", "backup", "features.backfill"})
+WITH_PROGRESS = frozenset({"load", "doctor", "backup", "features.backfill", "flow.backtest"})
 """Commands that take `progress`."""

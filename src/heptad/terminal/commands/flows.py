@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about rules and flows: check, test, draw, back-test, propose, approve, publish."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from heptad.service import publishing
+from heptad.service.drawing import mermaid, svg, to_plain
+from heptad.service.guard import APPLICATION
+from heptad.service.published import shelf
+from heptad.standards.errors import InputError, suggest
+from heptad.standards.time import EARLIEST, LATEST, format_instant, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from heptad.catalog.models import Model
+    from heptad.runtime import Platform
+    from heptad.service.flows import Flow
+    from heptad.service.rules import RuleSet
+
+FORMS = ("json", "mermaid", "svg")
+
+
+def _rules(platform: Platform, text: str, name: str, app: str) -> RuleSet:
+    from heptad.service.rulefiles import read_rules
+
+    features = platform.app(app).features if app else {}
+    return read_rules(text, platform.tables, features, name=name)
+
+
+def check(platform: Platform, text: str, name: str = "rules.yaml", app: str = "") -> dict[str, Any]:
+    """Read a rule set, or the flow of an application, and say what it holds.
+
+    Raises:
+        HeptadError: with file, line, what and cure.
+    """
+    if app and text.lstrip().startswith(("flow:", "#")) and "\nstages:" in text:
+        flow = publishing.flow_of(platform.app(app)).read(text, name)
+        rules = [rule for stage in flow.stages for rule in stage.rules.rules]
+        about = {"kind": "flow", "name": flow.name, "version": flow.version, "on": flow.on}
+        sha256 = flow.sha256
+    else:
+        found = _rules(platform, text, name, app)
+        rules, sha256 = list(found.rules.rules), found.sha256
+        about = {"kind": "rules", "name": found.name, "version": found.version, "on": found.on}
+    listed = [{"code": r.code, "outcome": r.outcome, "when": r.when.title} for r in rules]
+    return about | {"sha256": sha256, "rules": listed}
+
+
+def try_rules(
+    platform: Platform,
+    text: str,
+    rows: Sequence[Mapping[str, Any]],
+    name: str = "rules.yaml",
+    app: str = "",
+) -> dict[str, Any]:
+    """Ask a rule set of rows given as plain values by column; say which rules fire."""
+    found = _rules(platform, text, name, app)
+    policy = {f"policy.{n}": v for n, v in found.policy.items()}
+    answers: list[dict[str, Any]] = []
+    for n, row in enumerate(rows):
+        try:
+            fired = found.rules.fired({**policy, **row})
+        except (TypeError, AttributeError) as error:
+            raise InputError(
+                "A row has a value of another type than its column.", got=str(error),
+                place=f"row {n + 1}", do="numbers without quotes; instants as microseconds",
+            ) from error  # fmt: skip
+        answers.append({"row": n + 1, "fired": [found.rules.rules[i].code for i in fired]})
+    counts = Counter(code for a in answers for code in a["fired"])
+    return {"answers": answers, "counts": dict(sorted(counts.items()))}
+
+
+def _flow(platform: Platform, app: str, number: int) -> Flow:
+    flowing = publishing.flow_of(platform.app(app))
+    if not number:
+        wanted = platform.desk.policy(platform.app(app)).get("flow")
+        return flowing.by_hash(str(wanted)) if wanted else flowing.own
+    model = publishing.proposal(platform.catalog.models, platform.app(app), number)
+    return flowing.read(platform.catalog.models.read(model).decode(), f"flow {number}")
+
+
+def show(platform: Platform, app: str, number: int = 0, form: str = "json") -> dict[str, Any]:
+    """Show the flow in force, or a proposed one: as plain data, Mermaid, SVG, with its text."""
+    if form not in FORMS:
+        raise InputError(
+            "A flow is drawn in one of three forms.", got=form, do=suggest(form, FORMS)
+        )
+    flow = _flow(platform, app, number)
+    plain = to_plain(flow)
+    drawn = {"mermaid": mermaid, "svg": svg}
+    return plain | {"text": flow.text, "drawing": drawn[form](plain) if form in drawn else ""}
+
+
+def listed(platform: Platform, app: str) -> dict[str, Any]:
+    """List the flows of an application that were proposed, newest first."""
+    publishing.flow_of(platform.app(app))
+    models = platform.catalog.models.recent(app=shelf(app), limit=200)
+    return {"flows": [line(model) for model in models]}
+
+
+def line(model: Model) -> dict[str, Any]:
+    """Return one proposed flow as a line of a list."""
+    return {
+        "number": model.id, "flow": model.settings.get("flow"),
+        "version": model.settings.get("version"), "sha256": model.sha256, "stage": model.stage,
+        "proposed by": model.trainer, "proposed": format_instant(model.trained),
+        "approved by": model.approver,
+    }  # fmt: skip
+
+
+def propose(
+    platform: Platform, app: str, text: str, who: str, name: str = "flow.yaml"
+) -> dict[str, Any]:
+    """Keep a flow as a candidate for somebody else to approve."""
+    chosen = platform.app(app)
+    return line(publishing.propose(platform.catalog.models, chosen, text, who, name=name))
+
+
+def approve(
+    platform: Platform, app: str, number: int, sha256: str, who: str, note: str
+) -> dict[str, Any]:
+    """Approve a proposed flow by the hash of the bytes that were read."""
+    chosen = platform.app(app)
+    return line(publishing.approve(platform.catalog.models, chosen, number, sha256, who, note))
+
+
+def publish(
+    platform: Platform,
+    app: str,
+    text: str,
+    who: str,
+    share: float = 0.0,
+    note: str = "",
+) -> dict[str, Any]:
+    """Let approved bytes decide; with a share, as the challenger of so many subjects."""
+    chosen, models = platform.app(app), platform.catalog.models
+    rival = bool(share)
+    return line(
+        publishing.publish(models, chosen, text, who, challenger=rival, share=share, note=note)
+    )
+
+
+def withdraw(platform: Platform, app: str, number: int, who: str, note: str) -> dict[str, Any]:
+    """Take a flow out of use."""
+    chosen = platform.app(app)
+    return line(publishing.withdraw(platform.catalog.models, chosen, number, who, note))
+
+
+def backtest(  # noqa: PLR0913, PLR0917 - what is tried how
+    platform: Platform,
+    app: str,
+    text: str = "",
+    name: str = "flow.yaml",
+    number: int = 0,
+    since: str = "",
+    until: str = "",
+    label: str = "",
+    false_alarm: int = 0,
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Decide history by the flow in force and by another one; say what would change."""
+    from heptad.service.backtest import backtest as tried_on
+    from heptad.service.backtest import gather
+
+    chosen = platform.app(app)
+    flowing = publishing.flow_of(chosen)
+    tried = flowing.read(text, name) if text else _flow(platform, app, number)
+    between = (
+        parse_instant(since) if since else EARLIEST,
+        parse_instant(until) if until else LATEST,
+    )
+    circumstances = platform.desk.circumstances(chosen, None)
+    # Only counts are answered: it is read as the application itself reads, as for a training.
+    reader = {
+        "role": role or APPLICATION, "who": who or platform.who,
+        "purpose": purpose or chosen.purpose,
+    }  # fmt: skip
+    with platform.guard.reading("backtest", **reader, app=app, sha256=tried.sha256) as access:
+        history = gather(
+            chosen, platform.reads.under(access), circumstances.scorer,
+            between=between, label=label, progress=progress,
+        )  # fmt: skip
+        access.read.rows = history.n
+    changes = platform.project.policies.get(app, {})
+    report = tried_on(
+        _flow(platform, app, 0), tried, history,
+        policy=changes, false_alarm=false_alarm, progress=progress,
+    ).to_dict()  # fmt: skip
+    return report | {
+        "app": app,
+        "tried": tried.sha256,
+        "drawing": mermaid(to_plain(tried, report["then"])),
+    }
