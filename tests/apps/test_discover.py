@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from heptad import runtime
+from heptad.service import discovery
 from heptad.standards.errors import ContractError
 
 
@@ -21,14 +21,14 @@ from heptad.standards.errors import ContractError
 )
 def test_an_application_that_cannot_be_loaded_is_named_with_its_cure(monkeypatch, value, words):
     point = EntryPoint("other", value, "heptad.apps")
-    monkeypatch.setattr(runtime, "entry_points", lambda group: [point])
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [point])
     with pytest.raises(ContractError, match=words) as caught:
-        runtime.discover.__wrapped__()
+        discovery.discover.__wrapped__()
     assert caught.value.do
 
 
 def test_two_of_one_name_are_refused(monkeypatch):
     point = EntryPoint("fraud", "heptad.apps.fraud:app", "heptad.apps")
-    monkeypatch.setattr(runtime, "entry_points", lambda group: [point])
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [point])
     with pytest.raises(ContractError, match="Two applications"):
-        runtime.discover.__wrapped__()
+        discovery.discover.__wrapped__()
