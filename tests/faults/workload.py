@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import outside
+
 from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:
@@ -116,6 +118,7 @@ def prepare(name: str, home: str) -> None:
 
 def perform(name: str, home: str, acks: str, tries: int = TRIES) -> None:
     """Do the whole work, from where the client stands."""
+    outside.ACKS[0] = acks
     work, client = find(name), _Client(acks, tries)
     for _ in range(TRIES + 1):
         try:
@@ -131,6 +134,7 @@ def perform(name: str, home: str, acks: str, tries: int = TRIES) -> None:
 
 def verify(name: str, home: str, acks: str, calm: str) -> None:
     """Check the store after a fault, ask for every step again, and compare the end."""
+    outside.ACKS[0] = acks
     work, heard = find(name), told(Path(acks))
     with work.open(Path(home), dict(heard)) as store:
         work.check(store, heard)

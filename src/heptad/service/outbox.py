@@ -231,8 +231,14 @@ class Outbox:
         return dict(tally)
 
     def recover(self) -> int:
-        """Judge what a dead process was handing over; return how many are uncertain."""
-        wanted = SELECT.where(MessageRow.status == "sending", MessageRow.owner != self._store.epoch)
+        """Judge what was being handed over when a process died, or the disk refused the note.
+
+        Only between two passes: a project has one process at a time, and that one pass at a time.
+
+        Returns:
+            How many are uncertain.
+        """
+        wanted = SELECT.where(MessageRow.status == "sending")
         uncertain = 0
         with self._store.write() as connection:
             for row in connection.execute(wanted).all():
