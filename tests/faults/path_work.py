@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from workload import Work, perform, verify
+from workload import Work, find, perform, verify
 
 from heptad.runtime import Platform, discover
 from heptad.security.keys import Keys
@@ -51,7 +51,12 @@ from = "payments.csv"
 
 
 def warm() -> None:
-    """Import all that the work will need, which a child that does it once tells.
+    """Import all that the work will need."""
+    warmed("path_work:PathWork")
+
+
+def warmed(work: str) -> None:
+    """Import all that a work will need, which a child that does it once tells.
 
     Here itself nothing is done: what starts threads must not come before a fork.
     """
@@ -60,7 +65,7 @@ def warm() -> None:
     if not (pid := os.fork()):
         try:
             os.close(told)
-            _rehearse()
+            _rehearse(work)
             with os.fdopen(tells, "w") as pipe:
                 pipe.write(" ".join(sys.modules))
         except BaseException:
@@ -76,13 +81,13 @@ def warm() -> None:
             import_module(name)
 
 
-def _rehearse() -> None:
+def _rehearse(work: str) -> None:
     """Do the whole work once, where nothing fails."""
     with TemporaryDirectory() as folder:
         home, acks, calm = (str(Path(folder, name)) for name in ("home", "acks", "calm"))
-        PathWork().prepare(Path(home))
-        perform("path_work:PathWork", home, acks)
-        verify("path_work:PathWork", home, acks, calm)
+        find(work).prepare(Path(home))
+        perform(work, home, acks)
+        verify(work, home, acks, calm)
 
 
 def payment(number: int, amount: str = "10.00") -> dict[str, Any]:
