@@ -18,8 +18,10 @@ from heptad.catalog.tracing import Traces
 from heptad.engine.local.duck import Duck
 from heptad.ingest.quarantine import Quarantine
 from heptad.ingest.report import Finding, LoadReport, Rejected, RowsReport
+from heptad.sources import https
 from heptad.sources.files import digest
-from heptad.sources.readers import files_of, reader
+from heptad.sources.messages import Acknowledges, Messages
+from heptad.sources.readers import BROKERS, files_of, reader
 from heptad.standards.errors import Busy, UnknownName, suggest
 
 if TYPE_CHECKING:
@@ -294,21 +296,36 @@ class Loading:
         since = None if again else self.catalog.loads.watermark(source.name, source.table)
         listed = [file for file, _ in files or ()]
         known = self._known_by(source, history=history)
-        reading = reader(source, self.project, listed, since=since, wanted=wanted_columns(source))
+        wanted = wanted_columns(source)
+        if source.origin.startswith(BROKERS):
+            # A message may lack any field: that sets the message aside, and no load.
+            wanted = (*wanted, *(c.name for f in table.fields.values() for c in f.columns()
+                                 if f.name not in source.map and c.name not in source.map))  # fmt: skip
+        reading = reader(source, self.project, listed, since=since, wanted=wanted)
         try:
+            if isinstance(reading, Messages) and reading.empty:
+                return LoadReport(source.name, source.table, plan=plan)
             order = Order(
                 source, table, reading, known, [kept for _, kept in files or ()],
                 skipped=skipped, plan=plan, again=again, told=told,
             )  # fmt: skip
-            return Run(self, order).run()
+            report = Run(self, order).run()
+            if not plan and isinstance(reading, Acknowledges):
+                reading.landed()
+            if not plan:
+                https.landed(source, self.project.folder, listed)
+            return report
         finally:
             reading.close()
+            https.forget(source, listed)
 
     def _fresh(
         self, source: Source, *, again: bool
     ) -> tuple[list[tuple[InputFile, SourceFile]] | None, tuple[str, ...]]:
         """Return the files to be loaded and the names of those loaded before."""
         files = files_of(source, self.project)
+        if not files and source.origin.startswith(https.SCHEME):
+            return [], (source.origin.rpartition("@")[2],)
         if not files:
             return None, ()
         listed = {SourceFile(f.name, f.size, digest(f)): f for f in files}
@@ -316,6 +333,9 @@ class Loading:
             return [(file, kept) for kept, file in listed.items()], ()
         new = self.catalog.loads.sift(source.table, list(listed)).new
         skipped = tuple(kept.path for kept in listed if kept not in new)
+        if not new:
+            https.landed(source, self.project.folder, files)
+            https.forget(source, files)
         return [(listed[kept], kept) for kept in new], skipped
 
     def _known_by(self, source: Source, *, history: bool) -> Known:

@@ -279,7 +279,7 @@ class WorkHolder:
 
     name, covers = (
         "working files",
-        ("ballast", ".duck/*", "heptad.sock", "owner.lock", "seals.json"),
+        ("ballast", ".duck/*", ".fetched.json", "heptad.sock", "owner.lock", "seals.json"),
     )
     lets_go = False
 

@@ -50,7 +50,7 @@ _SECTIONS = (
 _SOURCE_KEYS = (
     "name", "table", "from", "query", "map", "codes", "known_after", "zone", "watermark", "format",
     "separator", "quote", "encoding", "decimal", "thousands", "header", "columns", "null",
-    "compression",
+    "compression", "ca", "private",
 )  # fmt: skip
 _SECURITY = ("passphrase", "origin", "keys", "token", "ca")
 _SECRET = re.compile(r"\$\{(env|file):([^}]+)\}")
@@ -108,6 +108,8 @@ class Source:
         zone: IANA zone of instants without an offset; "" is UTC.
         watermark: column of a database that only grows.
         format: how its files are written.
+        ca: file of the certificates to trust a server of files by; the system's by default.
+        private: whether a server of files may stand in a private network.
         line: of the binding in the project file.
     """
 
@@ -121,6 +123,8 @@ class Source:
     zone: str = ""
     watermark: str = ""
     format: Format = Format()
+    ca: str = ""
+    private: bool = False
     line: int = 0
 
 
@@ -456,6 +460,8 @@ def _source(section: Section, tables: Mapping[str, type[Table]] | None) -> Sourc
         zone=section.read("zone", "", lambda v: zone(str(v)).key),
         watermark=section.text("watermark"),
         format=_format(section),
+        ca=section.text("ca"),
+        private=section.flag("private", default=False),
         line=section.line(),
     )
 

@@ -98,7 +98,7 @@ class JsonLines:
         good: list[tuple[int, str, dict[str, str | None]]] = []
         bad: list[tuple[int, str, str]] = []
         for number, line in enumerate(lines, start + 1):
-            row, fault = _read(line)
+            row, fault = read_line(line)
             if fault:
                 shown = line[:SHOWN_TEXT].decode(errors="backslashreplace")
                 bad.append((number, fault, shown))
@@ -129,7 +129,7 @@ class JsonLines:
             if not seen:
                 _check_lines(lines[0], file)
             for line in lines[: _LOOK - seen]:
-                names |= dict.fromkeys(_read(line)[0])
+                names |= dict.fromkeys(read_line(line)[0])
             seen += len(lines)
             if seen >= _LOOK or len(names) > MOST_COLUMNS:
                 break
@@ -144,8 +144,8 @@ class JsonLines:
         return check_columns(list(names), file.name) if names else ()
 
 
-def _read(line: bytes) -> tuple[dict[str, str | None], str]:
-    """Return a line's columns, and why it cannot be read."""
+def read_line(line: bytes) -> tuple[dict[str, str | None], str]:
+    """Return the columns of a JSON object in one line, and why it cannot be read."""
     if len(line) > LONGEST_RECORD:
         return {}, "length"
     try:

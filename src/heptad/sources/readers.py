@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from heptad.sources.csvs import Csv
 from heptad.sources.files import listed
+from heptad.sources.https import SCHEME as HTTPS
+from heptad.sources.https import fetched
 from heptad.sources.jsonl import JsonLines
+from heptad.sources.kafka import SCHEME as KAFKA
+from heptad.sources.kafka import KafkaReading
+from heptad.sources.mqtt import SCHEMES as MQTT
+from heptad.sources.mqtt import MqttReading
 from heptad.sources.packages import SCHEME, packaged
 from heptad.sources.parquet import ParquetFiles
 from heptad.sources.sql import SCHEMES, Query
@@ -19,7 +25,9 @@ if TYPE_CHECKING:
     from heptad.sources.config import Project, Source
     from heptad.sources.reading import InputFile, Reading
 
-_LATER = ("https://", "http://", "kafka://", "mqtt://")
+_NEVER = ("http://", "ftp://")
+BROKERS = (KAFKA, *MQTT)
+"""What the URL of a broker of messages begins with."""
 _PACKED = (".gz", ".gzip", ".zst", ".zstd")
 _KINDS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
@@ -31,17 +39,19 @@ def files_of(source: Source, project: Project) -> tuple[InputFile, ...]:
     """List the files that a source names; none for a database.
 
     Raises:
-        InputError: if nothing is found, or the kind of source is not read by this version.
+        InputError: if nothing is found, or the kind of source is not read.
         Refused: if a file lies outside the folders allowed.
         UnknownName: if a package is not installed.
     """
-    if source.origin.startswith(_LATER):
+    if source.origin.startswith(_NEVER):
         raise InputError(
-            "This version reads no source of that kind.",
+            "What can be changed on its way is no source.",
             got=source.origin.partition("://")[0] + "://",
-            do="fetch it into a file, or post its rows to /v1/tables/{table}/rows",
+            do="use https://, or fetch it into a file",
         )
-    if source.origin.startswith(SCHEMES):
+    if source.origin.startswith(HTTPS):
+        return fetched(source, project)
+    if source.origin.startswith((*SCHEMES, *BROKERS)):
         return ()
     if source.origin.startswith(SCHEME):
         return packaged(source.origin)
@@ -70,6 +80,10 @@ def reader(
     """
     if source.origin.startswith(SCHEMES):
         return Query(source, project.folder, project.allow, since)
+    if source.origin.startswith(KAFKA):
+        return KafkaReading(source, project.folder, since, wanted)
+    if source.origin.startswith(MQTT):
+        return MqttReading(source, project.folder, wanted)
     kinds = {kind_of(source, file) for file in files}
     if len(kinds) > 1:
         raise InputError(
