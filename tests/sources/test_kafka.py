@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def where() -> Iterator[str]:
     """A broker."""
@@ -183,13 +186,12 @@ with Platform.open(sys.argv[1]) as platform:
 """
 
 
-@pytest.mark.slow
 def test_killed_loads_take_every_record_once(where: str, tmp_path: Path) -> None:
     """Killed at any instant of a load, the next process goes on without a loss or a repetition."""
     name = topic(where)
     folder = bound(tmp_path / "p", where, name)
     total = 0
-    for round_ in range(5):
+    for round_ in range(3):
         sent(where, name, range(total, total + 60))
         total += 60
         process = subprocess.Popen(
@@ -197,7 +199,7 @@ def test_killed_loads_take_every_record_once(where: str, tmp_path: Path) -> None
         )
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(0.03 + 0.11 * round_)
+        time.sleep(0.03 + 0.2 * round_)
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
