@@ -3,7 +3,7 @@
 
 For credit officers and risk modellers. A points scorecard on features as known at the instant of
 the application, a policy of cut-offs and affordability, true reasons by points lost, and a
-counter-offer where a smaller amount would fit.
+counter-offer where a smaller amount would fit. What it refers becomes a case for people.
 """
 
 from heptad.apps.credit.decide import POLICY, decide, flow
@@ -11,6 +11,7 @@ from heptad.apps.credit.demo import demo
 from heptad.apps.credit.features import features
 from heptad.apps.credit.model import model
 from heptad.apps.credit.pages import pages
+from heptad.apps.credit.work import inboxes, letters, resume
 from heptad.service.app import App
 from heptad.standards.model import LoanApplication
 
@@ -26,6 +27,9 @@ app = App(
     policy=POLICY,
     pages=pages,
     demo=demo,
+    letters=letters,
+    inboxes=inboxes,
+    resume=resume,
 )
 
 __all__ = ["app"]
