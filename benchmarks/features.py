@@ -286,4 +286,16 @@ def recovery_rows(*, quick: bool, seed: int) -> list[Row]:
     return found
 
 
-ROWS = {"history": history_rows, "stream": stream_rows, "recovery": recovery_rows}
+def spark_rows(*, quick: bool, seed: int) -> list[Row]:
+    """The same definitions here and on Spark."""
+    from benchmarks.engines import engine_rows
+
+    return engine_rows(quick=quick, seed=seed)
+
+
+ROWS = {
+    "history": history_rows,
+    "stream": stream_rows,
+    "recovery": recovery_rows,
+    "engines": spark_rows,
+}

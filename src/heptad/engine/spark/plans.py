@@ -71,7 +71,7 @@ def _walk(plan: Any, stage: Stage, found: list[Stage], made: dict[str, Stage]) -
     for n in range(children.length()):
         _walk(children.apply(n), stage, found, made)
     if name.split(" ", maxsplit=1)[0] not in _HIDDEN:
-        stage.steps.append((name, _said(name, str(plan.simpleString(1000)))))
+        stage.steps.append((name.strip(), _said(name, str(plan.simpleString(1000)))))
 
 
 def _moved(name: str, said: str) -> tuple[str, str]:
@@ -87,12 +87,12 @@ def _moved(name: str, said: str) -> tuple[str, str]:
 
 def _said(name: str, said: str) -> str:
     """Return what an operator says of itself, without numbers of expressions."""
-    text = re.sub(r"#\d+L?", "", said.removeprefix(name)).strip()
+    text = re.sub(r"#\d+L?", "", said).removeprefix("File").removeprefix(name).strip()
     if name.startswith("Scan"):
         files = re.search(r"InMemoryFileIndex\((\d+) paths?\)", text)
-        columns = re.match(r"\[[^\]]*\]", text)
-        read = columns.group(0) if columns else ""
-        return _cut(f"{files.group(1)} files {read}" if files else read)
+        columns = re.search(r"\[[^\]]*\]", text)
+        held = f"{files.group(1)} files" if files else ""
+        return _cut(f"{held} {columns.group(0) if columns else ''}".strip())
     return _cut(text)
 
 
