@@ -173,6 +173,10 @@ class Platform:
         made.start()
         self.intake.quick = made
 
+    def settle(self) -> None:
+        """Store every row that was answered, and index every decision."""
+        self._stores.settle()
+
     def close(self) -> None:
         """Let the stores go.
 

@@ -14,7 +14,7 @@ from heptad.catalog.schema import ContractRow, DataFileRow, PinRow, VersionRow
 from heptad.standards.errors import Conflict, Corrupt, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from heptad.catalog.store import Store
     from heptad.standards.tables import Table
@@ -83,11 +83,21 @@ class Version:
     files: int
 
 
+def _nothing() -> None:
+    """Wait for nothing."""
+
+
 class Versions:
-    """The versions of every stored table: what is durable, and what must stay."""
+    """The versions of every stored table: what is durable, and what must stay.
+
+    Attributes:
+        awaited: called before the versions of tables are listed, so that what was answered is
+            among them.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.awaited: Callable[[], None] = _nothing
 
     def add(
         self,
@@ -190,6 +200,7 @@ class Versions:
 
     def current(self) -> dict[str, Version]:
         """Return the last version of every table, by name."""
+        self.awaited()
         last = select(VersionRow.table, func.max(VersionRow.version)).group_by(VersionRow.table)
         with self._store.read() as connection:
             tables = [(str(table), int(version)) for table, version in connection.execute(last)]
@@ -197,6 +208,7 @@ class Versions:
 
     def history(self, table: str, limit: int = 50) -> list[Version]:
         """Return the versions of a table, the last one first."""
+        self.awaited()
         wanted = select(*_COLUMNS).where(VersionRow.table == table)
         wanted = wanted.order_by(VersionRow.version.desc()).limit(limit)
         with self._store.read() as connection:
@@ -244,6 +256,7 @@ class Versions:
 
     def pinned(self, table: str) -> set[int]:
         """Return the versions that kept decisions or models name."""
+        self.awaited()
         with self._store.read() as connection:
             wanted = select(PinRow.version).where(PinRow.table == table).distinct()
             return {int(row[0]) for row in connection.execute(wanted)}

@@ -484,4 +484,5 @@ def quickened(
     loading.changing = current.changing
     stores.lake.awaited = pending.pour
     stores.log.landed = pending.pour_all
+    stores.catalog.versions.awaited = stores.settle
     return quick

@@ -155,6 +155,11 @@ class Stores:
                 self._rows = Rows(self.path / "rows", clock=self.clock)
             return self._rows
 
+    def settle(self) -> None:
+        """Store every row that was answered, and index every decision."""
+        self.pending.pour_all()
+        self.log.settle()
+
     def keep_clock(self) -> None:
         """Remember where a simulated clock stands, for whoever opens the project next."""
         self.catalog.settings.raise_to(CLOCK, self.clock.now())

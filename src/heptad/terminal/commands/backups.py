@@ -38,10 +38,12 @@ def backup(
     if not platform.upkeep.acquire(timeout=_PATIENCE_S):
         raise Busy("Another backup or retention is running.", do="run it again when it is done")
     try:
+        now = platform.clock.now()
+        platform.settle()
         return back_up(
             platform.path,
             Path(target),
-            now=platform.clock.now(),
+            now=now,
             incremental=incremental,
             link=link,
             progress=progress,
