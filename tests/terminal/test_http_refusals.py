@@ -76,6 +76,12 @@ def test_what_is_no_request_to_decide_is_refused(api: Client, body: bytes) -> No
     refused(api.post(DECIDE, content=body, headers={"Content-Type": JSON}), 400, 422)
 
 
+def test_a_row_sent_bare_is_told_its_envelope(api: Client) -> None:
+    answer = api.post(DECIDE, json={"id": "p1", "amount": "1.00"})
+    assert answer.status_code == 422
+    assert '{"row": {…}}' in answer.json()["do"]
+
+
 @pytest.mark.parametrize("kind", [JSON, LINES])
 def test_what_is_no_row_is_refused_or_set_aside(api: Client, kind: str) -> None:
     for body in BODIES.values():

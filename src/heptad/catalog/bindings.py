@@ -34,7 +34,7 @@ def binding_of(source: Source, table: type[Table], columns: tuple[str, ...]) -> 
     """
     trees = trees_of(source, table, columns)
     made = {name: tree for name, tree in trees.items() if not isinstance(tree, exp.Column)}
-    types = map_types(made, (*columns, RECORD), place=_place(source)) if made else {}
+    types = map_types(made, (*columns, RECORD), place=_place(source, "")) if made else {}
     given = {
         name: Given(tree.sql("duckdb"), types.get(name, "VARCHAR")) for name, tree in trees.items()
     }
@@ -54,7 +54,7 @@ def trees_of(source: Source, table: type[Table], columns: tuple[str, ...]) -> di
     """Return field → its expression over the source's columns."""
     folded = {name.lower(): name for name in columns}
     trees = {
-        name: parse_map(text, (*columns, RECORD), place=f"{_place(source)}, map of {name}")
+        name: parse_map(text, (*columns, RECORD), place=f"{_place(source, name)}, map of {name}")
         for name, text in source.map.items()
     }
     for field in table.fields.values():
@@ -72,14 +72,18 @@ def parts_of(field: Field) -> tuple[str, ...]:
 
 def wanted_columns(source: Source) -> tuple[str, ...]:
     """Return the columns that a map names, as far as they can be seen without the source."""
-    names: dict[str, None] = {}
-    for text in source.map.values():
-        try:
-            tree = parse_one(text[:LONGEST], read="duckdb")
-        except (SqlglotError, RecursionError, ValueError, IndexError):
-            continue  # whoever reads the map says what is wrong with it
-        names |= dict.fromkeys(column.name for column in tree.find_all(exp.Column))
-    return tuple(name for name in names if name and name != RECORD)
+    names = [name for text in source.map.values() for name in columns_named(text)]
+    return tuple(name for name in dict.fromkeys(names) if name != RECORD)
+
+
+def columns_named(text: str) -> tuple[str, ...]:
+    """Return the columns that one entry of a map names; none if it cannot be read."""
+    try:
+        tree = parse_one(text[:LONGEST], read="duckdb")
+    except (SqlglotError, RecursionError, ValueError, IndexError):
+        return ()  # whoever reads the map says what is wrong with it
+    names = dict.fromkeys(column.name for column in tree.find_all(exp.Column))
+    return tuple(name for name in names if name)
 
 
 def personal_columns(
@@ -107,5 +111,7 @@ def _failing(tree: exp.Expr) -> str:
     return " OR ".join(conditions)
 
 
-def _place(source: Source) -> str:
-    return f"heptad.toml line {source.line}" if source.line else f"source {source.name}"
+def _place(source: Source, name: str) -> str:
+    """Say where the map of a field stands."""
+    line = source.lines.get(name) or source.line
+    return f"heptad.toml line {line}" if line else f"source {source.name}"

@@ -78,7 +78,13 @@ class Inputs:
     score: Score | None = None
 
     def __getitem__(self, name: str) -> Any:
-        """Return the value of a feature, None where there is none."""
+        """Return the value of a feature for this row: None where there is nothing to count.
+
+        Fields of the row itself are in `row`, what people may change in `policy`.
+
+        Raises:
+            KeyError: if the application declares no feature of that name.
+        """
         return self.features[name]
 
 

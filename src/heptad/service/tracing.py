@@ -48,6 +48,30 @@ def trace(catalog: Catalog, apps: Mapping[str, App]) -> int:
     return made
 
 
+def unfilled(catalog: Catalog, app: App) -> dict[str, list[str]]:
+    """Return the features that read columns which no load of files has filled, with these columns.
+
+    Such a feature counts nothing, and says so nowhere else. Tables without a load are not told.
+    """
+    empty: dict[str, set[str]] = {}
+    found: dict[str, list[str]] = {}
+    for name, feature in app.features.items():
+        read = dict.fromkeys(node for node, _ in _reads(feature))
+        for node in read:
+            if node.name not in empty:
+                empty[node.name] = _empty(catalog, node.name)
+            if node.column in empty[node.name]:
+                found.setdefault(name, []).append(f"{node.name}.{node.column}")
+    return found
+
+
+def _empty(catalog: Catalog, table: str) -> set[str]:
+    """Return the columns of a table that have had no value in any load."""
+    last = [p.column for p in catalog.quality.latest(table) if p.missing == p.count > 0]
+    past = {column: catalog.quality.history(table, column) for column in last}
+    return {c for c in last if all(p.profile.missing == p.profile.count for p in past[c])}
+
+
 def _models(catalog: Catalog, app: App) -> list[Model]:
     """Return the newest model, and the one that decides."""
     if app.model is None:

@@ -111,6 +111,7 @@ class Source:
         ca: file of the certificates to trust a server of files by; the system's by default.
         private: whether a server of files may stand in a private network.
         line: of the binding in the project file.
+        lines: field → the line of its entry in the map.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Source:
     ca: str = ""
     private: bool = False
     line: int = 0
+    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,12 +451,13 @@ def _source(section: Section, tables: Mapping[str, type[Table]] | None) -> Sourc
             None,
             "write ${env:NAME} in its place",
         )
+    mapped = _map(section, tables[table] if tables else None)
     return Source(
         name=name,
         table=table,
         origin=origin,
         query=section.text("query"),
-        map=_map(section, tables[table] if tables else None),
+        map=mapped,
         codes=_codes(section, tables[table] if tables else None),
         known_after=section.read("known_after", 0, _duration),
         zone=section.read("zone", "", lambda v: zone(str(v)).key),
@@ -463,6 +466,7 @@ def _source(section: Section, tables: Mapping[str, type[Table]] | None) -> Sourc
         ca=section.text("ca"),
         private=section.flag("private", default=False),
         line=section.line(),
+        lines={name: section.line("map", name) for name in mapped},
     )
 
 

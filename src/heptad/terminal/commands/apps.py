@@ -6,12 +6,22 @@ from __future__ import annotations
 from inspect import getdoc, getmodule
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.tracing import unfilled
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from heptad.runtime import Platform
+    from heptad.service.app import App
 
 
 def list_apps(platform: Platform) -> dict[str, Any]:
     """List the applications found."""
+    return listed(platform.apps)
+
+
+def listed(apps: Mapping[str, App]) -> dict[str, Any]:
+    """Return a line for each application; no project is needed."""
     return {
         "apps": [
             {
@@ -22,7 +32,7 @@ def list_apps(platform: Platform) -> dict[str, Any]:
                 "features": len(a.features),
                 "model": a.model is not None,
             }
-            for a in platform.apps.values()
+            for a in apps.values()
         ]
     }
 
@@ -43,6 +53,7 @@ def show_app(platform: Platform, name: str) -> dict[str, Any]:
         "module": module.__name__ if module else "",
         "policy": platform.desk.policy(app),
         "features": {n: f.sentence() for n, f in app.features.items()},
+        "silent": unfilled(platform.catalog, app),
         "inputs": list(app.model.inputs) if app.model else [],
         "pages": [{"path": p.path, "question": p.question} for p in pages_of(app)],
         "decisions": counts,

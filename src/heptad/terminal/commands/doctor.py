@@ -37,7 +37,7 @@ def doctor(platform: Platform, scrub: bool = False, progress: Told | None = None
         progress: told (what, share done).
     """
     checks = [*_machine(), *_disk(platform.path), *_clock(platform), *_project(platform)]
-    checks += [*_tables(platform), *_erasures(platform)]
+    checks += [*_tables(platform), *_silent(platform), *_erasures(platform)]
     if scrub:
         checks += [*_opened(platform), *_scrubbed(platform.path, progress)]
     return {"checks": checks}
@@ -118,6 +118,19 @@ def _project(platform: Platform) -> Iterator[Check]:
             yield _check(what, True, look(platform))
         except HeptadError as error:
             yield _check(what, False, error.what, error.do)
+
+
+def _silent(platform: Platform) -> Iterator[Check]:
+    """Applications with features that count nothing, since no source fills what they read."""
+    from heptad.service.tracing import unfilled
+
+    for app in platform.apps.values():
+        if found := unfilled(platform.catalog, app):
+            columns = sorted({column for columns in found.values() for column in columns})
+            said = f"{', '.join(found)} count nothing: no load has filled {', '.join(columns)}"
+            yield _check(
+                f"features of {app.name}", True, said, "map these columns, if you have them"
+            )
 
 
 def _whole(platform: Platform) -> str:

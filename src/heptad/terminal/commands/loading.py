@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from heptad.catalog.bindings import columns_named
+from heptad.ingest.reasons import REASONS
+from heptad.standards import Code
 from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from heptad.ingest.quarantine import Refusal
     from heptad.ingest.report import LoadReport
     from heptad.runtime import Platform
+
+_LOOKED_AT, _SHOWN = 500, 5
+"""Refused rows that are looked at for words which are no codes; words that are told."""
 
 
 def load(
@@ -75,22 +83,74 @@ def list_loads(platform: Platform, limit: int = 50) -> dict[str, Any]:
 
 
 def list_quarantine(platform: Platform) -> dict[str, Any]:
-    """Count the rows in quarantine by table, load and reason."""
-    quarantine = platform.loading.quarantine
+    """Count the rows in quarantine by table, load and reason; of codes, say which words came."""
     return {
         "reasons": [
-            {"table": table, "load": load, "reason": reason, "field": field, "rows": n}
-            for table in quarantine.tables()
-            for (load, reason, field), n in sorted(quarantine.counts(table).items())
+            line for t in platform.loading.quarantine.tables() for line in _why(platform, t)
         ]
     }
+
+
+def _why(platform: Platform, table: str) -> Iterator[dict[str, Any]]:
+    """Yield a line for each load, reason and field of a table."""
+    quarantine = platform.loading.quarantine
+    counts = quarantine.counts(table)
+    words: dict[tuple[int, str, str], dict[str, None]] = {}
+    if any(reason == "code" for _, reason, _ in counts):
+        for row in quarantine.show(table, limit=_LOOKED_AT):
+            found = words.setdefault((row.load, row.reason, row.field), {})
+            found |= dict.fromkeys([word] if (word := _word(platform, row)) else [])
+    for (load, reason, field), n in sorted(counts.items()):
+        yield {
+            "table": table,
+            "load": load,
+            "reason": reason,
+            "field": field,
+            "rows": n,
+            "words": list(words.get((load, reason, field), {}))[:_SHOWN]
+            if reason == "code"
+            else [],
+            "allowed": _allowed(platform, table, field) if reason == "code" else "",
+            "do": REASONS[reason].do.replace("{ field", f"{{ {field}") if reason in REASONS else "",
+        }
+
+
+def _word(platform: Platform, row: Refusal) -> str:
+    """Return what a refused row says for the field, where its map reads one column; else ""."""
+    sources = {source.name: source for source in platform.project.sources}
+    text = sources[row.source].map.get(row.field, "") if row.source in sources else ""
+    names = columns_named(text) if text else (row.field,)
+    try:
+        values = json.loads(row.raw or "")
+    except ValueError:
+        return ""
+    if len(names) != 1 or not isinstance(values, dict):
+        return ""
+    folded = {str(name).lower(): value for name, value in values.items()}
+    return str(folded.get(names[0].lower()) or "")
+
+
+def _allowed(platform: Platform, table: str, field: str) -> str:
+    """Return the words that a field takes, or the standard that lists them."""
+    declared = platform.tables[table].fields.get(field) if table in platform.tables else None
+    if not isinstance(declared, Code):
+        return ""
+    return declared.standard or ", ".join(sorted(declared.codes))
 
 
 def show_quarantine(platform: Platform, table: str, limit: int = 20) -> dict[str, Any]:
     """Show rows in quarantine: reason, file, line and what was read, masked."""
     platform.table(table)
     found = platform.loading.quarantine.show(table, limit=limit)
-    return {"table": table, "rows": [asdict(refusal) for refusal in found]}
+    return {
+        "table": table,
+        "rows": [
+            asdict(row)
+            | {"word": _word(platform, row) if row.reason == "code" else ""}
+            | {"allowed": _allowed(platform, table, row.field) if row.reason == "code" else ""}
+            for row in found
+        ],
+    }
 
 
 def retry_quarantine(platform: Platform, table: str) -> dict[str, Any]:

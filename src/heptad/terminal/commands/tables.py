@@ -80,6 +80,7 @@ def _field(table: type[Table], name: str) -> dict[str, Any]:
         "unit": field.unit or declared.get("standard", "")
         if not isinstance(declared.get("standard"), list)
         else "",
+        "codes": codes if isinstance(codes := declared.get("standard"), list) else [],
         "is": ", ".join(marks),
         "means": field.doc,
     }

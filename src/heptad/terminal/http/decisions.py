@@ -79,7 +79,10 @@ def decide(
     """
     require_decider(who, platform, app)
     if (please.row is None) == (please.key is None):
-        raise InputError("Give either a row or the key of one.", do='send {"key": "…"}')
+        raise InputError(
+            "Give either a row or the key of one.",
+            do='send {"row": {…}}, or {"key": "…"} of a stored row',
+        )
     if please.row is not None:
         require_writer(who)
     entry = platform.decide_one(app, row=please.row, key=please.key, name=idempotency_key)

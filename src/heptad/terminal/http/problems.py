@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MEDIA = "application/problem+json"
 _LOG = logging.getLogger("heptad.http")
+_DECIDE = 'send {"row": {…}} with the fields of a row, or {"key": "…"} of a stored one; see /docs'
 _MEANINGS = {
     400: "The request cannot be read.",
     401: "A key is needed, and none that is valid was given.",
@@ -76,8 +77,8 @@ def install(app: FastAPI) -> None:
         return problem(error)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return problem(_refused(error.errors()[0]))
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return problem(_refused(error.errors()[0], request.url.path))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
@@ -90,13 +91,17 @@ def install(app: FastAPI) -> None:
         return problem(HeptadError("The server failed to answer.", do="see the server's log"))
 
 
-def _refused(found: dict[str, Any]) -> InputError:
+def _refused(found: dict[str, Any], path: str) -> InputError:
     """Return what a request that does not fit its schema is told."""
     where = ".".join(str(part) for part in found["loc"])
     given = found.get("input")
     plain = isinstance(given, str | int | float)
     got = redact(str(given)) if plain else type(given).__name__
-    return InputError(f"{where}: {found['msg']}.", got=got, do="see /docs")
+    return InputError(
+        f"{where}: {found['msg']}.",
+        got=got,
+        do=_DECIDE if path.endswith("/decide") else "see /docs",
+    )
 
 
 def _understood(error: HTTPException, method: str, path: str) -> HeptadError:

@@ -71,7 +71,10 @@ def show_table(name: Table, as_json: Json = False) -> None:
 
 def _table(data: dict[str, Any]) -> None:
     show.say(f"{data['table']}: {data['doc']}")
-    show.show_table(data["fields"])
+    show.show_table(data["fields"], ["field", "type", "unit", "is", "means"])
+    for field in data["fields"]:
+        if field["codes"]:
+            show.say(f"{field['field']} is one of: {', '.join(field['codes'])}")
     show.show_facts({n: data[n] for n in ("rows", "version", "size", "contract", "features")})
 
 
@@ -118,7 +121,19 @@ def versions(name: Table, as_json: Json = False) -> None:
 @quarantine.command("list")
 def list_quarantine(as_json: Json = False) -> None:
     """Count the rows in quarantine by table and reason."""
-    answer("quarantine.list", as_json, lambda d: show.show_table(d["reasons"]))
+    answer("quarantine.list", as_json, _reasons)
+
+
+def _reasons(data: dict[str, Any]) -> None:
+    show.show_table(data["reasons"], ["table", "load", "reason", "field", "rows"])
+    for row in data["reasons"]:
+        told = f"{row['table']}.{row['field']}" if row["field"] else row["table"]
+        if row["allowed"]:
+            came = ", ".join(map(repr, row["words"])) or "other words"
+            show.say(f"{told}: {came} came; allowed are {row['allowed']}")
+        show.say(f"{told}, {row['reason']}: {row['do']}")
+    if data["reasons"]:
+        show.say("see the rows: heptad quarantine show TABLE")
 
 
 @quarantine.command("show")
@@ -128,9 +143,13 @@ def show_quarantine(
     as_json: Json = False,
 ) -> None:
     """Show rows in quarantine: reason, file, line and what was read, masked where it is personal."""
-    answer(
-        "quarantine.show", as_json, lambda d: show.show_table(d["rows"]), table=table, limit=limit
-    )
+    answer("quarantine.show", as_json, _refused, table=table, limit=limit)
+
+
+def _refused(data: dict[str, Any]) -> None:
+    show.show_table(data["rows"], ["load", "sentence", "word", "file", "line", "raw"])
+    for field, allowed in {(r["field"], r["allowed"]) for r in data["rows"] if r["allowed"]}:
+        show.say(f"{data['table']}.{field} takes {allowed}")
 
 
 @quarantine.command("retry")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from heptad.standards.errors import Corrupt
+from heptad.standards.errors import Corrupt, InputError
 from heptad.terminal import show
 from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, session
 from heptad.terminal.complete import complete_app, complete_table
@@ -127,15 +127,41 @@ def apps(
     elif name:
         answer("apps.show", as_json, _app, name=name)
     else:
-        answer("apps.list", as_json, lambda d: show.show_table(d["apps"]))
+        _apps(as_json)
+
+
+def _apps(as_json: bool) -> None:
+    """List the applications, of the project or, where there is none, of the installation."""
+    from heptad.runtime import discover
+    from heptad.terminal.connect import find_project
+
+    try:
+        find_project(session.project)
+    except InputError:
+        from heptad.terminal.commands.apps import listed
+
+        data = listed(discover())
+        if as_json:
+            show.show_json(data)
+        else:
+            show.show_table(data["apps"])
+        return
+    data = answer("apps.list", as_json, lambda d: show.show_table(d["apps"]))
+    if new := discover().keys() - {app["name"] for app in data["apps"]}:
+        show.say(
+            f"{', '.join(sorted(new))}: installed after the server was started; start it again",
+            error=as_json,
+        )
 
 
 def _app(data: dict[str, Any]) -> None:
-    nested = ("policy", "features", "pages")
+    nested = ("policy", "features", "pages", "silent")
     show.show_facts({n: v for n, v in data.items() if n not in nested})
     for name in ("policy", "features"):
         show.say(f"[{name}]")
         show.show_facts(data[name])
+    for name, columns in data["silent"].items():
+        show.say(f"{name} counts nothing: no load has filled {', '.join(columns)}")
     show.say("[pages]")
     show.show_facts({p["path"]: p["question"] for p in data["pages"]})
 
