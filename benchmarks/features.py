@@ -286,6 +286,13 @@ def recovery_rows(*, quick: bool, seed: int) -> list[Row]:
     return found
 
 
+def online_rows(*, quick: bool, seed: int) -> list[Row]:
+    """100 features of one key from the row store, beside Feast's."""
+    from benchmarks.online import online_rows as rows
+
+    return rows(quick=quick, seed=seed)
+
+
 def spark_rows(*, quick: bool, seed: int) -> list[Row]:
     """The same definitions here and on Spark."""
     from benchmarks.engines import engine_rows
@@ -297,5 +304,6 @@ ROWS = {
     "history": history_rows,
     "stream": stream_rows,
     "recovery": recovery_rows,
+    "online": online_rows,
     "engines": spark_rows,
 }

@@ -7,9 +7,9 @@ import datetime as dt
 import json
 import re
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -38,8 +38,7 @@ _decode = msgspec.msgpack.Decoder(_Kept).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One feature of one key.
 
     Attributes:

@@ -21,6 +21,7 @@ from heptad.engine.cells import (
     check_table,
     doomed,
     families_of,
+    is_wanted,
     judged,
     newest,
     newest_cells,
@@ -33,6 +34,7 @@ from heptad.engine.rowkeys import (
     STAMP,
     after,
     column_key,
+    column_of,
     escaped,
     prefix_of,
     row_key,
@@ -186,6 +188,8 @@ class Rows:
         """
         start = prefix_of(table) + row_key(row)
         wanted = self._wanted(table, columns)
+        if until is None:
+            return self._newest(table, start, wanted)
         for _, stored in self._stored(table, start, after(start)):
             return newest(self._judged(table, stored), wanted, until)
         return {}
@@ -429,6 +433,26 @@ class Rows:
             cells.append((key, key[end + len(END) : -STAMP], stamp_of(key), value))
         if cells:
             yield unescaped(row), cells[::-1] if reverse else cells
+
+    def _newest(
+        self, table: str, start: bytes, wanted: frozenset[bytes] | None
+    ) -> dict[bytes, bytes]:
+        """Return the newest value of each column of a row, which is the first that is met."""
+        skip, last = len(start), b""
+        now = self._clock.now()
+        lives = {name: family.ttl for name, family in self._known(table).items()}
+        values: dict[bytes, bytes] = {}
+        for key, value in self._pairs(start, after(start)):
+            here = key[skip:-STAMP]
+            if here == last:
+                continue
+            last = here
+            column, name = column_of(here)
+            ttl = lives[name]
+            young = ttl is None or stamp_of(key) > now - ttl
+            if young and (wanted is None or is_wanted(column, wanted)):
+                values[column] = value
+        return values
 
     def _judged(self, table: str, cells: Iterable[Stored]) -> Iterator[Judged]:
         return judged(cells, self._known(table), self._clock.now())
