@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.terminal.conftest import heptad
 
 from heptad.runtime import discover
+from tests.terminal.conftest import heptad
 
 if TYPE_CHECKING:
     from pathlib import Path
