@@ -171,3 +171,45 @@ def test_the_crossed_table_names_every_cell(card) -> None:
     listed = card.crossed()
     assert len(listed) == sum(len(c.points) * len(c.points[0]) for c in card.crosses_)
     assert listed[0].keys() == {"columns", "first", "second", "points"}
+
+
+SIZES = [
+    pytest.param(100_000, marks=pytest.mark.slow),
+    pytest.param(1_000_000, marks=pytest.mark.soak),
+]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("n", SIZES)
+def test_rows_score_alike_one_by_one_in_bulk_from_json_and_in_sql(card, n) -> None:
+    import duckdb
+    import pyarrow as pa
+
+    table, _ = crossed_world(n, seed=11)
+    random = np.random.default_rng(12)
+    for name in ("a", "b", "plain"):
+        cuts = [*(card.bins_[name].edges or ())]
+        odd = np.array([np.nan, np.inf, -np.inf, -999.0, *cuts, *np.nextafter(cuts, -np.inf)])
+        table[name][random.integers(0, n, n // 10)] = random.choice(odd, n // 10)
+    totals = card.totals(table)
+    assert (Scorecard.from_json(card.to_json()).totals(table) == totals).all()
+    columns = [values.tolist() for values in table.values()]
+    row = dict.fromkeys(table)
+    for values, total in zip(zip(*columns, strict=True), totals.tolist(), strict=True):
+        row.update(zip(table, values, strict=True))
+        if card.total(row) != total:
+            pytest.fail(f"{row} scores {card.total(row)} alone and {total} in bulk")
+    arrow = pa.table(
+        {
+            name: pa.array(values, pa.string() if values.dtype == object else pa.float64())
+            for name, values in table.items()
+        }
+        | {"ours": totals, "chance": card.predict_proba(table)[:, 1]}
+    )
+    with duckdb.connect() as connection:
+        connection.register("many", arrow)
+        found = connection.sql(
+            f"SELECT count(*) FILTER (WHERE {card.to_sql()} = ours), "
+            f"count(*) FILTER (WHERE {card.to_sql('probability')} = chance) FROM many"
+        ).fetchall()
+    assert found == [(n, n)]

@@ -98,6 +98,8 @@ def columns(table: Table, names: Sequence[str] | None = None) -> dict[str, Colum
 
 
 def _parts(table: Any, names: Sequence[str] | None) -> Iterable[tuple[str, ArrayLike]]:
+    if not isinstance(table, Mapping) and not hasattr(table, "columns"):
+        table = np.asarray(table)
     if isinstance(table, np.ndarray) and table.dtype.names is None:
         if table.ndim != 2 or (names is not None and len(names) != table.shape[1]):
             raise ContractError(

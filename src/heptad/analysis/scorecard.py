@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import math
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +23,7 @@ from heptad.analysis.scorecard_sql import expression
 from heptad.standards.errors import ContractError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
 
@@ -277,6 +278,8 @@ class Scorecard:
         from heptad.analysis import kernels
 
         self._fitted()
+        if not isinstance(X, Mapping) and not hasattr(X, "columns"):
+            X = np.asarray(X)  # noqa: N806
         plain = isinstance(X, np.ndarray) and X.dtype.names is None
         used = [one.name for one in self._lanes]
         table = columns(X, list(self.bins_) if plain else used or None)
