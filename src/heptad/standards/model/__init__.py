@@ -12,6 +12,7 @@ from heptad.standards.model.lending import (
     Product,
     Repayment,
 )
+from heptad.standards.model.lists import Listing
 from heptad.standards.model.markets import (
     Attention,
     Document,
@@ -51,7 +52,7 @@ MODEL: dict[str, type[Table]] = {
         Interaction, Payment, Transfer, Rate, Invoice, LoanApplication, Loan, Repayment, Collateral,
         CreditRecord, CreditOffer, Promotion, Contact, Consent, Label, Case, Instrument, Price,
         Fundamental, Document, Attention, Macro, Order, Equipment, Lease, Fix, Policy, Claim,
-        HazardEvent,
+        HazardEvent, Listing,
     )
 }  # fmt: skip
 """Every shared table by its name."""
@@ -82,6 +83,7 @@ __all__ = [
     "Invoice",
     "Label",
     "Lease",
+    "Listing",
     "Loan",
     "LoanApplication",
     "Macro",

@@ -31,6 +31,7 @@ DESCRIPTION = """Tables, decisions, features, lineage and the decision log of on
 TAGS = [
     {"name": "tables", "description": "What tables declare and hold; rows posted to them."},
     {"name": "decisions", "description": "Applications, and what they decided and why."},
+    {"name": "flows", "description": "What decides: shown, tried on history, published by two people."},
     {"name": "reads", "description": "Features, lineage, models, loads and the log."},
     {"name": "console", "description": "What the console draws its pages from."},
     {"name": "subjects", "description": "Persons: what is held of them, and erasing it."},

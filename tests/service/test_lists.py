@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists: filled from CSV and XLSX, ended by time or deletion, and replayed as they were known."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from pathlib import Path  # noqa: TC003 - read by a fixture
+
+import pytest
+
+from heptad.apps.fraud import app as fraud
+from heptad.runtime import Platform
+from heptad.service.lists import entries, on_list
+from heptad.service.published import Flowing
+from heptad.sources.sheets import read_sheet
+from heptad.standards.errors import ContractError, HeptadError, InputError
+from heptad.standards.model import Listing, Payment
+from heptad.standards.time import LATEST, day, format_instant, parse_instant
+from heptad.testing.scratch import project
+
+FLOW = fraud.flow.path.read_text().replace(
+    "- checks:\n",
+    "- prefilter:\n  - code: WATCHED\n    when: {listed: [{column: merchant}, watched]}\n"
+    "    outcome: challenge\n    says: {en: on the list of merchants}\n- checks:\n",
+    1,
+)
+
+
+@pytest.fixture
+def app(tmp_path: Path):
+    features = {**fraud.features, "watched_merchant": on_list("watched", Payment.merchant)}
+    path = tmp_path / "flow.yaml"
+    path.write_text(FLOW)
+    flow = Flowing(path, Payment, features)
+
+    def decide(x):
+        """Decide by the flow."""
+        return flow.decide(x)
+
+    return replace(fraud, name="watching", features=features, flow=flow, decide=decide)
+
+
+def workbook(rows):
+    """A workbook as spreadsheets write it, with shared texts."""
+    texts = sorted({c for row in rows for c in row})
+    cells = "".join(
+        f'<row r="{n}">' + "".join(f'<c r="{chr(65 + i)}{n}" t="s"><v>{texts.index(c)}</v></c>'
+                                   for i, c in enumerate(row) if c) + "</row>"
+        for n, row in enumerate(rows, 1)
+    )  # fmt: skip
+    space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr(
+            "xl/worksheets/sheet1.xml",
+            f"<worksheet {space}><sheetData>{cells}</sheetData></worksheet>",
+        )
+        book.writestr(
+            "xl/sharedStrings.xml",
+            f"<sst {space}>" + "".join(f"<si><t>{t}</t></si>" for t in texts) + "</sst>",
+        )
+    return file.getvalue()
+
+
+ROWS = [["id", "until"], ["m1", "2026-05-01"], ["m2", ""], ["é", "2026-06-01"]]
+
+
+def test_a_csv_and_a_workbook_give_the_same_rows():
+    text = "\n".join(",".join(row) for row in ROWS).encode("utf-8-sig")
+    found = read_sheet(workbook(ROWS), "list.xlsx")
+    assert found == read_sheet(text, "list.csv")
+    assert found == [
+        {"id": "m1", "until": "2026-05-01"},
+        {"id": "m2"},
+        {"id": "é", "until": "2026-06-01"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"id\n\xff\xfe\n", "a.csv"), (b"id,id\n1,2\n", "a.csv"), (b"", "a.csv"), (b"x", "a.xlsx"),
+        (b'id\n"1\n', "a.csv"), (b"x", "a.xls"), (workbook(ROWS)[:200], "a.xlsx"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_whole(content, name):
+    with pytest.raises(InputError):
+        read_sheet(content, name)
+
+
+def test_a_workbook_that_declares_entities_is_refused():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as book:
+        book.writestr("xl/worksheets/sheet1.xml", '<!DOCTYPE a [<!ENTITY b "c">]><worksheet/>')
+    with pytest.raises(InputError, match="workbook"):
+        read_sheet(file.getvalue(), "a.xlsx")
+
+
+def test_a_row_without_a_key_names_its_line():
+    with pytest.raises(InputError) as met:
+        entries(
+            [{"id": "m1"}, {"name": "x"}],
+            name="w",
+            kind="watch",
+            of="Merchant",
+            column="id",
+            since=0,
+        )
+    assert met.value.place == "line 3"
+    with pytest.raises(ContractError):
+        on_list("w", Payment.country)
+
+
+def test_a_flow_that_asks_for_a_list_needs_its_feature():
+    with pytest.raises(HeptadError, match="computes no feature"):
+        fraud.flow.read(FLOW, "mine.yaml")
+
+
+def codes(made):
+    return {e.public["row_key"]: list(e.public["reasons"]) for e in made}
+
+
+@pytest.mark.slow
+def test_a_decision_rests_on_the_list_as_known_and_replays_so(app):
+    rows = fraud.demo(7)
+    payments = sorted(rows[Payment], key=lambda r: str(r["event_time"]))
+    merchant = max(
+        {p["merchant"] for p in payments}, key=lambda m: sum(p["merchant"] == m for p in payments)
+    )
+    mine = [p for p in payments if p["merchant"] == merchant]
+    assert len(mine) >= 4
+    instants = [parse_instant(str(p["event_time"])) for p in mine]
+    start, end = instants[1], instants[3]
+    given = entries(
+        [{"id": merchant}],
+        name="watched",
+        kind="watch",
+        of="Merchant",
+        column="id",
+        since=start,
+        until=end,
+    )
+    with project({**rows, Listing: given}, apps=[app]) as platform:
+        made = platform.decide("watching")
+        found = codes(made)
+        for payment, at in zip(mine, instants, strict=True):
+            assert (found[payment["id"]] == ["WATCHED"]) == (start <= at < end), (at, start, end)
+        others = [p["id"] for p in payments if p["merchant"] != merchant]
+        assert not any("WATCHED" in found[key] for key in others)
+        # Whoever puts all merchants on the list today changes nothing that was decided.
+        every = sorted({p["merchant"] for p in payments})
+        more = entries(
+            [{"id": m} for m in every],
+            name="watched",
+            kind="watch",
+            of="Merchant",
+            column="id",
+            since=0,
+            until=LATEST,
+        )
+        for entry in more:
+            entry["event_time"] = format_instant(instants[0] - day)
+        report = platform.store("Listing", more, source="posted")
+        assert len(report.accepted) == len(every)
+        assert platform.replay().identical
+        again = platform.decide("watching")
+        assert codes(again) == found
+        folder = platform.path
+        platform.close()
+        with Platform.open(folder, apps=[app]) as later:
+            assert later.replay().identical
