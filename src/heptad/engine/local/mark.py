@@ -115,9 +115,10 @@ class Mark:
             self.count = count
         elif not fresh:
             raise self._corrupt("is damaged")
-        elif self._write:
-            os.ftruncate(self._fd, 0)
-            self.set(0)
+        if self._write and fresh:
+            # Also one that is whole: who made it may have been killed before it was durable.
+            os.ftruncate(self._fd, 0 if count is None else _MARK.size)
+            self.set(self.count)
             os.fsync(self._fd)
             sync_folder(self._path.parent)
 
