@@ -17,6 +17,7 @@ from heptad.standards.errors import Conflict, ContractError
 from heptad.terminal import show
 from heptad.terminal.commands.decisions import row
 from heptad.terminal.demo import attacks, bank, real
+from heptad.terminal.demo.after import show_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -106,7 +107,9 @@ def _bank_day(
     parts = "   ".join(f"{name} {n:,}" for name, n in decided.items() if n)
     _layer(7, "apps", f"{parts} decisions of the live day", f"{live.rows:,} rows arrived")
     _print_three(platform)
-    return _attacked(platform, seed, live.late_keys)
+    held = _attacked(platform, seed, live.late_keys)
+    show_after(platform)
+    return held
 
 
 def _layer(number: int, name: str, what: str, note: str = "") -> None:
