@@ -172,3 +172,18 @@ def test_too_few_cases_are_refused(clean) -> None:
     few[:19] = 1
     with pytest.raises(ContractError, match="20 cases"):
         check_leaks(table, few)
+
+
+def test_on_few_rows_what_may_be_chance_is_told_with_its_interval_and_does_not_refuse() -> None:
+    chance = np.random.default_rng(3)
+    few, many = 120, 8_000
+    kinds = []
+    for n in (few, many):
+        y = (np.arange(n) % 2).astype(float)
+        strong = y + chance.normal(0, 0.3, n)
+        table = {"strong": strong, "age": chance.normal(40, 9, n)}
+        found = check_leaks(table, y, decided_at=np.arange(n), cleared=["strong"])
+        (told,) = (f for f in found.findings if "strong" in f.columns and "low" in f.numbers)
+        assert f"{told.numbers['low']:.3f} to {told.numbers['high']:.3f}" in told.sentence
+        kinds.append((told.kind, told.refuses))
+    assert kinds == [("perhaps", False), ("certain", True)]

@@ -109,3 +109,34 @@ def test_odd_names_of_columns_are_quoted(tmp_path: Path) -> None:
 def test_what_cannot_be_looked_into_is_said(tmp_path: Path, content: str) -> None:
     with pytest.raises(InputError):
         guessed(tmp_path, "a.jsonl" if content else "a.csv", content)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "mark", "decimal"),
+    [
+        (("1,250.00", "3.50"), ",", None),
+        (("1,250,000", "3"), ",", None),
+        (("1 250,00", "3,50", "1,10"), " ", ","),
+        (("1'250.00", "3.50"), "'", None),
+        (("1,250", "3"), None, None),
+        (("1250.00", "3.50"), None, None),
+    ],
+)
+def test_marks_between_thousands_are_seen(
+    tmp_path: Path, amounts: tuple[str, ...], mark: str | None, decimal: str | None
+) -> None:
+    rows = "".join(f"{n};2026-01-0{n + 1};c;{amount}\n" for n, amount in enumerate(amounts))
+    source = guessed(tmp_path, "a.csv", "id;event_time;customer;amount\n" + rows, "Payment")
+    assert (source.get("thousands"), source.get("decimal")) == (mark, decimal)
+
+
+@pytest.mark.parametrize(
+    ("when", "local"),
+    [("2026-01-05 10:15:00", True), ("05/01/2026 10:15", True), ("2026-01-05T10:15:00Z", False),
+     ("2026-01-05 10:15:00+01:00", False), ("2026-01-05", False)],
+)  # fmt: skip
+def test_times_without_a_zone_are_told(tmp_path: Path, when: str, local: bool) -> None:
+    text = f"id,event_time,customer,amount\n1,{when},c,1.00\n"
+    said = guessed(tmp_path, "a.csv", text, "Payment")["said"]
+    assert any("have no zone" in line for line in said) is local
+    assert ("# zone = " in binding(tmp_path / "a.csv", tmp_path, "Payment")[0]) is local

@@ -19,7 +19,7 @@ from heptad.analysis.scorecard import Scorecard
 from heptad.standards.errors import ContractError, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -42,7 +42,8 @@ class Limits:
     A share is of the model's Gini: (AUC - 0.5) over (AUC of all columns - 0.5).
 
     Attributes:
-        certain: a column that alone reaches this AUC was written after the outcome.
+        certain: a column whose AUC alone lies above this with its whole 95 % interval was written
+            after the outcome; on few rows the interval is wide, and it is told only.
         carries: a column that alone has this share, and without which, and its look-alikes,
             `loses` of it is gone, carries somebody else's verdict.
         loses: see `carries`.
@@ -67,8 +68,8 @@ class Limits:
 class Finding:
     """One thing found: its kind, the columns, a sentence and the numbers behind it.
 
-    Kinds: "certain", "late", "verdict", "aftermath", "undated" refuse; "named", "cleared" and
-    "fading" only tell.
+    Kinds: "certain", "late", "verdict", "aftermath", "undated" refuse; "perhaps", "named",
+    "cleared" and "fading" only tell.
     """
 
     kind: str
@@ -79,7 +80,7 @@ class Finding:
     @property
     def refuses(self) -> bool:
         """Whether figures may not be quoted because of it."""
-        return self.kind not in {"named", "cleared", "fading"}
+        return self.kind not in {"perhaps", "named", "cleared", "fading"}
 
 
 @dataclass(frozen=True)
@@ -187,8 +188,8 @@ def check_leaks(
     rows = _sample(labels, limits.rows)
     evidence = _evidence(held, labels, rows)
     alone = {n: auc(evidence.y, evidence.x[:, i]) for i, n in enumerate(evidence.names)}
-    findings += _certain(alone, limits)
-    gone = {name for finding in findings for name in finding.columns}
+    findings += _certain(evidence, alone, limits)
+    gone = {name for finding in findings if finding.refuses for name in finding.columns}
     rest = [name for name in evidence.names if name not in gone]
     findings += _verdicts(evidence, alone, rest, cleared, limits)
     later = _out_of_time({n: held[n] for n in rest}, labels, times, limits)
@@ -279,18 +280,22 @@ def _late(
     return findings
 
 
-def _certain(alone: Mapping[str, float], limits: Limits) -> list[Finding]:
-    return [
-        Finding(
-            "certain",
-            (name,),
-            f"{name} alone tells bad from good with AUC {value:.3f}, above {limits.certain}: "
-            "it knows the outcome.",
-            {"auc": value},
+def _certain(evidence: _Evidence, alone: Mapping[str, float], limits: Limits) -> Iterator[Finding]:
+    """Columns that alone tell the outcome; with few rows, that perhaps do."""
+    for i, (name, value) in enumerate(alone.items()):
+        if value <= limits.certain:
+            continue
+        found = delong(evidence.y, evidence.x[:, i])
+        sure = found.low > limits.certain
+        said = f"{name} alone tells bad from good with AUC {value:.3f} ({found.low:.3f} to "
+        said += f"{found.high:.3f} at 95 %, {len(evidence.y):,} rows), "
+        said += (
+            f"above {limits.certain}: it knows the outcome."
+            if sure
+            else (f"which may lie above {limits.certain} or below: look where it comes from.")
         )
-        for name, value in alone.items()
-        if value > limits.certain
-    ]
+        numbers = {"auc": value, "low": found.low, "high": found.high}
+        yield Finding("certain" if sure else "perhaps", (name,), said, numbers)
 
 
 def _verdicts(

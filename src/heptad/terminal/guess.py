@@ -36,6 +36,9 @@ _FORMATS = (
 )  # fmt: skip
 _COMMA = re.compile(r"-?\d{1,3}(\.?\d{3})*,\d{1,3}")
 _THOUSANDS = re.compile(r"-?\d{1,3}(\.\d{3})+,\d{1,3}")
+_GROUPED = re.compile(r"-?\d{1,3}(?:([,' ])\d{3})(?:\1\d{3})*(?:[.,]\d{1,3})?")
+_LOCAL = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[ T]\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?")
+"""A date and a time of day without an offset."""
 _SYNONYMS = {
     "event_time": {"timestamp", "date", "datetime", "ts", "time", "booked", "created", "day"},
     "id": {"transaction", "tx", "number", "reference", "key", "uuid"},
@@ -64,6 +67,19 @@ def binding(file: Path, folder: Path, table: str) -> tuple[str, list[str]]:
     entries, missing = _map(chosen, columns, rows)
     lines = ["[[source]]", f'table = "{chosen.__name__}"', f"from = {json.dumps(place)}"]
     lines += [f"{name} = {json.dumps(value)}" for name, value in dialect.items()]
+    local = [
+        name
+        for name, sql in entries.items()
+        if isinstance(chosen.fields.get(name), Instant)
+        and any(
+            _LOCAL.fullmatch(v)
+            for c in columns
+            if _quoted(c) in sql
+            for v in _values(c, columns, rows)
+        )
+    ]
+    if local:
+        lines.append('# zone = "Europe/Madrid"  # the times have no zone: UTC is assumed')
     lines.append("[source.map]")
     fixed = {name: sql for name, sql in entries.items() if sql.startswith("'")}
     lines += [
@@ -79,6 +95,9 @@ def binding(file: Path, folder: Path, table: str) -> tuple[str, list[str]]:
     if fixed:
         same = ", ".join(f"{name} = {sql}" for name, sql in fixed.items())
         said.append(f"no column was found for these, so each row gets the same: {same}")
+    if local:
+        told = ", ".join(local)
+        said.append(f"the times of {told} have no zone: UTC is assumed, or say zone in the source")
     unused = [c for c in columns if not any(_quoted(c) in sql for sql in entries.values())]
     if unused:
         said.append(f"not used: {', '.join(unused)}")
@@ -113,11 +132,34 @@ def _peek(file: Path) -> tuple[list[str], list[list[str]], dict[str, str]]:
     dialect = {"separator": separator} if separator != "," else {}
     if encoding != "utf-8":
         dialect["encoding"] = encoding
+    return columns, rows, dialect | _numbers(rows)
+
+
+def _numbers(rows: list[list[str]]) -> dict[str, str]:
+    """Return how numbers are written, where it is not with a decimal point alone."""
+    dialect: dict[str, str] = {}
     if sum(bool(_COMMA.fullmatch(c)) for row in rows for c in row) > len(rows) // 2:
         dialect["decimal"] = ","
         if any(_THOUSANDS.fullmatch(c) for row in rows for c in row):
             dialect["thousands"] = "."
-    return columns, rows, dialect
+    if "thousands" not in dialect and (mark := _grouping(rows, dialect.get("decimal", "."))):
+        dialect["thousands"] = mark
+    return dialect
+
+
+def _grouping(rows: list[list[str]], decimal: str) -> str:
+    """Return the mark that groups the digits of numbers; "" if none is sure.
+
+    A comma alone may be a decimal one: it groups where a decimal point stands behind it, or in
+    two places.
+    """
+    for value in (cell for row in rows for cell in row):
+        found = _GROUPED.fullmatch(value)
+        if found and found[1] != decimal:
+            rest = value[value.index(found[1]) :]
+            if found[1] != "," or "." in rest or rest.count(",") > 1:
+                return found[1]
+    return ""
 
 
 def _peek_json(text: str, file: Path) -> tuple[list[str], list[list[str]], dict[str, str]]:
