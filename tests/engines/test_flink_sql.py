@@ -8,7 +8,7 @@ import pytest
 from heptad.engine.flink import environment
 from heptad.service.features import count, last, latest, named, spread, total
 from heptad.service.flink_sql import flink_plan, parsed, why_not
-from heptad.service.flinking import Source, refuse_rows
+from heptad.service.flinking import Source, note, refuse_rows
 from heptad.service.patterns import distinct, entropy
 from heptad.service.space import moved
 from heptad.service.windows import Stored
@@ -16,9 +16,11 @@ from heptad.standards import hour, minute, second
 from heptad.standards.errors import Busy, ContractError
 from heptad.standards.model import Label, Payment
 from heptad.testing.definition import Version
+from tests.service.test_guard import last as last_read
+from tests.service.test_guard import platform
 from tests.service.test_windows import BY, EUR, Registered, arrow, duck
 
-__all__ = ["duck"]
+__all__ = ["duck", "platform"]
 
 
 def planned(**features):
@@ -129,6 +131,15 @@ def test_rows_that_flink_would_misread_are_refused(duck, more, why):
     refuse(rows(late({"event_time": 2 * second, "customer": None}, 2 * second)))
     with pytest.raises(ContractError, match=why):
         refuse(rows(more))
+
+
+def test_a_run_is_recorded_with_whom_its_rows_are_about(platform):
+    asked = list(named({"n": count(Payment.id, by=BY, over=hour)}).values())
+    reader = {"who": "local", "role": "risk", "purpose": "fraud"}
+    with platform.guard.computing("history", asked, **reader) as access:
+        reads = platform.reads.under(access)
+        note(access, Source(Payment, reads.stored(Payment), reads.queries))
+    assert (last_read(platform).record.rows, last_read(platform).record.people) == (6, 3)
 
 
 def test_a_missing_flink_says_how_to_get_it(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from heptad.engine.sql.identifiers import quote
+from heptad.security.sealing import subject_names
 from heptad.service.encoding import filled
 from heptad.service.features import parts_of, result_of, steps_of
 from heptad.service.flink_sql import EVENTS, MILLISECOND, FlinkQuery, flink_plan, parsed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from heptad.engine.flink.environment import Environment
     from heptad.service.features import Feature
+    from heptad.service.guard import Access
     from heptad.service.sweep import Queries
     from heptad.service.windows import Stored
     from heptad.standards import Table
@@ -97,6 +99,16 @@ def on_flink(
     for query, place in zip(planned, places, strict=True):
         values |= _answered(query, features, rows, read_lines(place))
     return pa.table({key: rows.column("_id")} | filled(features, values))
+
+
+def note(access: Access, source: Source) -> None:
+    """Note in the record of a read how many rows it is of, and whom they are about."""
+    subject = source.table.subject
+    who = quote(subject.name) if subject is not None else "NULL"
+    found = source.queries.arrow(f"SELECT {who} AS who FROM {source.stored.relation}")
+    access.read.rows += len(found)
+    if subject is not None:
+        access.about(subject_names(source.table, found.column("who").drop_null().unique()))
 
 
 def _columns(features: Sequence[Feature]) -> list[tuple[str, str]]:

@@ -111,7 +111,7 @@ def run_flink(
 
     from heptad.engine.flink.cluster import Cluster
     from heptad.engine.flink.environment import find
-    from heptad.service.flinking import Source, on_flink
+    from heptad.service.flinking import Source, note, on_flink
 
     chosen, environment = platform.app(app), find()
     able, refused = _sorted_out([f for f in chosen.features.values() if f.table is chosen.on])
@@ -125,7 +125,7 @@ def run_flink(
         reads = platform.reads.under(access)
         source = Source(chosen.on, reads.stored(chosen.on), reads.queries)
         found = on_flink(environment, able, source, Path(folder), Cluster().settings())
-        access.read.rows = len(found)
+        note(access, source)
         pq.write_table(found, to)
     return {
         "rows": len(found),
