@@ -71,7 +71,7 @@ class Fuzzer:
 
     def run(self, count: int) -> None:
         """Send so many requests, spread evenly over the operations of the document, or some of them."""
-        schema = schemathesis.openapi.from_url(f"{self._url}/openapi.json")
+        schema = schemathesis.openapi.from_url(f"{self._url}/openapi.json", timeout=LIMIT_S)
         operations = [found.ok() for found in schema.get_all_operations()]
         if count < 2 * len(operations):  # to draw the first of an operation takes longest
             operations = self._drawn.sample(operations, -(-count // 2))
