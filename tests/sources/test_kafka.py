@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 from brokers import broker, send, topic
 
 from heptad.runtime import Platform
+from heptad.service.draining import drain, drained
 from heptad.sources.config import Source
 from heptad.sources.kafka import KafkaReading, options
 from heptad.standards.errors import Busy, InputError
@@ -206,3 +208,25 @@ def test_killed_loads_take_every_record_once(where: str, tmp_path: Path) -> None
     with Platform.open(folder) as platform:
         platform.load("feed")
         assert ids(platform) == [f"p{n}" for n in range(total)]
+
+
+def test_a_served_project_takes_what_comes_and_decides_it(where: str, tmp_path: Path) -> None:
+    name = topic(where)
+    sent(where, name, range(5))
+    with Platform.open(bound(tmp_path / "p", where, name)) as platform:
+        assert drained(platform, "feed") == 5
+        assert not list(platform.log.entries()), "history opens no decision"
+        stopped = threading.Event()
+        taking = threading.Thread(target=drain, args=[platform, stopped])
+        taking.start()
+        sent(where, name, range(5, 9))
+        until = time.monotonic() + 40
+        while len(list(platform.log.entries())) < 4 and time.monotonic() < until:
+            time.sleep(0.1)
+        stopped.set()
+        taking.join()
+        decided = sorted(str(entry.public["row_key"]) for entry in platform.log.entries())
+        assert decided == ["p5", "p6", "p7", "p8"]
+        send(where, name, [("p8", payment(8, amount="12.00"), 0)])
+        assert drained(platform, "feed") == 1
+        assert len(list(platform.log.entries())) == 4, "a correction opens no decision"

@@ -117,9 +117,14 @@ class Hbase(NamedTuple):
 
 @contextmanager
 def beside(platform: Platform, hbase: Hbase | None) -> Iterator[None]:
-    """Keep online features up, and answer HBase's protocol if that is asked for, meanwhile."""
+    """Keep online features up, take from brokers, and answer HBase's protocol if asked to."""
+    from heptad.service.draining import drain
+
     stopped = threading.Event()
-    keeping = threading.Thread(target=platform.served.keep, args=[stopped], name="online")
+    keeping = [
+        threading.Thread(target=platform.served.keep, args=[stopped], name="online"),
+        threading.Thread(target=drain, args=[platform, stopped], name="sources"),
+    ]
     with ExitStack() as left:
         if hbase is not None:
             from heptad.engine.hbase.gateway import Gateway
@@ -127,8 +132,9 @@ def beside(platform: Platform, hbase: Hbase | None) -> Iterator[None]:
             rows = platform.gate(role=hbase.role, purpose=hbase.purpose, who="hbase gateway")
             served = left.enter_context(Gateway(rows, port=hbase.port, clock=platform.clock))
             show.say(f"answering HBase's Thrift protocol on 127.0.0.1:{served.port}")
-        keeping.start()
-        left.callback(keeping.join)
+        for thread in keeping:
+            thread.start()
+            left.callback(thread.join)
         left.callback(stopped.set)
         yield
 
