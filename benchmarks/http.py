@@ -245,10 +245,11 @@ def load(home: str) -> dict[str, Any]:
         return {"seconds": time.perf_counter() - start, "rows": rows["Payment"]}
 
 
-def audit(home: str, names: list[str], sample: int) -> dict[str, Any]:
+def audit(home: str, answered: str, sample: int) -> dict[str, Any]:
     """Open a killed project: which answered decisions are there, and are they those of the batch?"""
     from heptad.runtime import Platform
 
+    names: list[str] = json.loads(Path(answered).read_text(encoding="utf-8"))
     with Platform.open(home) as platform:
         there = {str(e.public["id"]): str(e.public["row_key"]) for e in platform.log.entries()}
         keys = Counter(platform.read("Payment").column("id").to_pylist())
@@ -321,7 +322,8 @@ def http_rows(*, quick: bool, seed: int) -> list[Row]:
     """Open loops of posted payments beside an empty handler, overload, and a kill."""
     n, long, overload = (20_000, 5, 10) if quick else (200_000, 20, 30)
     with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
-        home = Path(scratch)
+        home, answered = Path(scratch, "project"), Path(scratch, "answered.json")
+        home.mkdir()
         make_project(home, n, seed)
         loaded = child("benchmarks.http:load", home)
         assert loaded.answer["rows"] == n, loaded.answer
@@ -332,7 +334,8 @@ def http_rows(*, quick: bool, seed: int) -> list[Row]:
         finally:
             served.kill()
         ids = [name for row in rows for name in row.detail.pop("ids", [])]
-        found = child("benchmarks.http:audit", home, ids, 300).answer
+        answered.write_text(json.dumps(ids), encoding="utf-8")
+        found = child("benchmarks.http:audit", home, answered, 300).answer
         assert found["identical"] and not found["doubled"], found
         rows.append(
             Row("http-lost", f"of {len(ids):,} answered decisions lost by kill -9", found["lost"],
