@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from heptad.runtime import discover
 from heptad.standards.model import MODEL, Payment
 from heptad.terminal.http import document as documents
 from heptad.terminal.http.api import public
@@ -171,6 +172,15 @@ def test_the_manual_shows_every_route_and_schema_and_needs_nobody_else(
     inside = {link[1:] for link in shown.links if link.startswith("#")}
     assert inside <= shown.ids
     assert [link for link in shown.links if not link.startswith("#")] == ["openapi.json"]
+
+
+def test_the_routes_of_each_application_are_listed_by_name(api: Client) -> None:
+    shown = Page()
+    shown.feed(api.get("/docs").text)
+    for name, app in discover().items():
+        assert f"POST /v1/apps/{name}/decide" in shown.text
+        for shown_page in app.pages:
+            assert f"GET /v1/apps/{name}/pages/{shown_page.path}" in shown.text
 
 
 def test_the_manual_cannot_be_written_to_by_what_it_shows(document: dict[str, Any]) -> None:

@@ -31,7 +31,10 @@ DESCRIPTION = """Tables, decisions, features, lineage and the decision log of on
 TAGS = [
     {"name": "tables", "description": "What tables declare and hold; rows posted to them."},
     {"name": "decisions", "description": "Applications, and what they decided and why."},
-    {"name": "flows", "description": "What decides: shown, tried on history, published by two people."},
+    {
+        "name": "flows",
+        "description": "What decides: shown, tried on history, published by two people.",
+    },
     {"name": "reads", "description": "Features, lineage, models, loads and the log."},
     {"name": "console", "description": "What the console draws its pages from."},
     {"name": "subjects", "description": "Persons: what is held of them, and erasing it."},
@@ -69,10 +72,27 @@ def install(app: FastAPI, platform: Platform) -> None:
             parts["securitySchemes"] = {_KEY: {"type": "http", "scheme": "bearer"}}
             document["security"] = [{}, {_KEY: []}]
             _describe_posts(document, list(rows))
+            document["tags"] = [_told(tag, platform) for tag in TAGS]
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = complete  # type: ignore[method-assign]
+
+
+def _told(tag: dict[str, str], platform: Platform) -> dict[str, str]:
+    """Return a tag; that of the decisions lists the routes of each application by name."""
+    if tag["name"] != "decisions":
+        return tag
+    lines = [
+        line
+        for name, app in platform.apps.items()
+        for line in (
+            f"- **{app.title}.** `POST /v1/apps/{name}/decide` takes a `Row.{app.on.__name__}` "
+            f"as `row`, for the purpose {app.purpose}.",
+            *(f"- `GET /v1/apps/{name}/pages/{p.path}`: {p.question}" for p in app.pages),
+        )
+    ]
+    return tag | {"description": "\n".join([tag["description"], "", *lines])}
 
 
 def _describe_posts(document: dict[str, Any], rows: list[str]) -> None:
