@@ -11,6 +11,7 @@ from heptad.apps.credit import app
 from heptad.service.app import Inputs, Score
 from heptad.service.counterfactual import Lever, what_would_change
 from heptad.service.deciding import Scorer
+from heptad.standards.errors import HeptadError
 
 ROW = {
     "id": "a",
@@ -90,6 +91,15 @@ def test_it_is_the_smallest_and_holds_when_decided_again(row, changes):
         return
     assert {c.name: c.to for c in found.changes} in best[min(best)]
     assert found.outcome == "approve"
+
+
+def test_the_levers_of_the_credit_flow_are_these():
+    assert app.flow.own.levers == tuple(LEVERS)
+    text = app.flow.own.text
+    for old, new in (("low: 50000, step", "low: a, step"), ("  term: {high", "  trm: {high")):
+        with pytest.raises(HeptadError) as met:
+            app.flow.read(text.replace(old, new, 1), "mine.yaml")
+        assert "mine.yaml line" in met.value.place
 
 
 def test_there_is_nothing_to_do_for_a_minor():

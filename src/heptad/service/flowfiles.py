@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heptad.engine.sql.documents import Document
+from heptad.service.counterfactual import Lever
 from heptad.service.flows import KINDS, Flow, Kind, Stage
 from heptad.service.rulefiles import Names, expression, known_keys, names_of, rules, table_of
 from heptad.service.rules import Rules
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from heptad.standards import Table
     from heptad.standards.resolve import Typed
 
-HEAD = ("flow", "version", "on", "policy", "lists", "calendars", "stages")
+HEAD = ("flow", "version", "on", "policy", "lists", "calendars", "levers", "stages")
 
 
 def read_flow(
@@ -61,7 +62,25 @@ def read_flow(
         policy=given.get("policy") or {},
         text=text,
         listings=_listings(document, stages, features),
+        levers=_levers(document, given.get("levers") or {}, names),
     )
+
+
+def _levers(document: Document, given: Any, names: Names) -> tuple[Lever, ...]:
+    """Read what a person can act on: whole numbers, with how far they may fall and rise."""
+    known_keys(document, ("levers",), given, tuple(names.schema))
+    made = []
+    for name, bounds in given.items():
+        body = known_keys(document, ("levers", name), bounds, ("low", "high", "step"))
+        kind = names.schema[name]
+        whole = (kind if isinstance(kind, str) else kind.kind) == "integer"
+        if not whole or not body or any(type(v) is not int for v in body.values()):
+            raise InputError(
+                f"A lever is a whole number with whole bounds, which {name} is not.",
+                place=document.place(("levers", name)), do="write amount: {low: 50000, step: 10000}",
+            )  # fmt: skip
+        made.append(Lever(name, body.get("low"), body.get("high"), max(1, body.get("step", 1))))
+    return tuple(made)
 
 
 def load_flow(path: Path, table: type[Table], features: Mapping[str, Feature]) -> Flow:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from heptad.service.app import Inputs
+    from heptad.service.counterfactual import Lever
     from heptad.service.rules import Rule, Rules
     from heptad.standards.resolve import Typed
 
@@ -68,6 +69,7 @@ class Flow:
         policy: named values that people may change, with their defaults.
         text: the YAML that it was read from; its hash is the flow's identity.
         listings: input of a stored list → the feature that tells until when one stands on it.
+        levers: what a person can act on, and how far.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a flow
@@ -80,10 +82,12 @@ class Flow:
         policy: Mapping[str, Plain],
         text: str,
         listings: Mapping[str, str] | None = None,
+        levers: Sequence[Lever] = (),
     ) -> None:
         self.name, self.version, self.on, self.text = name, version, on, text
         self.stages, self.policy = tuple(stages), dict(policy)
         self.listings = dict(listings or {})
+        self.levers = tuple(levers)
         self.sha256 = hashlib.sha256(text.encode()).hexdigest()
         self._days = _days_of(self.stages)
         self._amounts = {

@@ -61,6 +61,7 @@ COMMANDS: dict[str, str] = {
     "flow.approve": "flows:approve",
     "flow.publish": "flows:publish",
     "flow.withdraw": "flows:withdraw",
+    "flow.change": "flows:change",
     "flow.backtest": "flows:backtest",
     "decide": "decisions:decide",
     "decisions.list": "decisions:list_decisions",

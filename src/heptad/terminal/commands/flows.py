@@ -10,7 +10,7 @@ from heptad.service import publishing
 from heptad.service.drawing import mermaid, svg, to_plain
 from heptad.service.guard import APPLICATION
 from heptad.service.published import shelf
-from heptad.standards.errors import InputError, suggest
+from heptad.standards.errors import InputError, Refused, suggest
 from heptad.standards.time import EARLIEST, LATEST, format_instant, parse_instant
 
 if TYPE_CHECKING:
@@ -148,6 +148,40 @@ def withdraw(platform: Platform, app: str, number: int, who: str, note: str) -> 
     """Take a flow out of use."""
     chosen = platform.app(app)
     return line(publishing.withdraw(platform.catalog.models, chosen, number, who, note))
+
+
+def change(
+    platform: Platform,
+    id: str,  # noqa: A002 - the field's term
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
+) -> dict[str, Any]:
+    """Say which smallest permitted changes would have had a decision approved; none if none would.
+
+    Raises:
+        Refused: if the purpose is another, or the person has no basis for it left or is erased.
+    """
+    from heptad.service.counterfactual import what_would_change
+    from heptad.terminal.commands.decisions import full_id
+
+    entry = platform.log.get(full_id(platform, id))
+    app = platform.app(str(entry.public["app"]))
+    asked = {"purpose": purpose or None, "role": role, "who": who, "decision": entry.public["id"]}
+    with platform.reviewing("change", app.purpose, **asked) as access:
+        access.about([entry.subject])
+        then = entry.decision
+        if then is None or not access.decisions(app, [entry]):
+            raise Refused("The person has no basis for it left, or is erased.", got=id)
+        x = then.inputs()
+        levers = publishing.flow_of(app).chosen(x.policy, x.row).levers
+        scorer = platform.desk.scorer(app.name, then.model) if then.model else None
+        found = what_would_change(app, x, levers, scorer=scorer)
+    return {
+        "id": then.id, "outcome": then.outcome, "would_be": found.outcome,
+        "changes": [{"name": c.name, "now": c.now, "to": c.to} for c in found.changes],
+        "amounts": dict(found.amounts), "tried": found.tried, "complete": found.complete,
+    }  # fmt: skip
 
 
 def backtest(  # noqa: PLR0913, PLR0917 - what is tried how

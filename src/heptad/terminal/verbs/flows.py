@@ -135,6 +135,27 @@ def withdraw(
     answer("flow.withdraw", as_json, show.show_facts, **asked)
 
 
+@flow.command("change")
+def change(
+    decision: Annotated[str, typer.Argument(metavar="ID", help="Decision, or how its id begins.")],
+    purpose: Annotated[str, typer.Option(help="Why; audit, legal or the application's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say which smallest permitted changes would have had a decision approved."""
+    answer("flow.change", as_json, _changed, id=decision, purpose=purpose)
+
+
+def _changed(data: dict[str, Any]) -> None:
+    if data["changes"]:
+        show.say(f"{data['outcome']} would have been {data['would_be']} with:")
+        show.show_table(data["changes"], ["name", "now", "to"])
+        return
+    gone = (
+        "nothing that is permitted" if data["complete"] else f"nothing of {data['tried']:,} tried"
+    )
+    show.say(f"{data['outcome']}: {gone} would have changed it")
+
+
 @flow.command("backtest")
 def backtest(
     app_name: AppName,
