@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Told = Callable[[str, float], None]
     Check = dict[str, Any]
+    Looks = dict[str, Callable[[Platform], str]]
 
 LOW_WATER = 1 << 30
 """Free bytes below which `doctor` warns."""
@@ -57,6 +58,15 @@ def offline(folder: Path, error: HeptadError, progress: Told | None = None) -> d
 
 def _check(what: str, ok: bool, found: object, do: str = "") -> Check:
     return {"what": what, "ok": ok, "found": str(found), "do": do}
+
+
+def _looked(platform: Platform, looks: Looks) -> Iterator[Check]:
+    """Look at each thing by name; an error is what was found."""
+    for what, look in looks.items():
+        try:
+            yield _check(what, True, look(platform))
+        except HeptadError as error:
+            yield _check(what, False, error.what, error.do)
 
 
 def _machine() -> Iterator[Check]:
@@ -107,17 +117,13 @@ def _clock(platform: Platform) -> Iterator[Check]:
 
 def _project(platform: Platform) -> Iterator[Check]:
     """The project's stores."""
-    stores: dict[str, Callable[[Platform], str]] = {
+    stores: Looks = {
         "catalog": _whole,
         "decision log": lambda p: f"{p.log.ledger.verify().entries:,} entries verified",
         "access log": lambda p: f"{p.access.verify().entries:,} entries verified",
         "keys": lambda p: f"{len(p.keys):,} subjects, epoch {p.keys.epoch}",
     }
-    for what, look in stores.items():
-        try:
-            yield _check(what, True, look(platform))
-        except HeptadError as error:
-            yield _check(what, False, error.what, error.do)
+    yield from _looked(platform, stores)
 
 
 def _silent(platform: Platform) -> Iterator[Check]:
@@ -173,16 +179,12 @@ def _erasures(platform: Platform) -> Iterator[Check]:
 
 def _opened(platform: Platform) -> Iterator[Check]:
     """Open every key and every decision, and compare the index of decisions with the log."""
-    looks: dict[str, Callable[[Platform], str]] = {
+    looks: Looks = {
         "sealed keys": lambda p: f"{_keys_that_open(p):,} open",
         "sealed decisions": lambda p: f"{sum(1 for _ in p.log.entries()):,} opened",
         "index of decisions": lambda p: f"{p.log.check_index():,} as in the log",
     }
-    for what, look in looks.items():
-        try:
-            yield _check(what, True, look(platform))
-        except HeptadError as error:
-            yield _check(what, False, error.what, error.do)
+    yield from _looked(platform, looks)
 
 
 def _keys_that_open(platform: Platform) -> int:
