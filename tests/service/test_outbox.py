@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -452,3 +453,25 @@ def test_mistakes_in_the_project_file(tmp_path, text, says) -> None:
     with pytest.raises(InputError) as refused:
         parse_project(text, tmp_path)
     assert says in str(refused.value.to_dict())
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("channel", ["inbox", "email"])
+def test_a_hundred_thousand_messages_go_within_five_minutes(opened, bank, channel) -> None:
+    """Planned, judged, sealed, handed over in this process and noted; the time is of both steps."""
+    n, bank.receiver.at_once = 100_000, 200
+    begun = time.monotonic()
+    for start in range(0, n, 500):
+        some = range(start, start + 500)
+        bank.outbox.plan(
+            [
+                Wanted(f"{channel} {k}", "fraud", f"Customer:c{k % 3 + 1}", (channel,), "service",
+                       Text("Title", "Some text."))
+                for k in some
+            ]
+        )  # fmt: skip
+    assert bank.outbox.send()["sent"] == n
+    seconds = time.monotonic() - begun
+    print(f"{n:,} messages by {channel}: {seconds:.0f} s")
+    assert seconds < 300
