@@ -63,10 +63,10 @@ class QuickWork(PathWork):
         yield "ask 5", lambda: self._ask(store, 5)
         yield "post 6", lambda: self._post(store, 6)
         yield "correct", lambda: self._correct(store)
-        yield "post 7", lambda: self._post(store, 7)
+        yield "post 20", lambda: self._post(store, 20)
         yield "compact", lambda: _nothing(store.compact("Payment"))
-        yield "ask 8", lambda: self._ask(store, 8)
-        yield "post 9", lambda: self._post(store, 9)
+        yield "ask 21", lambda: self._ask(store, 21)
+        yield "post 22", lambda: self._post(store, 22)
 
     def check(self, store: Platform, told: dict[str, Any]) -> None:
         """No answered row is lost or doubled, beside what holds of every path."""

@@ -132,7 +132,7 @@ class Quick:
         self._checks: dict[str, RowCheck] = {}
         self._pans: dict[str, list[str]] = {}
         self._hashes = {app.name: hashes_of(app) for app in apps.values()}
-        self._last = current.present()
+        self._last = current.arrived
         for app in apps.values():
             name = app.on.__name__
             self._apps[name].append(app)
@@ -287,7 +287,7 @@ class Quick:
 
     def _timed(self, turns: Sequence[_Turn]) -> list[_Turn]:
         """Say when each row counts as known; leave out what has not happened yet."""
-        k = max(self._now(), self._last + 1, self.current.arrived)
+        k = max(self._now(), max(self._last, self.current.arrived) + 1)
         turns = [t for t in turns if all(row["event_time"] <= k for row in t.rows)]
         total = sum(len(turn.rows) for turn in turns)
         while (due := self.current.next_due()) <= k + total:
