@@ -103,6 +103,20 @@ def test_sql_agrees_on_every_row(card, strange) -> None:
     assert [chance for _, chance in found] == card.predict_proba(strange)[:, 1].tolist()
 
 
+def test_nan_in_a_parquet_file_scores_as_missing(card, tmp_path) -> None:
+    """The file's statistics leave NaN out, and the engine must not conclude that there is none."""
+    import duckdb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table, _ = crossed_world(2000, seed=7)
+    pq.write_table(pa.table({k: pa.array(v) for k, v in table.items()}), tmp_path / "rows.parquet")
+    with duckdb.connect() as connection:
+        found = connection.sql(f"SELECT {card.to_sql()} FROM '{tmp_path}/rows.parquet'").fetchall()
+    assert np.isnan(table["a"]).any()
+    assert [total for (total,) in found] == card.totals(table).tolist()
+
+
 def test_the_dialect_of_spark_escapes_what_it_must(card) -> None:
     text = card.to_sql("probability", "spark")
     assert "`a`" in text

@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one engine writes a name, a text and the n-th of a list, counted from 1."""
+    """How one engine writes a name, a text, the n-th of a list counted from 1, and a test for NaN.
+
+    DuckDB 2.0 takes `isnan` for false where the statistics of a Parquet file, which leave NaN out,
+    are finite; behind `nullif` it does not know them.
+    """
 
     quote: str
     escapes: bool
     item: str
+    nan: str
 
     def name(self, column: str) -> str:
         """A column's name."""
@@ -39,8 +44,13 @@ class Dialect:
 
 
 DIALECTS = {
-    "duckdb": Dialect('"', escapes=False, item="list_extract([{0}], {1})"),
-    "spark": Dialect("`", escapes=True, item="element_at(array({0}), {1})"),
+    "duckdb": Dialect(
+        '"',
+        escapes=False,
+        item="list_extract([{0}], {1})",
+        nan="isnan(nullif({0}, CAST('1e308' AS DOUBLE)))",
+    ),
+    "spark": Dialect("`", escapes=True, item="element_at(array({0}), {1})", nan="isnan({0})"),
 }
 
 
@@ -80,7 +90,7 @@ def _case(bins: Bins, values: Sequence[int], say: Dialect) -> str:
                 lines.append(f"WHEN {column} IN ({listed}) THEN {values[at]}")
         return _joined(lines, values[len(groups) + 1])
     number = f"CAST({column} AS DOUBLE)"
-    lines = [f"WHEN {column} IS NULL OR isnan({number}) THEN {values[bins.missing]}"]
+    lines = [f"WHEN {column} IS NULL OR {say.nan.format(number)} THEN {values[bins.missing]}"]
     for i, code in enumerate(bins.special):
         lines.append(f"WHEN {number} = {_double(float(code))} THEN {values[bins.regular + i]}")
     for i, edge in enumerate(bins.edges):
