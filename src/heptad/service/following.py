@@ -97,7 +97,10 @@ class Following:
         app = self._apps.get(str(public["app"]))
         if app is None:
             return False
-        return any(public["outcome"] in one.on for one in (*app.letters, *app.inboxes))
+        outcome = public["outcome"]
+        return any(outcome in letter.on for letter in app.letters) or any(
+            outcome in inbox.on for inbox in app.inboxes
+        )
 
     def _letters(self, app: App, decision: Decision, now: int) -> list[Wanted]:
         """Return the letters that follow from a decision; an old event is not written about."""

@@ -62,7 +62,7 @@ def written(app: App, letter: Letter, values: Mapping[str, str], language: str =
         ContractError: if the letter has no text, or a value is missing.
     """
     found = messages(app.folder, language)
-    texts = found.get("letters", {})
+    texts: object = found.get("letters", {})
     one = texts.get(letter.name) if isinstance(texts, dict) else None
     if not isinstance(one, dict) or not {"title", "text"} <= one.keys():
         raise ContractError(

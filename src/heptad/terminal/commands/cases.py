@@ -33,7 +33,7 @@ def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     platform.work.settle()
     wanted = platform.app(app).purpose if app else ""
     chosen = {"app": app, "inbox": inbox, "status": status, "subject": subject}
-    found = platform.work.cases.page(**chosen, limit=limit)  # type: ignore[arg-type]
+    found = platform.work.cases.page(**chosen, limit=limit)
     with platform.reviewing(
         "cases", wanted, purpose=purpose or None, role=role, who=who, **chosen
     ) as access:
