@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-from sqlglot import exp
+from sqlglot import exp, generator, tokens
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.generator import Generator
-from sqlglot.tokens import Tokenizer
 
 from heptad.engine.sql.expressions import to_sql
 from heptad.standards.errors import ContractError
@@ -23,15 +21,15 @@ _KEPT = (
 class Flink(Dialect):
     """What Flink SQL is written like: names in backticks, texts of any length are STRING."""
 
-    class Tokenizer(Tokenizer):
+    class Tokenizer(tokens.Tokenizer):
         """How names are quoted."""
 
         IDENTIFIERS = ["`"]  # noqa: RUF012 - as the library declares it
 
-    class Generator(Generator):
+    class Generator(generator.Generator):
         """How types are called."""
 
-        TYPE_MAPPING = Generator.TYPE_MAPPING | dict.fromkeys(_TEXT, "STRING")
+        TYPE_MAPPING = generator.Generator.TYPE_MAPPING | dict.fromkeys(_TEXT, "STRING")
 
 
 def condition(expression: object) -> str:
