@@ -50,7 +50,8 @@ check: dev
 
 test: dev system built
 	$(MAKE) check
-	scripts/with-servers $(BIN)/python -m pytest -m '(slow or postgres) and not soak' --durations=15
+	scripts/with-servers $(BIN)/python -m pytest -m '(slow or postgres) and not soak' \
+	    -n 2 --dist loadfile --durations=15
 	$(BIN)/python -m tests.readme
 
 bench: dev

@@ -139,12 +139,12 @@ class TestArrival:
         assert catalog.loads.arrival() == NOON + day
 
     def test_it_is_found_again_after_a_restart(
-        self, catalog: Catalog, clock: FixedClock, target: str
+        self, catalog: Catalog, clock: FixedClock, target: str, tmp_path: Path
     ) -> None:
         catalog.loads.begin("cards", "Payment")
         catalog.close()
         clock.set(NOON - 3 * day)
-        with Catalog(target, clock=clock) as again:
+        with Catalog(target, models=tmp_path / "models", clock=clock) as again:
             again.loads.begin("cards", "Payment", arrival=7)
             assert again.loads.arrival() == NOON
             assert again.loads.begin("cards", "Loan").arrival == NOON

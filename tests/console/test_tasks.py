@@ -104,8 +104,7 @@ def test_a_case_is_decided_by_hand_and_a_refusal_says_what_to_do(
         assert "do:" not in page.locator(".form").inner_text()
         page.get_by_role("status").get_by_role("link", name="Open").click()
         page.wait_for_url("**/decisions/*")
-        visit.drawn()
-        assert "Payment by-hand" in visit.text()
+        page.get_by_text("Payment by-hand").first.wait_for()
 
 
 def test_a_compliance_officer_proves_the_log(visiting: Callable[..., Any]) -> None:

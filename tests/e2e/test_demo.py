@@ -158,7 +158,7 @@ def test_the_attacks_fail_on_any_bank(runs):
         assert re.search(r"an engine made to peek \d+ s ahead +found: [1-9]", told.text)
         assert re.search(r"one bit flipped in the decision log +found: ", told.text)
         assert re.search(r"hours late +[1-9]\d* decisions before them unchanged; [1-9]", told.text)
-        assert "NOT" not in told.text.split("WE ATTACKED IT")[1].split("ON REAL DATA")[0]
+        assert "NOT" not in told.text.split("WE ATTACKED IT")[1].split("WHAT PEOPLE DO")[0]
 
 
 def test_what_is_printed_is_so(runs, tmp_path):
