@@ -55,6 +55,14 @@ def plant_catalog(platform):
     platform.catalog.quality.record(load, "Customer", [profile])
 
 
+def plant_work(platform):
+    """Payments within minutes are held: each person has a case and a message."""
+    burst = [pay(n) | {"id": f"b{n}", "event_time": f"2026-05-31T23:{n:02}:00"} for n in range(16)]
+    platform.store("Payment", burst)
+    platform.decide("fraud", latest=16)
+    platform.work.settle()
+
+
 PLANTED = {
     "tables": None,
     "quarantine": None,
@@ -63,6 +71,9 @@ PLANTED = {
     "access log": lambda platform: platform.read("Customer", purpose="service"),
     "rows": plant_rows,
     "catalog": plant_catalog,
+    "cases": plant_work,
+    "messages": None,
+    "intake": "what waits is in the tables for whoever asks",
     "models": "nothing personal",
     "sources": "the institution's own",
     "working files": "nothing stays",

@@ -56,7 +56,9 @@ GETS = [
     "/v1/models", "/v1/loads", "/v1/log", "/v1/log/checkpoint", "/v1/session", "/v1/overview",
     "/v1/search?q=pay", "/v1/apps/fraud/parity?n=3", "/v1/features/fraud.count_1h", "/v1/runs",
     "/v1/tables/Payment/quality", "/v1/tables/Payment/quarantine", "/v1/access",
-    "/v1/subjects/Customer:c1",
+    "/v1/subjects/Customer:c1", "/v1/subjects/Customer:c1/report", "/v1/apps/fraud/flow",
+    "/v1/apps/fraud/flows", "/v1/cases", "/v1/outbox", "/v1/inbox/c1", "/v1/schedule",
+    "/v1/alarms", "/v1/calendars/ECB", "/v1/regime",
 ]  # fmt: skip
 
 
@@ -74,9 +76,24 @@ def test_no_route_is_untested(platform: Platform) -> None:
     document = public(platform).openapi()
     gets = {path for path, methods in document["paths"].items() if "get" in methods}
     one = "/v1/decisions/{decision}"
-    others = {one, f"{one}/proof", f"{one}/background", "/v1/models/{number}"}
+    others = {one, f"{one}/proof", f"{one}/background", f"{one}/letter", "/v1/models/{number}"}
+    others |= {"/v1/cases/{case}", "/v1/outbox/{message}"}
     called = {p for p in gets if any(_matches(p, path.partition("?")[0]) for path in GETS)}
     assert gets - others == called
+
+
+def test_a_case_and_its_message_are_read_by_name_and_who_is_held_is_owed_no_letter(
+    api: Client,
+) -> None:
+    case = api.get("/v1/cases").json()["cases"][0]
+    whole = api.get(f"/v1/cases/{case['case']}").json()
+    assert (whole["case"], whole["app"], whole["status"]) == (case["case"], "fraud", case["status"])
+    message = api.get("/v1/outbox").json()["messages"][0]
+    assert api.get(f"/v1/outbox/{message['message']}").json()["letter"] == message["letter"]
+    held = api.get("/v1/decisions?app=fraud&outcome=hold").json()["decisions"][0]["id"]
+    letter = api.get(f"/v1/decisions/{held}/letter")
+    assert letter.status_code == 404
+    assert "Reasons are owed where something was refused" in letter.json()["title"]
 
 
 def _matches(template: str, path: str) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LARGEST = 20 << 20
 FOLDER = "evidence"
+_ACCOUNTS = "that we worked on them accounts for our acts"
 _MAGIC = (
     (b"%PDF-", "application/pdf"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -159,15 +160,19 @@ class CasesHolder:
         self._store, self._folder = store, folder / FOLDER
 
     def held(self, person: Person) -> list[Holding]:
-        """Count cases and documents of a person."""
+        """Count cases of a person, what was written in them, and documents."""
         found = []
+        cases = select(CaseRow.number).where(CaseRow.subject == person.subject)
+        written = (CaseEventRow.case.in_(cases), CaseEventRow.sealed.is_not(None))
+        named = (DocumentRow.subject == person.subject, DocumentRow.name.is_not(None))
         with self._store.read() as connection:
-            for what, row, fate, why in (
-                ("cases", CaseRow, "sealed", "that we worked on them accounts for our acts"),
-                ("documents", DocumentRow, "removed", ""),
+            for what, row, mine, fate, why in (
+                ("cases", CaseRow, (CaseRow.subject == person.subject,), "kept", _ACCOUNTS),
+                ("what was written in cases", CaseEventRow, written, "removed", ""),
+                ("documents", DocumentRow, named, "removed", ""),
             ):
-                mine = select(func.count()).select_from(row).where(row.subject == person.subject)
-                n = connection.execute(mine).scalar_one()
+                count = select(func.count()).select_from(row).where(*mine)
+                n = connection.execute(count).scalar_one()
                 if n:
                     found.append(Holding(self.name, what, n, fate, why))  # type: ignore[arg-type]
         return found
@@ -182,8 +187,8 @@ class CasesHolder:
                     path = self._folder / f"{ident}.sealed"
                     if path.exists():
                         remove_durably(path)
-                        gone += 1
-                connection.execute(update(DocumentRow).where(mine).values(name=None))
+                named = update(DocumentRow).where(mine, DocumentRow.name.is_not(None))
+                gone += connection.execute(named.values(name=None)).rowcount
                 cases = select(CaseRow.number).where(CaseRow.subject == person.subject)
                 written = (CaseEventRow.case.in_(cases), CaseEventRow.sealed.is_not(None))
                 blank = update(CaseEventRow).where(*written).values(sealed=None)

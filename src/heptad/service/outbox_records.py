@@ -254,14 +254,17 @@ class MessagesHolder:
     def held(self, person: Person) -> list[Holding]:
         """Count messages, devices and notices of a person."""
         found = []
-        for what, row, fate, why in (
-            ("messages", MessageRow, "sealed", "that they were sent accounts for our acts"),
-            ("devices", EndpointRow, "removed", ""),
-            ("notices of the in-app inbox", NoticeRow, "removed", ""),
-            ("rules not to write", SuppressionRow, "kept", "an objection outlives the erasing"),
+        said = MessageRow.sealed.is_not(None)
+        for what, row, which, fate, why in (
+            ("messages", MessageRow, (), "kept", "that they were sent accounts for our acts"),
+            ("what messages say", MessageRow, (said,), "removed", ""),
+            ("devices", EndpointRow, (), "removed", ""),
+            ("notices of the in-app inbox", NoticeRow, (), "removed", ""),
+            ("rules not to write", SuppressionRow, (), "kept", "an objection outlives the erasing"),
         ):
-            mine = select(func.count()).select_from(row).where(row.subject == person.subject)
+            count = select(func.count()).select_from(row)
             with self._store.read() as connection:
+                mine = count.where(row.subject == person.subject, *which)
                 n = connection.execute(mine).scalar_one()
             if n:
                 found.append(Holding(self.name, what, n, fate, why))  # type: ignore[arg-type]
