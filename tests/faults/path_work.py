@@ -190,8 +190,13 @@ def _csv(path: Path, rows: list[dict[str, str]]) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def end(platform: Platform) -> dict[str, Any]:
-    """What an uninterrupted run must equal: rows, decisions, and whether they replay."""
+def end(platform: Platform, tick: int = 1) -> dict[str, Any]:
+    """What an uninterrupted run must equal: rows, decisions, and whether they replay.
+
+    Args:
+        platform: the project.
+        tick: microseconds to which the instants at which things became known are compared.
+    """
     again = platform.load()
     assert not any(report.accepted for report in again), again
     report = platform.replay()
@@ -200,14 +205,15 @@ def end(platform: Platform) -> dict[str, Any]:
     decisions = [entry.decision.to_dict() for entry in platform.log.entries()]
     for decision in decisions:
         del decision["tables"]
+        decision["known_time"] -= decision["known_time"] % tick
     return {
-        "rows": {name: content(platform, name) for name in platform.lake.names()},
+        "rows": {name: content(platform, name, tick) for name in platform.lake.names()},
         "decisions": [decision["id"] for decision in decisions],
         "bytes": digest(json.dumps(decisions, default=str, sort_keys=True)),
     }
 
 
-def content(platform: Platform, name: str) -> list[Any]:
+def content(platform: Platform, name: str, tick: int = 1) -> list[Any]:
     """Number and hash of a table's row versions, without what differs between any two projects.
 
     That are numbers of loads, and what is sealed or hashed under the project's own keys.
@@ -220,6 +226,8 @@ def content(platform: Platform, name: str) -> list[Any]:
     names = ", ".join(f'"{c.name}"' for c in table.columns() if c.name not in hidden)
     relation = platform.lake.relation(name, table=table)
     rows = platform.duck.arrow(TABLE.format(names, relation)).to_pylist()
+    for row in rows:
+        row["known_time"] -= row["known_time"] % tick
     return [len(rows), digest(repr(rows))]
 
 
