@@ -21,7 +21,7 @@ def read_first(folder: str, table: str, compared: bool) -> dict[str, Any]:
     from heptad.engine.local.duck import Duck
     from heptad.engine.local.intact import Intact
     from heptad.engine.local.lake import Lake
-    from heptad.service.asof import read_sql
+    from heptad.service.reads.asof import read_sql
     from heptad.standards.tables import named
 
     if not compared:

@@ -105,7 +105,7 @@ def there() -> bool:
 
 def ruleset() -> Any:
     """Read the thirty rules."""
-    from heptad.service.rulefiles import read_rules
+    from heptad.service.rules.files import read_rules
 
     return read_rules(RULES.read_text(encoding="utf-8"), {"Swipe": Swipe}, name=RULES.name)
 
@@ -246,7 +246,7 @@ def durable(decisions: int) -> dict[str, Any]:
     """Decide by the credit flow with a score, reasons and the durable log, in batches."""
     from heptad.apps.credit import app
     from heptad.service.app import Score
-    from heptad.service.deciding import Circumstances, Scorer, decide
+    from heptad.service.decisions.deciding import Circumstances, Scorer, decide
     from heptad.testing.scratch import project
 
     class Card:

@@ -18,9 +18,9 @@ def on_two_cores(folder: str) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     from heptad.engine.spark.session import Spark
-    from heptad.service.history import spine_from
-    from heptad.service.sparking import on_spark
-    from heptad.service.windows import Stored
+    from heptad.service.batch.history import spine_from
+    from heptad.service.batch.spark import on_spark
+    from heptad.service.batch.windows import Stored
 
     features = asked()
     given = pq.read_table(f"{folder}/tables/spine.parquet").rename_columns(

@@ -82,8 +82,8 @@ def ours(folder: str, plans: str = "cheapest") -> dict[str, Any]:
 
     import heptad.engine.local.kernel.reading  # noqa: F401 - compiled once, kept on disk
     from heptad.engine.local.duck import Duck
-    from heptad.service.history import compute, spine_from
-    from heptad.service.windows import Stored
+    from heptad.service.batch.history import compute, spine_from
+    from heptad.service.batch.windows import Stored
 
     features = asked()
     relation = f"read_parquet('{folder}/tables/events.parquet')"
@@ -191,8 +191,8 @@ def payments(n: int, keys: int, seed: int, start: int = 0) -> Any:
 def streamed(n: int, seed: int) -> dict[str, Any]:
     """Follow rows in micro-batches and one by one; keep and take back the state."""
     from heptad.engine.local.kernel import rings
-    from heptad.service.stepping import Stepper
-    from heptad.service.stream import Stream
+    from heptad.service.stream.stepping import Stepper
+    from heptad.service.stream.streams import Stream
 
     windows = (hour, day, 7 * day)
     rows, keys, size = payments(n, n // 50, seed), n // 50, 16_384
@@ -235,7 +235,7 @@ def recovered(n: int, seed: int) -> dict[str, Any]:
     """Take back a state of n events, and read from it."""
     import resource
 
-    from heptad.service.stream import Stream
+    from heptad.service.stream.streams import Stream
 
     features = asked((hour, day, 100_000 * day))
     stream, size = Stream(features), 65_536

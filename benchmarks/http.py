@@ -269,7 +269,7 @@ def in_process(home: str, rows: int, seed: int) -> dict[str, Any]:
     from threading import Semaphore
 
     from heptad.runtime import Platform
-    from heptad.service.quick import Ask, Taken
+    from heptad.service.decisions.quick import Ask, Taken
 
     draw, room = random.Random(seed), Semaphore(64)
     answers: Counter[str] = Counter()

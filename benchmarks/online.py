@@ -37,7 +37,7 @@ def ours(folder: str, keys: int, reads: int, seed: int) -> dict[str, Any]:
     """Read 100 features of one key after the other, as the platform does below its guard."""
     from heptad.engine.local.rows import Rows
     from heptad.service.features import named, total
-    from heptad.service.online import OnlineStore
+    from heptad.service.online.values import OnlineStore
 
     by = Purchase.customer
     declared = {

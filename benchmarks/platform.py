@@ -151,7 +151,7 @@ def read_versions(folder: str, batches: int, each: int) -> dict[str, Any]:
     from benchmarks.tables import PlainPayment, payments
     from heptad.engine.local.duck import Duck
     from heptad.engine.local.lake import Lake
-    from heptad.service.asof import read_sql
+    from heptad.service.reads.asof import read_sql
 
     home, half = Path(folder), batches // 2
     (home / "quarantine").mkdir(parents=True, exist_ok=True)

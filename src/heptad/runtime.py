@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from heptad.ingest.report import LoadReport, RowsReport
     from heptad.security.access import Entry
     from heptad.service.app import App
-    from heptad.service.deciding import Asked
+    from heptad.service.decisions.deciding import Asked
+    from heptad.service.decisions.records import Opened
+    from heptad.service.decisions.replaying import Replay
     from heptad.service.features import Feature
-    from heptad.service.gate import Gate
-    from heptad.service.guard import Access, Reader
-    from heptad.service.online import Values
-    from heptad.service.records import Opened
-    from heptad.service.replaying import Replay
+    from heptad.service.online.gate import Gate
+    from heptad.service.online.values import Values
+    from heptad.service.reads.guard import Access, Reader
     from heptad.service.stores import Stores
     from heptad.service.training import Trained, TrainingSet
     from heptad.sources.config import Project
@@ -91,14 +91,14 @@ class Platform:
 
     def _wire(self, stores: Stores) -> None:
         """Put what reads and decides above the stores, and recover what a kill left unfinished."""
-        from heptad.service.desk import Desk
-        from heptad.service.erasing import open_erasing
-        from heptad.service.guard import Guard
-        from heptad.service.intake import Intake
-        from heptad.service.reads import Reads
-        from heptad.service.regimes import regime
-        from heptad.service.serving import Online
-        from heptad.service.standing import Standings
+        from heptad.service.decisions.desk import Desk
+        from heptad.service.decisions.intake import Intake
+        from heptad.service.online.serving import Online
+        from heptad.service.reads.guard import Guard
+        from heptad.service.reads.reads import Reads
+        from heptad.service.reads.standing import Standings
+        from heptad.service.subjects.erasing import open_erasing
+        from heptad.service.subjects.regimes import regime
         from heptad.service.working import Work
 
         self.room, self.catalog, self.keys = stores.room, stores.catalog, stores.keys
@@ -166,8 +166,8 @@ class Platform:
         return cls(folder, role=role, purpose=purpose, who=who, clock=clock, apps=apps)
 
     def quicken(self) -> None:
-        """Take clean new rows the quick way from now on; see `heptad.service.quick`."""
-        from heptad.service.quick import quickened
+        """Take clean new rows the quick way from now on; see `heptad.service.decisions.quick`."""
+        from heptad.service.decisions.quick import quickened
 
         made = quickened(self._stores, self.apps, self.reads, self.desk, self.guard)
         made.start()
@@ -338,7 +338,7 @@ class Platform:
             Refused: if the role may not act for the purpose, or it does not cover the table.
             Busy: if the read cannot be recorded in the access log.
         """
-        from heptad.service.reading import shown
+        from heptad.service.reads.reading import shown
 
         declared = self.table(table)
         asked: dict[str, Any] = {"table": table, "t": t, "k": k, "version": version, "after": after}
@@ -421,7 +421,7 @@ class Platform:
         Raises:
             Refused: if they are read neither for their application's purpose nor for a review.
         """
-        from heptad.service.guard import purpose_of
+        from heptad.service.reads.guard import purpose_of
 
         if self.guard.current is not None:
             return self.guard.current.reviewed(self.apps, entries)
@@ -437,7 +437,7 @@ class Platform:
         limit: int = 1_000,
         **reader: Unpack[Reader],
     ) -> Answer:
-        """Answer a question in SQL over the declared tables; see `heptad.service.exploring`.
+        """Answer a question in SQL over the declared tables; see `heptad.service.reads.exploring`.
 
         Args:
             sql: one SELECT.
@@ -452,7 +452,7 @@ class Platform:
             Busy: if it takes more than a question may.
         """
         from heptad.engine.local.worker import Limits
-        from heptad.service.exploring import explore
+        from heptad.service.reads.exploring import explore
 
         limits = Limits(rows=limit)
         asked: dict[str, Any] = {"sql": sql, "t": t, "k": k}
@@ -506,7 +506,7 @@ class Platform:
         exact: bool = True,
         **reader: Unpack[Reader],
     ) -> Values:
-        """Read features of one key as of now; see `heptad.service.serving`.
+        """Read features of one key as of now; see `heptad.service.online.serving`.
 
         Args:
             keys: entity → key, for example {"Customer": "42"}.
@@ -523,8 +523,8 @@ class Platform:
             return self.served.answer(keys, features, access, exact=exact)
 
     def gate(self, **reader: Unpack[Reader]) -> Gate:
-        """Open the row store for one role and one purpose; see `heptad.service.gate`."""
-        from heptad.service.gate import Gate
+        """Open the row store for one role and one purpose; see `heptad.service.online.gate`."""
+        from heptad.service.online.gate import Gate
 
         declared = [f for app in self.apps.values() for f in app.features.values()]
         return Gate(self._stores.rows, self.guard, declared, **self._reader(**reader))
@@ -583,7 +583,7 @@ class Platform:
     def explain(
         self, name: str, to: str = "officer", *, language: str = "en", **reader: Unpack[Reader]
     ) -> dict[str, Any]:
-        """Explain a decision; see `heptad.service.explaining`.
+        """Explain a decision; see `heptad.service.decisions.explaining`.
 
         Args:
             name: the decision's id.
@@ -596,7 +596,7 @@ class Platform:
             Refused: if the purpose is another, or the person has no basis for it left.
             UnknownName: if there is no such decision.
         """
-        from heptad.service.explaining import explain_under
+        from heptad.service.decisions.explaining import explain_under
 
         entry = self.log.get(name)
         app = self.app(str(entry.public["app"]))
@@ -604,7 +604,7 @@ class Platform:
             return explain_under(access, entry, app, to=to, language=language)
 
     def replay(self, ids: Iterable[str] | None = None, **reader: Unpack[Reader]) -> Replay:
-        """Replay decisions, all by default; see `heptad.service.replaying`.
+        """Replay decisions, all by default; see `heptad.service.decisions.replaying`.
 
         Args:
             ids: of the decisions.
@@ -613,7 +613,7 @@ class Platform:
         Raises:
             Refused: if the purpose is another than that of an application or of a review.
         """
-        from heptad.service.guard import purpose_of
+        from heptad.service.reads.guard import purpose_of
 
         chosen = None if ids is None else [self.log.get(i) for i in ids]
         aim, named = (
@@ -648,7 +648,7 @@ class Platform:
             ContractError: if the application has no model.
             Refused: if the role may not act for the purpose, or it does not cover a table.
         """
-        from heptad.service.guard import as_application
+        from heptad.service.reads.guard import as_application
         from heptad.service.training import gather_under
 
         chosen = self.app(app)
@@ -704,7 +704,7 @@ class Platform:
             Refused: if who approves has trained it.
             Conflict: if it is a flow.
         """
-        from heptad.service.publishing import refuse_flow
+        from heptad.service.flows.publishing import refuse_flow
 
         refuse_flow(self.catalog.models.get(number))
         self.catalog.models.approve(number, who, note)

@@ -18,7 +18,7 @@ def test_app(app, check):
 @pytest.mark.slow
 def test_the_future_check_notices_an_engine_that_ignores_known_time(monkeypatch):
     """A planted fault: windows that hold what became known later."""
-    from heptad.service import windows
+    from heptad.service.batch import windows
 
     honest = windows.plan
 
@@ -31,6 +31,6 @@ def test_the_future_check_notices_an_engine_that_ignores_known_time(monkeypatch)
                 sql = sql.replace(right, wrong)
             yield dataclasses.replace(made, sql=sql)
 
-    monkeypatch.setattr("heptad.service.history.plan", leaking)
+    monkeypatch.setattr("heptad.service.batch.history.plan", leaking)
     with pytest.raises(AssertionError, match="change when the future is"):
         no_feature_sees_the_future(discover()["fraud"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from heptad.service.batch.flink_sql import why_not
 from heptad.service.features import Feature, Last, parts_of, steps_of
-from heptad.service.flink_sql import why_not
-from heptad.service.operators import OPERATORS
+from heptad.service.operators.declared import OPERATORS
 from tests.engines import test_flink, test_spark
 from tests.service import test_kernel, test_windows
 

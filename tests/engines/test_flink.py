@@ -13,6 +13,10 @@ import pytest
 
 from heptad.engine.flink.cluster import MANAGERS, SLOTS, Cluster
 from heptad.engine.flink.environment import install
+from heptad.service.batch.flink import Source, on_flink
+from heptad.service.batch.history import compute
+from heptad.service.batch.spines import spine_of
+from heptad.service.batch.windows import Stored
 from heptad.service.features import (
     count,
     earliest,
@@ -29,11 +33,7 @@ from heptad.service.features import (
     spread,
     total,
 )
-from heptad.service.flinking import Source, on_flink
-from heptad.service.history import compute
-from heptad.service.patterns import distinct
-from heptad.service.spines import spine_of
-from heptad.service.windows import Stored
+from heptad.service.operators.patterns import distinct
 from heptad.standards import day, hour, minute, second
 from heptad.standards.model import Label, Payment
 from heptad.testing.definition import Version

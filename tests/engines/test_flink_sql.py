@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 
 from heptad.engine.flink import environment
+from heptad.service.batch.flink import Source, note, refuse_rows
+from heptad.service.batch.flink_sql import flink_plan, parsed, why_not
+from heptad.service.batch.windows import Stored
 from heptad.service.features import count, last, latest, named, spread, total
-from heptad.service.flink_sql import flink_plan, parsed, why_not
-from heptad.service.flinking import Source, note, refuse_rows
-from heptad.service.patterns import distinct, entropy
-from heptad.service.space import moved
-from heptad.service.windows import Stored
+from heptad.service.operators.patterns import distinct, entropy
+from heptad.service.operators.space import moved
 from heptad.standards import hour, minute, second
 from heptad.standards.errors import Busy, ContractError
 from heptad.standards.model import Label, Payment

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from heptad.engine.spark.dialect import to_spark
 from heptad.engine.spark.session import Spark
+from heptad.service.batch.history import Spine, compute
+from heptad.service.batch.spark import on_spark
+from heptad.service.batch.windows import Stored
 from heptad.service.features import count, latest, mean, named, spread, total
-from heptad.service.history import Spine, compute
-from heptad.service.sparking import on_spark
-from heptad.service.windows import Stored
 from heptad.standards import minute, second
 from heptad.standards.errors import ContractError, UnknownName
 from heptad.standards.model import Label, Payment, Rate

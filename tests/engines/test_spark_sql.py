@@ -13,8 +13,8 @@ from heptad.engine.spark import session
 from heptad.engine.spark.dialect import KNOWN, tables_in, to_spark
 from heptad.engine.spark.pictures import mermaid, svg, text
 from heptad.engine.spark.plans import Stage, shuffles
+from heptad.service.batch.windows import Stored, plan
 from heptad.service.features import latest, named
-from heptad.service.windows import Stored, plan
 from heptad.standards.errors import Busy, ContractError
 from heptad.standards.model import Label, Payment, Rate
 from tests.service import test_windows

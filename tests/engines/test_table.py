@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from heptad.service.flink_sql import why_not
+from heptad.service.batch.flink_sql import why_not
 from tests.engines.table import CLAUSES, FLINK, PAGE, SPARK, flat, page, refused_in_truth
 
 

@@ -12,13 +12,13 @@ from workload import Work
 
 from heptad.catalog.catalog import Catalog
 from heptad.security.purposes import PURPOSES
-from heptad.service.calendars import Calendars
-from heptad.service.jobs import Jobs
 from heptad.service.letters import Text
-from heptad.service.outbox import Outbox, Wanted
-from heptad.service.outbox_addresses import Found
-from heptad.service.outbox_carriers import Answer
-from heptad.service.schedule_due import Schedules
+from heptad.service.outbox.addresses import Found
+from heptad.service.outbox.carriers import Answer
+from heptad.service.outbox.sending import Outbox, Wanted
+from heptad.service.schedule.calendars import Calendars
+from heptad.service.schedule.due import Schedules
+from heptad.service.schedule.jobs import Jobs
 from heptad.sources.work import Outbox as Settings
 from heptad.sources.work import Provider, Schedule
 from heptad.standards.time import FixedClock, hour

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Imported once, before the first fork.
 WARM = ("numpy", "pyarrow.parquet", "duckdb", "deltalake", "sqlglot", "alembic.command",
-        "sqlalchemy.dialects.sqlite", "msgspec", "heptad.catalog.loading", "heptad.service.desk",
+        "sqlalchemy.dialects.sqlite", "msgspec", "heptad.catalog.loading", "heptad.service.decisions.desk",
         "heptad.engine.local.duck", "heptad.engine.local.lake", "heptad.engine.local.segments",
         "heptad.security.keys", "heptad.security.ledger", "heptad.sources.config")  # fmt: skip
 BANK = Bank(40, 7, date(2026, 3, 1), 70)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from path_work import PathWork, _ids, _loaded, _nothing, end, warmed
 
 from heptad.runtime import Platform
-from heptad.service.quick import quickened
+from heptad.service.decisions.quick import quickened
 from heptad.standards.time import second
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from workload import Steps
 
-    from heptad.service.quick import Ask, Quick, Taken
+    from heptad.service.decisions.quick import Ask, Quick, Taken
 
 
 def warm() -> None:

@@ -23,9 +23,9 @@ WARM = (
     "heptad.catalog.loading",
     "heptad.engine.local.lake",
     "heptad.engine.local.rows",
-    "heptad.service.desk",
-    "heptad.service.intake",
-    "heptad.service.refused",
+    "heptad.service.decisions.desk",
+    "heptad.service.decisions.intake",
+    "heptad.service.subjects.refused",
     "heptad.service.tracing",
     "sqlalchemy.dialects.sqlite",
 )

@@ -15,7 +15,7 @@ from heptad.engine.local.segments import Segments
 from heptad.security import access
 from heptad.security.access import MOST_TAGS, Read
 from heptad.security.keys import Keys
-from heptad.service.recording import open_access_log
+from heptad.service.reads.recording import open_access_log
 from heptad.standards.errors import Busy, Corrupt
 from heptad.standards.time import FixedClock
 

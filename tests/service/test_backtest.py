@@ -12,8 +12,8 @@ import pytest
 from heptad.apps.credit import app as credit
 from heptad.apps.fraud import app as fraud
 from heptad.service.app import OUTCOMES, Inputs, Score
-from heptad.service.backtest import History, backtest, gather
-from heptad.service.flow_batch import decide_batch, frame_of
+from heptad.service.flows.backtest import History, backtest, gather
+from heptad.service.flows.batch import decide_batch, frame_of
 from heptad.standards import Day
 from heptad.standards.time import EARLIEST, LATEST
 from heptad.testing.scratch import project

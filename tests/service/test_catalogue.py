@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from heptad.service.catalogue import page
+from heptad.service.operators.catalogue import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "operators.md"
 

@@ -9,8 +9,8 @@ import pytest
 
 from heptad.apps.credit import app
 from heptad.service.app import Inputs, Score
-from heptad.service.counterfactual import Lever, what_would_change
-from heptad.service.deciding import Scorer
+from heptad.service.decisions.counterfactual import Lever, what_would_change
+from heptad.service.decisions.deciding import Scorer
 from heptad.standards.errors import HeptadError
 
 ROW = {

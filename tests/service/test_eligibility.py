@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heptad.service.eligibility import CLASSES, Admitted, House, Person, Terms, admit, read_terms
+from heptad.service.rules.eligibility import (
+    CLASSES,
+    Admitted,
+    House,
+    Person,
+    Terms,
+    admit,
+    read_terms,
+)
 from heptad.standards.errors import HeptadError, Refused
 
 PURPOSES = st.sampled_from(["marketing", "service", "unknown"])

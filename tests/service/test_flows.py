@@ -11,8 +11,8 @@ import pytest
 from heptad.apps.fraud import app
 from heptad.runtime import Platform
 from heptad.service.app import Inputs
-from heptad.service.published import _REGISTERS, CHALLENGER, FLOW, SHARE, in_share
-from heptad.service.publishing import approve, propose, publish, withdraw
+from heptad.service.flows.published import _REGISTERS, CHALLENGER, FLOW, SHARE, in_share
+from heptad.service.flows.publishing import approve, propose, publish, withdraw
 from heptad.standards.errors import Conflict, ContractError, HeptadError, Refused
 from heptad.testing.scratch import project
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heptad.engine.sql.forms import from_yaml
-from heptad.service.function_pages import PLAIN, page
+from heptad.service.rules.functions import PLAIN, page
 from heptad.standards.expression import OPERATORS
 from heptad.standards.functions import FUNCTIONS
 

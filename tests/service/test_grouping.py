@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from heptad.service.grouping import Grouped
+from heptad.service.decisions.grouping import Grouped
 from heptad.standards.errors import Busy, InputError
 
 THREADS = 40

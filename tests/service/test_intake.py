@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from heptad.runtime import Platform
-from heptad.service.intake import _apart, _keys, _Please, _Post
+from heptad.service.decisions.intake import _apart, _keys, _Please, _Post
 from heptad.standards.errors import Conflict, ContractError, HeptadError, InputError, UnknownName
 from heptad.standards.model import Payment
 from heptad.standards.time import FixedClock, parse_instant

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heptad.service.features import count, last, mean, named, total
-from heptad.service.patterns import (
+from heptad.service.operators.patterns import (
     decayed,
     distinct,
     entropy,
@@ -26,7 +26,7 @@ from heptad.service.patterns import (
     top,
     trend,
 )
-from heptad.service.space import cells, distance, fence, inside, layer, moved, near, speed
+from heptad.service.operators.space import cells, distance, fence, inside, layer, moved, near, speed
 from heptad.standards import minute, second
 from heptad.standards.errors import ContractError
 from heptad.standards.model import Label, Payment
@@ -123,7 +123,7 @@ def some(n: int) -> list[Version]:
 def plant(monkeypatch, fault: str) -> None:
     """Plant a fault into the plan of the kernel."""
     from heptad.engine.local.kernel import pool
-    from heptad.service.programs import Compiled
+    from heptad.service.batch.programs import Compiled
 
     honest = Compiled.window_array
     changes = {"window off by one": [[0, 1, 0, 0]], "future leak": [[0, 0, -second, 0]]}
@@ -176,8 +176,8 @@ def test_a_total_that_leaves_64_bits_is_refused_and_large_ones_are_exact(duck):
 
 def test_entropy_and_distance_are_what_books_say():
     from heptad.engine.local.kernel.geometry import leg, leg_mm
-    from heptad.service.finish import entropy as finish_entropy
-    from heptad.service.programs import LOG_SCALE, log_of
+    from heptad.service.batch.programs import LOG_SCALE, log_of
+    from heptad.service.operators.finish import entropy as finish_entropy
 
     made = random.Random(7)
     for _ in range(50):
@@ -223,7 +223,7 @@ def test_a_question_without_exact_meaning_is_refused(make, says):
 
 def test_every_operator_is_tried():
     """The catalogue has no operator that no generated case asks."""
-    from heptad.service.operators import OPERATORS
+    from heptad.service.operators.declared import OPERATORS
     from tests.service import test_windows
 
     tried = {f.op for f in (*FEATURES, *test_windows.FEATURES)}

@@ -12,8 +12,8 @@ import pytest
 
 from heptad.apps.fraud import app as fraud
 from heptad.runtime import Platform
-from heptad.service.lists import entries, on_list
-from heptad.service.published import Flowing
+from heptad.service.flows.published import Flowing
+from heptad.service.rules.lists import entries, on_list
 from heptad.sources.sheets import read_sheet
 from heptad.standards.errors import ContractError, HeptadError, InputError
 from heptad.standards.model import Listing, Payment

@@ -24,9 +24,9 @@ from heptad.service.features import (
     since,
     total,
 )  # fmt: skip
-from heptad.service.filling import Filling
-from heptad.service.online import NOBODY, OnlineStore
-from heptad.service.patterns import decayed, sequence
+from heptad.service.online.filling import Filling
+from heptad.service.online.values import NOBODY, OnlineStore
+from heptad.service.operators.patterns import decayed, sequence
 from heptad.standards import day, hour, minute
 from heptad.standards.model import Label, Payment
 from heptad.standards.time import FixedClock, format_instant, parse_instant

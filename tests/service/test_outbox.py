@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heptad.service.letters import Letter, Text, written
-from heptad.service.outbox import Outbox, Wanted, message_id
-from heptad.service.outbox_addresses import Addresses
-from heptad.service.outbox_carriers import Answer, Inbox, is_signed, signature
-from heptad.service.outbox_records import MessagesHolder
-from heptad.service.outbox_rules import Bucket, awake, zones_of
+from heptad.service.outbox.addresses import Addresses
+from heptad.service.outbox.carriers import Answer, Inbox, is_signed, signature
+from heptad.service.outbox.limits import Bucket, awake, zones_of
+from heptad.service.outbox.records import MessagesHolder
+from heptad.service.outbox.sending import Outbox, Wanted, message_id
 from heptad.sources.config import parse_project
 from heptad.sources.work import Cap, Provider
 from heptad.sources.work import Outbox as Settings

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from heptad.service.letters import Text
-from heptad.service.outbox_carriers import Http, Parcel, Smtp, carriers, is_signed
-from heptad.service.outbox_push import WebPush, padded, public_text, sender_key, unpadded
+from heptad.service.outbox.carriers import Http, Parcel, Smtp, carriers, is_signed
+from heptad.service.outbox.push import WebPush, padded, public_text, sender_key, unpadded
 from heptad.sources.work import Provider
 from heptad.standards.errors import InputError
 from heptad.standards.time import FixedClock, parse_instant, second

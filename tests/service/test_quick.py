@@ -101,7 +101,7 @@ def slowly(platform, entry):
     """What the batch reading gives for the row of a decision, at its own versions and instants."""
     app, then = platform.apps[entry.decision.app], entry.decision
     spine_rows = platform.desk._rows_then(app, [then])
-    from heptad.service.history import spine_of
+    from heptad.service.batch.history import spine_of
 
     found = platform.desk._features_then(app, spine_of(app.on, spine_rows), then)
     return {name: column.to_pylist()[0] for name, column in found.items()}

@@ -10,8 +10,8 @@ import pytest
 
 from heptad.security.purposes import PURPOSES, group_of
 from heptad.service.app import Reason
-from heptad.service.regimes import NAMES, reason_letter, regime
-from heptad.service.subject_report import page, report
+from heptad.service.subjects.regimes import NAMES, reason_letter, regime
+from heptad.service.subjects.report import page, report
 from heptad.standards.errors import Refused, UnknownName
 from heptad.standards.model import MODEL, Customer, Payment
 from heptad.testing.scratch import project

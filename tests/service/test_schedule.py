@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from heptad.catalog import Catalog
 from heptad.catalog.loads import Counts
-from heptad.service.calendars import Calendar, Calendars, due_after, known, parse
-from heptad.service.jobs import Jobs
-from heptad.service.schedule import dates, slots, wait
-from heptad.service.schedule_due import Schedules
+from heptad.service.schedule.calendars import Calendar, Calendars, due_after, known, parse
+from heptad.service.schedule.due import Schedules
+from heptad.service.schedule.jobs import Jobs
+from heptad.service.schedule.slots import dates, slots, wait
 from heptad.sources.config import parse_project
 from heptad.sources.work import Schedule
 from heptad.standards.errors import ContractError, InputError, UnknownName

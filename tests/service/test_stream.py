@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from heptad.engine.local.kernel import rings
 from heptad.service.features import count, largest, last, named, total
-from heptad.service.stepping import Stepper
-from heptad.service.stream import OutOfReach, Stream, partition_of
+from heptad.service.stream.stepping import Stepper
+from heptad.service.stream.streams import OutOfReach, Stream, partition_of
 from heptad.standards import Path, minute, second
 from heptad.standards.errors import ContractError, Refused
 from heptad.standards.model import Label, Payment
@@ -259,7 +259,7 @@ def test_one_row_at_a_time_reads_as_a_batch_does(payments):
 
 def wrong_windows(monkeypatch, change):
     """Compile windows that differ from what was declared."""
-    from heptad.service.programs import Compiled
+    from heptad.service.batch.programs import Compiled
 
     honest = Compiled.window_array
     monkeypatch.setattr(Compiled, "window_array", lambda self: change(honest(self)))

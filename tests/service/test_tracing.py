@@ -11,9 +11,9 @@ import sqlglot
 from sqlglot import exp
 
 from heptad.runtime import Platform, discover
+from heptad.service.batch.windows import Stored, plan
 from heptad.service.features import Feature, count, total
 from heptad.service.tracing import _reads
-from heptad.service.windows import Stored, plan
 from heptad.standards import Path, day, hour
 from heptad.standards.errors import UnknownName
 from heptad.standards.model import MODEL, Payment

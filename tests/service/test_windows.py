@@ -14,7 +14,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from heptad.engine.local.duck import Duck
-from heptad.service import windows
+from heptad.service.batch import windows
+from heptad.service.batch.history import Spine, compute
+from heptad.service.batch.windows import Stored
 from heptad.service.features import (
     count,
     earliest,
@@ -31,9 +33,7 @@ from heptad.service.features import (
     spread,
     total,
 )  # fmt: skip
-from heptad.service.finish import deviation
-from heptad.service.history import Spine, compute
-from heptad.service.windows import Stored
+from heptad.service.operators.finish import deviation
 from heptad.standards import minute, second
 from heptad.standards.errors import ContractError
 from heptad.standards.model import Label, Payment
@@ -239,7 +239,7 @@ def test_planted_mutants_are_caught(duck, monkeypatch, what, changes):
     one = [f for f in FEATURES if f.name == "count"]
     monkeypatch.setattr("tests.service.test_windows.FEATURES", one)
     want = run(duck, rows, [], points)["count"].to_pylist()
-    monkeypatch.setattr("heptad.service.history.plan", broken)
+    monkeypatch.setattr("heptad.service.batch.history.plan", broken)
     assert run(duck, rows, [], points)["count"].to_pylist() != want
 
 

@@ -11,7 +11,7 @@ import pytest
 from Hbase_thrift import IOError as HBaseError
 
 from heptad.engine.hbase.gateway import Gateway
-from heptad.service.online import column_of
+from heptad.service.online.values import column_of
 from heptad.standards.errors import InputError, Refused, UnknownName
 from heptad.standards.model import Customer, Payment
 from heptad.terminal.commands import run
@@ -158,7 +158,7 @@ def test_a_gateway_needs_a_role_that_may_act_for_its_purpose(platform) -> None:
 
 
 def test_a_served_project_keeps_online_features_up(platform, monkeypatch) -> None:
-    monkeypatch.setattr("heptad.service.serving.EVERY_S", 0.05)
+    monkeypatch.setattr("heptad.service.online.serving.EVERY_S", 0.05)
     done = threading.Event()
     real = platform.served.catch_up
 

@@ -15,9 +15,9 @@ from heptad.standards.errors import ContractError, suggest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from heptad.service.inboxes import Inbox
+    from heptad.service.cases.inboxes import Inbox
+    from heptad.service.flows.published import Flowing
     from heptad.service.letters import Letter
-    from heptad.service.published import Flowing
     from heptad.standards import Field, Table
 
 OUTCOMES = ("approve", "decline", "refer", "hold", "challenge", "offer", "skip")

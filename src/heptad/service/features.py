@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.operators import OPERATORS
+from heptad.service.operators.declared import OPERATORS
 from heptad.standards import Code, Field, Flag, Instant, Money, Number, Path, Place, Ref
 from heptad.standards.errors import ContractError, suggest
 from heptad.standards.evaluate import check
@@ -58,7 +58,7 @@ class Feature:
     edge - over < e.event_time <= edge that were known at k; a row that is itself an event ends
     its window at its own (event_time, key), inclusive. A count window holds the last n of the
     events up to the edge. `where` chooses among the events of the window. `default` stands where
-    there would be no value. What each operator gives is said in `heptad.service.operators`.
+    there would be no value. What each operator gives is said in `heptad.service.operators.declared`.
 
     Results: int64 in the stored unit of the field, float64 (mean and spread in that unit), one of
     the field's values, a flag, or a list of values; None without a value.

@@ -7,9 +7,9 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.decisions.records import open_records, public_of
 from heptad.service.letters import Text, values_of, written
-from heptad.service.outbox import Wanted
-from heptad.service.records import open_records, public_of
+from heptad.service.outbox.sending import Wanted
 from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from heptad.catalog import Catalog
     from heptad.security.keys import KeyStore
     from heptad.service.app import App
-    from heptad.service.cases import Cases
-    from heptad.service.decisions import Decision
-    from heptad.service.log import DecisionLog
-    from heptad.service.outbox import Outbox
+    from heptad.service.cases.handling import Cases
+    from heptad.service.decisions.decision import Decision
+    from heptad.service.decisions.log import DecisionLog
+    from heptad.service.outbox.sending import Outbox
 
 FOLLOWED = "followed"
 BATCH = 512

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from heptad.service.sentences import messages, sentence
+from heptad.service.decisions.sentences import messages, sentence
 from heptad.standards.errors import ContractError
 from heptad.standards.money import format_minor
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heptad.service.app import App
-    from heptad.service.decisions import Decision
+    from heptad.service.decisions.decision import Decision
 
 NONCE = 12
 _HOLE = re.compile(r"\{(\w+)\}")

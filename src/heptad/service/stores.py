@@ -19,8 +19,8 @@ from heptad.engine.local.seals import Seals
 from heptad.engine.local.segments import Segments
 from heptad.security.ledger import Ledger
 from heptad.security.places import open_keys
-from heptad.service.log import DecisionLog
-from heptad.service.recording import open_access_log
+from heptad.service.decisions.log import DecisionLog
+from heptad.service.reads.recording import open_access_log
 from heptad.sources.config import revealed
 from heptad.standards.errors import Busy, HeptadError
 from heptad.standards.time import FixedClock

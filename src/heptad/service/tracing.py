@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heptad import __version__
 from heptad.catalog.lineage import Edge, Node
-from heptad.service.decisions import definitions_version
+from heptad.service.decisions.decision import definitions_version
 from heptad.service.features import parts_of, steps_of
 from heptad.standards import Money, Text
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from heptad.catalog.models import Models
     from heptad.service.app import App, Estimator, Model, Plain
-    from heptad.service.guard import Access
-    from heptad.service.reads import Reads
+    from heptad.service.reads.guard import Access
+    from heptad.service.reads.reads import Reads
 
 FEWEST = 30
 """Fewest rows of either class to train on."""
@@ -198,9 +198,9 @@ def gather(
     Raises:
         ContractError: if the application has no model, or no row has a label.
     """
-    from heptad.service.asof import read_sql
-    from heptad.service.deciding import plain_rows, select_rows, subject_of
-    from heptad.service.history import spine_of
+    from heptad.service.batch.history import spine_of
+    from heptad.service.decisions.deciding import plain_rows, select_rows, subject_of
+    from heptad.service.reads.asof import read_sql
 
     model = app.model
     if model is None:
@@ -245,7 +245,7 @@ def gather_under(access: Access, app: App, reads: Reads, *, until: int, known: i
 
 def _labels(model: Model, reads: Reads, known: int) -> dict[str, Any]:
     """Return the label of each row, as known then; of several, the one of the latest event."""
-    from heptad.service.asof import read_sql
+    from heptad.service.reads.asof import read_sql
 
     table, names = model.target.table, (model.link.name, model.target.name)
     columns = ("event_time", table.key.name, *names)

@@ -7,25 +7,25 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.calendars import Calendars
-from heptad.service.cases import Cases
-from heptad.service.cases_evidence import Evidence
-from heptad.service.deciding import answer
+from heptad.service.cases.evidence import Evidence
+from heptad.service.cases.handling import Cases
+from heptad.service.cases.resuming import Resuming
+from heptad.service.decisions.deciding import answer
 from heptad.service.following import Following
-from heptad.service.jobs import Jobs
-from heptad.service.outbox import Outbox
-from heptad.service.outbox_addresses import Addresses
-from heptad.service.outbox_carriers import carriers
-from heptad.service.outbox_records import Records
-from heptad.service.resuming import Resuming
-from heptad.service.schedule_due import Schedules
+from heptad.service.outbox.addresses import Addresses
+from heptad.service.outbox.carriers import carriers
+from heptad.service.outbox.records import Records
+from heptad.service.outbox.sending import Outbox
+from heptad.service.schedule.calendars import Calendars
+from heptad.service.schedule.due import Schedules
+from heptad.service.schedule.jobs import Jobs
 from heptad.sources.config import revealed
 from heptad.sources.work import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heptad.service.jobs import Plan
+    from heptad.service.schedule.jobs import Plan
 
 IN_APP = Provider("inbox", "inbox", "inbox")
 """The inbox in the institution's own application, which every project has."""

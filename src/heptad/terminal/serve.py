@@ -118,7 +118,7 @@ class Hbase(NamedTuple):
 @contextmanager
 def beside(platform: Platform, hbase: Hbase | None) -> Iterator[None]:
     """Keep online features up, take from brokers, and answer HBase's protocol if asked to."""
-    from heptad.service.draining import drain
+    from heptad.service.schedule.draining import drain
 
     stopped = threading.Event()
     keeping = [

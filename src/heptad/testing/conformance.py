@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.security.purposes import ground_of
 from heptad.service.app import Inputs, Outcome
-from heptad.service.decisions import changed
-from heptad.service.explaining import READERS, explain
+from heptad.service.decisions.decision import changed
+from heptad.service.decisions.explaining import READERS, explain
+from heptad.service.decisions.sentences import messages
 from heptad.service.features import parts_of
-from heptad.service.guard import APPLICATION
-from heptad.service.sentences import messages
+from heptad.service.reads.guard import APPLICATION
 from heptad.standards import Field, Money, Text
 from heptad.testing.scratch import instant, project, store_later
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
     from heptad.service.app import App
-    from heptad.service.records import Opened
+    from heptad.service.decisions.records import Opened
     from heptad.standards import Table
 
 SEED = 7

@@ -10,7 +10,7 @@ from operator import sub
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.features import Feature, Last
-from heptad.service.finish import entropy, finish
+from heptad.service.operators.finish import entropy, finish
 from heptad.standards import Money, Path, Place
 from heptad.standards.evaluate import compile_row
 from heptad.standards.model import Rate
@@ -209,7 +209,7 @@ def _varied(  # noqa: PLR0911, C901 - one answer each
     if feature.op == "sequence":
         return values[-feature.argument("n") :]
     if feature.op == "entropy":
-        from heptad.service.programs import LOG_SCALE, log_of
+        from heptad.service.batch.programs import LOG_SCALE, log_of
 
         return entropy(n, sum(log_of(values.count(v)) for v in common), LOG_SCALE)
     if feature.op == "gap":

@@ -39,7 +39,7 @@ CHAPTERS = (
 """The longest first."""
 AT_ONCE = 2
 WARM = ("numpy", "pyarrow.parquet", "duckdb", "deltalake", "sqlglot", "alembic.command",
-        "sqlalchemy.dialects.sqlite", "msgspec", "heptad.catalog.loading", "heptad.service.desk",
+        "sqlalchemy.dialects.sqlite", "msgspec", "heptad.catalog.loading", "heptad.service.decisions.desk",
         "heptad.engine.local.duck", "heptad.engine.local.lake", "heptad.engine.local.segments",
         "heptad.security.ledger", "heptad.sources.config", "heptad.sources.readers")  # fmt: skip
 """Imported before the first fork."""

@@ -2,7 +2,7 @@
 """Where applications are looked at by people, and what applicants are told, as data."""
 
 from heptad.service.app import Inputs, Outcome, Reason
-from heptad.service.inboxes import Inbox
+from heptad.service.cases.inboxes import Inbox
 from heptad.service.letters import Letter
 from heptad.standards.time import day
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heptad.apps.fraud.features import features
-from heptad.service.published import Flowing
+from heptad.service.flows.published import Flowing
 from heptad.standards.model import Payment
 
 if TYPE_CHECKING:

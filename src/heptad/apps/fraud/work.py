@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where held payments become cases, and what the customer is told meanwhile, as data."""
 
-from heptad.service.inboxes import Inbox
+from heptad.service.cases.inboxes import Inbox
 from heptad.service.letters import Letter
 from heptad.standards.time import day, hour
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.cases import Worker
+from heptad.service.cases.handling import Worker
 from heptad.standards.errors import InputError
 from heptad.standards.time import format_instant
 from heptad.terminal.commands.decisions import row
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
-    from heptad.service.cases import Case
+    from heptad.service.cases.handling import Case
 
 STEPS = ("assign", "note", "propose", "agree", "reject")
 

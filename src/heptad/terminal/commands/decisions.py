@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.sentences import sentence
+from heptad.service.decisions.sentences import sentence
 from heptad.standards.errors import UnknownName
 from heptad.standards.time import format_instant, parse_instant
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heptad.runtime import Platform
-    from heptad.service.records import Opened
+    from heptad.service.decisions.records import Opened
 
 SHOWN = 20
 

@@ -33,9 +33,9 @@ def plan_features(
 
 def _local(platform: Platform, app: App, features: list[Feature]) -> list[dict[str, Any]]:
     """Say which features the range join and which the kernel computes in this process."""
+    from heptad.service.batch.history import grouped
+    from heptad.service.batch.plans import choose
     from heptad.service.features import parts_of
-    from heptad.service.history import grouped
-    from heptad.service.plans import choose
 
     spine, queries = platform.reads.spine(app), []
     for group in grouped(parts_of(features)):
@@ -56,7 +56,7 @@ def _on_spark(platform: Platform, app: App, features: list[Feature]) -> list[dic
     """Draw the stages of Spark's own physical plans."""
     from heptad.engine.spark import pictures
     from heptad.engine.spark.plans import shuffles, stages_of
-    from heptad.service.sparking import planned
+    from heptad.service.batch.spark import planned
 
     reads, queries = platform.reads.on("spark", platform.project.engine.threads), []
     for names, frame in planned(reads.spark, features, platform.reads.spine(app), reads.stored):
@@ -76,7 +76,7 @@ def _on_spark(platform: Platform, app: App, features: list[Feature]) -> list[dic
 
 def _on_flink(platform: Platform, app: App, features: list[Feature]) -> list[dict[str, Any]]:
     """Say what Flink would be asked, and which features it cannot compute and why."""
-    from heptad.service.flink_sql import flink_plan
+    from heptad.service.batch.flink_sql import flink_plan
 
     del platform, app
     able, refused = _sorted_out(features)
@@ -90,7 +90,7 @@ def _on_flink(platform: Platform, app: App, features: list[Feature]) -> list[dic
 
 def _sorted_out(features: list[Feature]) -> tuple[list[Feature], list[tuple[str, str]]]:
     """Return the features that Flink can compute, and why it cannot the others."""
-    from heptad.service.flink_sql import why_not
+    from heptad.service.batch.flink_sql import why_not
 
     reasons = {f.name: why_not(f) for f in features}
     refused = [(name, why) for name, why in reasons.items() if why]
@@ -111,7 +111,7 @@ def run_flink(
 
     from heptad.engine.flink.cluster import Cluster
     from heptad.engine.flink.environment import find
-    from heptad.service.flinking import Source, note, on_flink
+    from heptad.service.batch.flink import Source, note, on_flink
 
     chosen, environment = platform.app(app), find()
     able, refused = _sorted_out([f for f in chosen.features.values() if f.table is chosen.on])

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from heptad.service import publishing
-from heptad.service.drawing import mermaid, svg, to_plain
-from heptad.service.guard import APPLICATION
-from heptad.service.published import shelf
+from heptad.service.flows import publishing
+from heptad.service.flows.drawing import mermaid, svg, to_plain
+from heptad.service.flows.published import shelf
+from heptad.service.reads.guard import APPLICATION
 from heptad.standards.errors import InputError, Refused, suggest
 from heptad.standards.time import EARLIEST, LATEST, format_instant, parse_instant
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from heptad.catalog.models import Model
     from heptad.runtime import Platform
-    from heptad.service.flows import Flow
-    from heptad.service.rules import RuleSet
+    from heptad.service.flows.flows import Flow
+    from heptad.service.rules.rules import RuleSet
 
 FORMS = ("json", "mermaid", "svg")
 
 
 def _rules(platform: Platform, text: str, name: str, app: str) -> RuleSet:
-    from heptad.service.rulefiles import read_rules
+    from heptad.service.rules.files import read_rules
 
     features = platform.app(app).features if app else {}
     return read_rules(text, platform.tables, features, name=name)
@@ -162,7 +162,7 @@ def change(
     Raises:
         Refused: if the purpose is another, or the person has no basis for it left or is erased.
     """
-    from heptad.service.counterfactual import what_would_change
+    from heptad.service.decisions.counterfactual import what_would_change
     from heptad.terminal.commands.decisions import full_id
 
     entry = platform.log.get(full_id(platform, id))
@@ -200,8 +200,8 @@ def backtest(  # noqa: PLR0913, PLR0917 - what is tried how
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Decide history by the flow in force and by another one; say what would change."""
-    from heptad.service.backtest import backtest as tried_on
-    from heptad.service.backtest import gather
+    from heptad.service.flows.backtest import backtest as tried_on
+    from heptad.service.flows.backtest import gather
 
     chosen = platform.app(app)
     flowing = publishing.flow_of(chosen)

@@ -10,7 +10,7 @@ from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
-    from heptad.service.impact import Touched
+    from heptad.service.decisions.impact import Touched
 
 SHOWN = 20
 
@@ -27,8 +27,8 @@ def impact(
         rerun: make exactly these decisions again from what is known today, and say which would
             be others; nothing is recorded.
     """
-    from heptad.service.impact import rerun as again
-    from heptad.service.impact import touched
+    from heptad.service.decisions.impact import rerun as again
+    from heptad.service.decisions.impact import touched
 
     found = touched(platform.log, platform.catalog, node, since)
     answer = _plain(found)
@@ -69,7 +69,7 @@ def diff(platform: Platform, name: str, old: int, new: int, limit: int = SHOWN) 
         limit: most rows that are named.
     """
     from heptad.catalog.contracts import changes
-    from heptad.service.changes import difference
+    from heptad.service.reads.changes import difference
 
     table, versions = platform.table(name), platform.catalog.versions
     recorded = [versions.find(name, number) for number in (old, new)]

@@ -7,7 +7,7 @@ import base64
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.lists import REFS, entries
+from heptad.service.rules.lists import REFS, entries
 from heptad.sources.sheets import read_sheet
 from heptad.standards.time import format_instant, parse_instant
 

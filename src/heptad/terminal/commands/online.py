@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.explaining import shown
+from heptad.service.decisions.explaining import shown
 from heptad.service.features import unit_of
 from heptad.standards.errors import ContractError, InputError
 from heptad.standards.time import format_instant

@@ -8,7 +8,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.app import Block, Page
-from heptad.service.explaining import explain
+from heptad.service.decisions.explaining import explain
 from heptad.standards.errors import ContractError, HeptadError, UnknownName, suggest
 from heptad.standards.time import day, format_instant
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
     from heptad.service.app import App
-    from heptad.service.records import Opened
+    from heptad.service.decisions.records import Opened
 
     Read = Callable[..., Any]
 

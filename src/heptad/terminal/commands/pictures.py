@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.contrast import changes, place, values_of
-from heptad.service.explaining import shown
+from heptad.service.decisions.contrast import changes, place, values_of
+from heptad.service.decisions.explaining import shown
 from heptad.service.features import unit_of
 from heptad.standards import Money
 from heptad.standards.time import format_instant, parse_instant
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
     from heptad.service.app import App, Plain
-    from heptad.service.decisions import Decision
+    from heptad.service.decisions.decision import Decision
 
 OTHERS = 1_000
 """Decisions that one is compared with, the latest of its application."""
@@ -90,7 +90,7 @@ def _said(value: Plain, unit: str) -> str:
 
 
 def _number(then: Decision, name: str) -> float | None:
-    from heptad.service.contrast import number
+    from heptad.service.decisions.contrast import number
 
     return number(then.features.get(name, then.row.get(name)))
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from heptad.service.gate import MASKED
+from heptad.service.online.gate import MASKED
 from heptad.standards.errors import UnknownName
 from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
-    from heptad.service.gate import Gate
+    from heptad.service.online.gate import Gate
 
 LONGEST = 60
 MOST_VERSIONS, MOST_ROWS = 20, 100

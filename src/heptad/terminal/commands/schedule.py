@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.schedule import dates
+from heptad.service.schedule.slots import dates
 from heptad.standards.errors import InputError
 from heptad.standards.time import format_instant, from_micros
 
@@ -119,8 +119,8 @@ def run_again(platform: Platform, node: str, since: int, do: bool = False) -> di
         since: the load that corrected it.
         do: run the jobs again; decisions are compared with `heptad impact --rerun`.
     """
-    from heptad.service.impact import touched
-    from heptad.service.jobs import AGAIN
+    from heptad.service.decisions.impact import touched
+    from heptad.service.schedule.jobs import AGAIN
 
     load = platform.catalog.loads.get(since)
     made = platform.catalog.versions.of_load(since)

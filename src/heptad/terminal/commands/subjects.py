@@ -71,7 +71,7 @@ def report_subject(
     platform: Platform, subject: str, who: str = "", role: str = ""
 ) -> dict[str, Any]:
     """Report to a person all that is held of them, from where, who read it and on what basis."""
-    from heptad.service.subject_report import report
+    from heptad.service.subjects.report import report
 
     return report(platform, subject, who=who, role=role)
 
@@ -80,7 +80,7 @@ def show_regime(platform: Platform) -> dict[str, Any]:
     """Show what the law that the project chose asks, with where each rule is written."""
     from dataclasses import asdict
 
-    from heptad.service.regimes import regime
+    from heptad.service.subjects.regimes import regime
 
     law = regime(platform.project.regime)
     return {
@@ -100,7 +100,7 @@ def write_letter(
     platform: Platform, decision: str, purpose: str = "", role: str = "", who: str = ""
 ) -> dict[str, Any]:
     """Write the letter with the reasons of a decision, in the form that the law asks for."""
-    from heptad.service.regimes import reason_letter, regime
+    from heptad.service.subjects.regimes import reason_letter, regime
     from heptad.standards.errors import UnknownName
     from heptad.terminal.commands.decisions import full_id
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.decisions import changed
-from heptad.service.history import compute
+from heptad.service.batch.history import compute
+from heptad.service.decisions.decision import changed
 from heptad.standards.errors import ContractError, Corrupt
 from heptad.standards.time import FixedClock, format_instant, hour, second
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from heptad.runtime import Platform
-    from heptad.service.history import Spine
-    from heptad.service.replaying import Replay
+    from heptad.service.batch.history import Spine
+    from heptad.service.decisions.replaying import Replay
 
 
 LONG = 8

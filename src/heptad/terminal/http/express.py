@@ -17,7 +17,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from heptad.service.quick import Ask
+from heptad.service.decisions.quick import Ask
 from heptad.standards.errors import HeptadError
 from heptad.standards.time import second
 from heptad.terminal.commands.decisions import row
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
     from heptad.security.apikeys import Principal
-    from heptad.service.quick import Quick, Taken
-    from heptad.service.records import Opened
+    from heptad.service.decisions.quick import Quick, Taken
+    from heptad.service.decisions.records import Opened
 
 LARGEST = 64 << 10
 """Bytes of a body that is read here."""

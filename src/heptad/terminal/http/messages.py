@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from heptad.service.outbox_carriers import SIGNATURE, is_signed
+from heptad.service.outbox.carriers import SIGNATURE, is_signed
 from heptad.sources.config import revealed
 from heptad.standards.errors import InputError, Refused, UnknownName
 from heptad.terminal.commands import run

@@ -235,7 +235,7 @@ def report(subject: Subject, platform: Opened, who: Caller) -> Report:
 @router.get("/subjects/{subject}/report.html", include_in_schema=False)
 def report_page(subject: Subject, platform: Opened, who: Caller) -> HTMLResponse:
     """The same report as a page."""
-    from heptad.service.subject_report import page
+    from heptad.service.subjects.report import page
 
     require_legal(who)
     asked = {"subject": subject, "who": who.id, "role": who.role}

@@ -91,7 +91,7 @@ def _explained(data: dict[str, Any]) -> None:
         show.say(f"  {name}: {amount}")
     if "features" not in data:
         return
-    from heptad.service.explaining import shown
+    from heptad.service.decisions.explaining import shown
 
     show.say(f"about {data['subject']}, asked by {data['on']}, known {data['known']}")
     rows = [

@@ -81,7 +81,7 @@ def report(
 ) -> None:
     """Report to a person what is held of them, from where, who read it and on what basis."""
     if html:
-        from heptad.service.subject_report import page
+        from heptad.service.subjects.report import page
 
         show.write(page(ask("subject.report", False, subject=key)) + "\n", None)
         return

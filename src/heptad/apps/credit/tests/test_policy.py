@@ -5,7 +5,7 @@ import pytest
 
 from heptad.apps.credit import app
 from heptad.service.app import Inputs, Score
-from heptad.service.sentences import sentence
+from heptad.service.decisions.sentences import sentence
 
 ROW = {"id": "a", "event_time": 0, "amount": 600_000, "term": 24, "age": 40, "currency": "EUR"}
 KNOWN = dict.fromkeys(app.features) | {"inflow_90d": 900_000, "bureau_overdue": 0}
@@ -65,7 +65,7 @@ def test_reasons_are_the_points_lost_most_first():
 
 
 def test_every_input_of_the_model_has_a_sentence_of_its_own():
-    from heptad.service.sentences import messages
+    from heptad.service.decisions.sentences import messages
 
     known = messages(app.folder, "en")
     assert {f"LOST_{name.upper()}" for name in app.model.inputs} <= known.keys()

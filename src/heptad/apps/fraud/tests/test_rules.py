@@ -5,7 +5,7 @@ import pytest
 
 from heptad.apps.fraud import app
 from heptad.service.app import Inputs
-from heptad.service.sentences import sentence
+from heptad.service.decisions.sentences import sentence
 from heptad.standards import minute
 
 ROW = {

@@ -1,0 +1,481 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cases: alerts grouped by whom they share, worked on by people, closed with four eyes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import func, insert, select, update
+
+from heptad.catalog.casetables import AlertRow, CaseEventRow, CaseKeyRow, CaseRow
+from heptad.catalog.inserts import upsert
+from heptad.security.access import Read
+from heptad.security.purposes import may_act
+from heptad.service.schedule.calendars import due_after
+from heptad.standards.errors import Conflict, ContractError, Refused, UnknownName, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from heptad.catalog.store import Store
+    from heptad.security.access import AccessLog
+    from heptad.security.keys import KeyStore
+    from heptad.service.app import App
+    from heptad.service.cases.inboxes import Inbox
+    from heptad.service.decisions.decision import Decision
+    from heptad.service.schedule.calendars import Calendars
+
+SYSTEM = "heptad"
+"""Who does what nobody in particular does."""
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case as it stands; see `CaseRow`."""
+
+    number: int
+    id: str
+    app: str
+    inbox: str
+    subject: str
+    status: str
+    assignee: str
+    opened: int
+    due: int
+    calendar: str
+    level: int
+    revision: int
+    proposed: str
+    proposer: str
+    outcome: str
+    closed: int | None
+    closer: str
+    resumed: int
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who does something to a case, and in which role."""
+
+    who: str
+    role: str
+
+
+_CASES = select(*(getattr(CaseRow, name) for name in Case.__slots__))
+
+
+class Cases:
+    """The cases of a project.
+
+    Every step is recorded twice: among the case's own events, and, before it is done, in the access
+    log, of which no byte can be changed unnoticed. What changes a case raises its revision; whoever
+    agrees to a proposal says which revision they saw.
+
+    Args:
+        store: the catalog's database.
+        apps: declare the inboxes.
+        calendars: say by when something is due.
+        keys: seal what is written.
+        access: records each step.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        apps: Mapping[str, App],
+        calendars: Calendars,
+        keys: KeyStore,
+        access: AccessLog,
+    ) -> None:
+        self._store, self._apps, self._calendars = store, apps, calendars
+        self._keys, self._access = keys, access
+
+    def inbox(self, app: str, name: str) -> Inbox:
+        """Find an inbox.
+
+        Raises:
+            UnknownName: if the application has none of that name.
+        """
+        known = {i.name: i for i in self._apps[app].inboxes} if app in self._apps else {}
+        if name not in known:
+            raise UnknownName(f"{app} has no inbox {name!r}.", got=name, do=suggest(name, known))
+        return known[name]
+
+    def alert(self, app: App, inbox: Inbox, decision: Decision) -> str:
+        """Put a decision to the case of whomever it shares something with, in this transaction.
+
+        Alerts that share a key are one case; one that links two open cases makes them one. A case
+        that somebody has proposed to close is open again: it is about more than they saw.
+
+        Returns:
+            The case's id.
+        """
+        keys = keys_of(inbox, decision)
+        with self._store.write() as connection:
+            there = select(AlertRow.case).where(
+                AlertRow.decision == decision.id, AlertRow.inbox == inbox.name
+            )
+            known = connection.execute(there).scalar()
+            if known is not None:
+                return self._read(connection, CaseRow.number == known).id
+            found = self._sharing(connection, app.name, inbox.name, keys)
+            number = found[0] if found else self._open(connection, app, inbox, decision)
+            for other in found[1:]:
+                self._merge(connection, number, other)
+            row = {"decision": decision.id, "inbox": inbox.name, "case": number,
+                   "subject": decision.subject, "at": self._store.clock.now()}  # fmt: skip
+            connection.execute(insert(AlertRow), row)
+            upsert(connection, CaseKeyRow, [{"case": number, "key": key} for key in keys])
+            case = self._read(connection, CaseRow.number == number)
+            self._event(connection, case, Worker(SYSTEM, "app"), "alert", decision=decision.id)
+            if case.status == "waiting":
+                self._set(connection, number, status="working", proposed="", proposer="")
+            return case.id
+
+    def get(self, name: str) -> Case:
+        """Return one case.
+
+        Raises:
+            UnknownName: if there is none of this id.
+        """
+        with self._store.read() as connection:
+            return self._read(connection, CaseRow.id == name)
+
+    def page(
+        self,
+        *,
+        app: str = "",
+        inbox: str = "",
+        status: str = "",
+        subject: str = "",
+        limit: int = 50,
+    ) -> list[Case]:
+        """Return cases: those that are open first, in the order in which they are due."""
+        wanted = _CASES.order_by(CaseRow.status == "closed", CaseRow.due, CaseRow.number)
+        by = ((CaseRow.app, app), (CaseRow.inbox, inbox), (CaseRow.status, status),
+              (CaseRow.subject, subject))  # fmt: skip
+        for column, value in by:
+            if value:
+                wanted = wanted.where(column == value)
+        with self._store.read() as connection:
+            return [Case(*row) for row in connection.execute(wanted.limit(limit))]
+
+    def counts(self) -> list[dict[str, Any]]:
+        """Count cases by application, inbox and status, and those that are late."""
+        which = (CaseRow.app, CaseRow.inbox, CaseRow.status)
+        late = func.sum((CaseRow.due <= self._store.clock.now()) & (CaseRow.status != "closed"))
+        wanted = select(*which, func.count().label("n"), late.label("late"))
+        with self._store.read() as connection:
+            rows = connection.execute(wanted.group_by(*which).order_by(*which))
+            return [dict(row._mapping) for row in rows]
+
+    def decisions(self, case: Case) -> list[str]:
+        """Return the ids of the decisions that a case is about, the first one first."""
+        wanted = select(AlertRow.decision).where(AlertRow.case == case.number)
+        with self._store.read() as connection:
+            return list(
+                connection.execute(wanted.order_by(AlertRow.at, AlertRow.decision)).scalars()
+            )
+
+    def keys(self, case: Case) -> list[str]:
+        """Return what the alerts of a case share."""
+        wanted = select(CaseKeyRow.key).where(CaseKeyRow.case == case.number)
+        with self._store.read() as connection:
+            return sorted(connection.execute(wanted).scalars())
+
+    def events(self, case: Case) -> list[dict[str, Any]]:
+        """Return what was done to a case, with what was written where the person is not erased."""
+        names = ("id", "at", "who", "role", "action", "detail", "sealed")
+        wanted = select(*(getattr(CaseEventRow, n) for n in names))
+        wanted = wanted.where(CaseEventRow.case == case.number).order_by(CaseEventRow.id)
+        with self._store.read() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(wanted)]
+        (key,) = self._keys.of([case.subject], create=False)
+        for row in rows:
+            sealed = row.pop("sealed")
+            row["text"] = "" if sealed is None else (
+                opened(sealed, key, case.id) if key is not None else "(erased)")  # fmt: skip
+        return rows
+
+    def assign(self, name: str, to: str, worker: Worker) -> Case:
+        """Give a case to somebody; "" gives it back to the inbox."""
+        status = {"status": "working" if to else "open"}
+        return self._step(name, "assign", worker, values={"assignee": to} | status, to=to)
+
+    def note(self, name: str, text: str, worker: Worker) -> Case:
+        """Write something down about a case."""
+        return self._step(name, "note", worker, text=_needed(text, "A note"))
+
+    def propose(self, name: str, outcome: str, reason: str, worker: Worker) -> Case:
+        """Say what a case comes to; where it overrides the machine, somebody else must agree.
+
+        Raises:
+            ContractError: if a case of this inbox does not come to that, or no reason is given.
+            Conflict: if it is closed.
+        """
+        case = self.get(name)
+        inbox = self.inbox(case.app, case.inbox)
+        if outcome not in inbox.outcomes:
+            raise ContractError(
+                f"A case of {inbox.name} does not come to {outcome!r}.",
+                got=outcome,
+                do=suggest(outcome, inbox.outcomes),
+            )
+        text = _needed(reason, "A reason")
+        if outcome in inbox.overrides:
+            values = {"status": "waiting", "proposed": outcome, "proposer": worker.who}
+            return self._step(name, "propose", worker, values, text, outcome=outcome)
+        return self._step(
+            name, "close", worker, self._closing(outcome, worker), text, outcome=outcome
+        )
+
+    def agree(self, name: str, revision: int, worker: Worker) -> Case:
+        """Agree to what somebody else proposed, as it was when one looked at it.
+
+        Raises:
+            Refused: if it is one's own proposal.
+            Conflict: if nothing is proposed, or the case has changed since.
+        """
+        with self._store.write() as connection:
+            case = self._read(connection, CaseRow.id == name)
+            if case.status != "waiting":
+                raise Conflict("Nothing is proposed for this case.", got=case.status)
+            if case.revision != revision:
+                raise Conflict(
+                    "The case has changed since you looked at it.",
+                    got=f"revision {case.revision}",
+                    do="look at it again",
+                )
+            if same_person(worker.who, case.proposer):
+                self._refused(case, worker, "agree")
+            values = self._closing(case.proposed, worker)
+            return self._step(name, "agree", worker, values, outcome=case.proposed)
+
+    def reject(self, name: str, reason: str, worker: Worker) -> Case:
+        """Do not agree to what was proposed; the case is worked on again.
+
+        Raises:
+            Conflict: if nothing is proposed.
+        """
+        if self.get(name).status != "waiting":
+            raise Conflict("Nothing is proposed for this case.", got=name)
+        values = {"status": "working", "proposed": "", "proposer": ""}
+        return self._step(name, "reject", worker, values, _needed(reason, "A reason"))
+
+    def escalate(self) -> list[str]:
+        """Raise the level of each case that is late, and give it a new time; return their ids."""
+        now, found = self._store.clock.now(), []
+        wanted = _CASES.where(CaseRow.status != "closed", CaseRow.due <= now)
+        with self._store.write() as connection:
+            for row in connection.execute(wanted.order_by(CaseRow.due).limit(1000)).all():
+                case = Case(*row)
+                inbox = self.inbox(case.app, case.inbox)
+                calendar = self._calendars.get(inbox.calendar)
+                due = due_after(calendar, inbox.zone, now, inbox.within)
+                self._event(
+                    connection, case, Worker(SYSTEM, "app"), "escalate", level=case.level + 1
+                )
+                self._set(connection, case.number, level=case.level + 1, due=due,
+                          calendar=calendar.title)  # fmt: skip
+                found.append(case.id)
+        return found
+
+    def unresumed(self) -> list[Case]:
+        """Return the cases that were closed and of which the decisions do not know yet."""
+        wanted = _CASES.where(CaseRow.status == "closed", CaseRow.resumed == 0)
+        with self._store.read() as connection:
+            return [Case(*row) for row in connection.execute(wanted.order_by(CaseRow.number))]
+
+    def resumed(self, case: Case) -> None:
+        """Note that the decisions of a closed case know of it."""
+        with self._store.write() as connection:
+            where = CaseRow.number == case.number
+            connection.execute(update(CaseRow).where(where).values(resumed=1))
+
+    def permit(self, case: Case, worker: Worker, action: str) -> None:
+        """Let only those work on a case who may act for its application's purpose.
+
+        Raises:
+            Refused: if they may not, or have no name; that is recorded.
+        """
+        app = self._apps.get(case.app)
+        allowed = app is not None and (worker.role == ADMIN or may_act(worker.role, app.purpose))
+        if not worker.who.strip() or not allowed:
+            why = f"A {worker.role or 'nobody'} may not work on cases of {case.app}."
+            self._record(case, worker, action, refused=why)
+            raise Refused(why, got=worker.who, do="state who works, in a role that may")
+
+    def record(self, case: Case, worker: Worker, action: str) -> None:
+        """Record a step in the access log; it is durable, or the step is not done."""
+        self._record(case, worker, action)
+
+    def event(self, case: Case, worker: Worker, action: str, **detail: Any) -> None:
+        """Note a step among the case's own events, and raise its revision."""
+        with self._store.write() as connection:
+            self._event(connection, case, worker, action, **detail)
+
+    def _step(
+        self,
+        name: str,
+        action: str,
+        worker: Worker,
+        values: Mapping[str, Any] | None = None,
+        text: str = "",
+        **detail: Any,
+    ) -> Case:
+        """Do one step: permitted, recorded, then done and noted in one transaction."""
+        with self._store.write() as connection:
+            case = self._read(connection, CaseRow.id == name)
+            self.permit(case, worker, action)
+            if case.status == "closed":
+                raise Conflict(
+                    "The case is closed.", got=case.outcome, do="see `heptad cases show`"
+                )
+            self._record(case, worker, action)
+            self._event(connection, case, worker, action, text, **detail)
+            if values:
+                self._set(connection, case.number, **values)
+            return self._read(connection, CaseRow.number == case.number)
+
+    def _closing(self, outcome: str, worker: Worker) -> dict[str, Any]:
+        now = self._store.clock.now()
+        return {"status": "closed", "outcome": outcome, "closed": now, "closer": worker.who}
+
+    def _open(self, connection: Connection, app: App, inbox: Inbox, decision: Decision) -> int:
+        """Open a case, due by the calendar that holds now."""
+        now, calendar = self._store.clock.now(), self._calendars.get(inbox.calendar)
+        said = f"{app.name}|{inbox.name}|{decision.id}".encode()
+        row = {
+            "id": "c" + hashlib.sha256(said).hexdigest()[:11], "app": app.name,
+            "inbox": inbox.name, "subject": decision.subject, "status": "open", "assignee": "",
+            "opened": now, "due": due_after(calendar, inbox.zone, now, inbox.within),
+            "calendar": calendar.title, "level": 0, "revision": 0, "proposed": "",
+            "proposer": "", "outcome": "", "closed": None, "closer": "", "resumed": 0,
+        }  # fmt: skip
+        made = insert(CaseRow).returning(CaseRow.number)
+        number = int(connection.execute(made, row).scalar_one())
+        self._event(connection, self._read(connection, CaseRow.number == number),
+                    Worker(SYSTEM, "app"), "open", due=row["due"])  # fmt: skip
+        return number
+
+    def _sharing(
+        self, connection: Connection, app: str, inbox: str, keys: Sequence[str]
+    ) -> list[int]:
+        """Return the open cases that share a key, the oldest first."""
+        wanted = (
+            select(CaseRow.number).distinct()
+            .join(CaseKeyRow, CaseKeyRow.case == CaseRow.number)
+            .where(CaseKeyRow.key.in_(keys), CaseRow.status != "closed", CaseRow.app == app,
+                   CaseRow.inbox == inbox)
+            .order_by(CaseRow.number)
+        )  # fmt: skip
+        return list(connection.execute(wanted).scalars())
+
+    def _merge(self, connection: Connection, into: int, other: int) -> None:
+        """Make one case of two: all that the younger one holds goes to the older one."""
+        kept, gone = (self._read(connection, CaseRow.number == n) for n in (into, other))
+        keys = select(CaseKeyRow.key).where(CaseKeyRow.case == other)
+        rows = [{"case": into, "key": key} for key in connection.execute(keys).scalars()]
+        upsert(connection, CaseKeyRow, rows)
+        moved = update(AlertRow).where(AlertRow.case == other)
+        connection.execute(moved.values(case=into))
+        system = Worker(SYSTEM, "app")
+        self._event(connection, gone, system, "merge", into=kept.id)
+        self._event(connection, kept, system, "merge", other=gone.id)
+        if kept.status == "waiting":
+            self._set(connection, into, status="working", proposed="", proposer="")
+        self._set(connection, other, status="closed", outcome="merged", resumed=1,
+                  closed=self._store.clock.now(), closer=SYSTEM)  # fmt: skip
+
+    def _event(
+        self,
+        connection: Connection,
+        case: Case,
+        worker: Worker,
+        action: str,
+        text: str = "",
+        **detail: Any,
+    ) -> None:
+        sealed = None
+        if text:
+            (key,) = self._keys.of([case.subject])
+            assert key is not None  # noqa: S101 - made on first use
+            sealed = sealed_text(text, key, case.id)
+        row = {
+            "case": case.number, "at": self._store.clock.now(), "who": worker.who,
+            "role": worker.role, "action": action, "detail": detail, "sealed": sealed,
+        }  # fmt: skip
+        connection.execute(insert(CaseEventRow), row)
+        self._set(connection, case.number, revision=CaseRow.revision + 1)
+
+    def _record(self, case: Case, worker: Worker, action: str, refused: str = "") -> None:
+        purpose = self._apps[case.app].purpose if case.app in self._apps else ""
+        read = Read(f"case.{action}", worker.who or SYSTEM, worker.role, purpose, refused=refused)
+        read.people.add(case.subject)
+        read.detail = {"case": case.id}
+        self._access.record(read)
+
+    def _refused(self, case: Case, worker: Worker, action: str) -> None:
+        """Refuse, and record, that somebody agrees with themselves.
+
+        Raises:
+            Refused: always.
+        """
+        why = "Nobody agrees to a proposal of their own."
+        self._record(case, worker, action, refused=why)
+        raise Refused(why, got=worker.who, do="ask somebody else")
+
+    @staticmethod
+    def _set(connection: Connection, number: int, **values: Any) -> None:
+        connection.execute(update(CaseRow).where(CaseRow.number == number).values(**values))
+
+    @staticmethod
+    def _read(connection: Connection, where: Any) -> Case:
+        row = connection.execute(_CASES.where(where)).first()
+        if row is None:
+            raise UnknownName("There is no such case.", do="see `heptad cases`")
+        return Case(*row)
+
+
+def keys_of(inbox: Inbox, decision: Decision) -> list[str]:
+    """Return what an alert is grouped by: the person, and the values of some fields of the row."""
+    fields = {f: decision.row.get(f) for f in inbox.by}
+    return [decision.subject, *(f"{f}:{v}" for f, v in fields.items() if v not in (None, ""))]
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two accounts are one, however they are written."""
+    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
+
+
+def sealed_text(text: str, key: bytes, case: str) -> bytes:
+    """Seal what was written about a person under their key."""
+    nonce = os.urandom(12)
+    return nonce + AESGCM(key).encrypt(nonce, text.encode(), f"case|{case}".encode())
+
+
+def opened(sealed: bytes, key: bytes, case: str) -> str:
+    """Open what was written.
+
+    Raises:
+        cryptography.exceptions.InvalidTag: if it is not what was sealed.
+    """
+    return AESGCM(key).decrypt(sealed[:12], sealed[12:], f"case|{case}".encode()).decode()
+
+
+def _needed(text: str, what: str) -> str:
+    """Return a text that says something.
+
+    Raises:
+        ContractError: if it does not.
+    """
+    if len(text.strip()) < 3 or len(text) > 4000:
+        raise ContractError(f"{what} is some words, at most 4,000 characters.", got=text[:40])
+    return text.strip()

@@ -1,0 +1,434 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All reels of a project, kept current while it runs: built aside, caught up after every load."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heptad.catalog.keyset import KeySet
+from heptad.engine.local.relations import relation_of
+from heptad.engine.sql.identifiers import quote
+from heptad.service.reads.asof import read_sql
+from heptad.service.stream.rates import Rates
+from heptad.service.stream.reels import Reel, reels_of
+from heptad.standards.errors import ContractError
+from heptad.standards.model import Rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from heptad.catalog.loading import Loading
+    from heptad.catalog.pending import Pending
+    from heptad.service.app import App
+    from heptad.service.batch.windows import Stored
+    from heptad.service.features import Feature
+    from heptad.service.reads.reads import Reads
+    from heptad.standards import Table
+
+    Row = Mapping[str, Any]
+
+AT_ONCE = 100_000
+"""Rows of one load that reels take while callers wait; after more they are built anew."""
+FOREVER = 2**63 - 1
+NOBODY: frozenset[str] = frozenset()
+
+
+class Slot:
+    """The place of one reel of one application.
+
+    Attributes:
+        reel: the reel as it is now; None while it is being built.
+        turn: grows whenever what is being built has become old.
+        extra: rows that came while it was being built.
+        later: rows that are stored and count as known only later, in that order.
+        until: from which known_time on the reel is old.
+        orphans: keys of walked rows that events name and that are not known yet.
+    """
+
+    def __init__(self, app: App, features: Sequence[Feature]) -> None:
+        self.app, self.features = app, list(features)
+        self.shape = Reel(app.on, features)
+        self.reel: Reel | None = None
+        self.turn, self.until = 0, FOREVER
+        self.extra: list[Row] = []
+        self.later: list[Row] = []
+        self.orphans: frozenset[str] = frozenset()
+
+    def reads(self, name: str) -> bool:
+        """Whether the reel rests on a table."""
+        shape = self.shape
+        tables = {shape.table, *shape.walked, *([Rate] if shape.converted else [])}
+        return name in {table.__name__ for table in tables}
+
+    def renew(self) -> None:
+        """Have the reel built anew."""
+        self.reel, self.turn = None, self.turn + 1
+        self.extra, self.later, self.until = [], [], FOREVER
+
+
+class Current:
+    """What the features of every application are made from, in memory.
+
+    Everything but `build` is called with the gate of `pending` held, unless it says otherwise.
+
+    Args:
+        apps: those whose rows are decided at once; their reads rest on no consent.
+        reads: reads tables, in the session of the calling thread.
+        pending: rows that wait to be stored.
+        loading: tells what loads bring.
+        now: the present, microseconds.
+
+    Attributes:
+        slots: application → its reels; an application that a stream cannot serve has none.
+        keys: table → the keys that it holds; None while they are being read.
+        old: set when something is to be built.
+        arrived: when rows last came with a load, microseconds.
+    """
+
+    def __init__(
+        self,
+        apps: Iterable[App],
+        reads: Reads,
+        pending: Pending,
+        loading: Loading,
+        now: Callable[[], int],
+    ) -> None:
+        self._reads, self._pending, self._loading = reads, pending, loading
+        self._now, self.slots = now, dict[str, list[Slot]]()
+        self.keys: dict[str, KeySet | None] = {}
+        self._turns: dict[str, int] = {}
+        self._versions: dict[str, int] = {}
+        self.rates: Rates | None = None
+        self._rates_until = FOREVER
+        self.old = threading.Event()
+        self.arrived = loading.catalog.loads.arrival()
+        used: set[type[Table]] = set()
+        for app in apps:
+            try:
+                shapes = reels_of(app.on, app.features.values())
+            except ContractError:
+                continue
+            self.slots[app.name] = [Slot(app, shape.features) for shape in shapes]
+            used.update(app.used_tables())
+        for table in used:
+            loading.ensure(table)
+            self._versions[table.__name__] = loading.lake.version(table.__name__)
+
+    def watch(self, table: type[Table]) -> None:
+        """Learn the keys of a table."""
+        self.keys[table.__name__] = None
+        self._turns[table.__name__] = 0
+        self.old.set()
+
+    @property
+    def all(self) -> list[Slot]:
+        """Every slot."""
+        return [slot for slots in self.slots.values() for slot in slots]
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything is built."""
+        return all(slot.reel for slot in self.all) and None not in self.keys.values()
+
+    def served(self, app: App, k: int) -> bool:
+        """Whether rows of an application that are known at k can be served from its reels."""
+        slots = self.slots.get(app.name)
+        if slots is None:
+            return False
+        for slot in slots:
+            until = min(slot.until, self._rates_until if slot.shape.converted else FOREVER)
+            if slot.reel is not None and k >= until:
+                self._renew(slot)
+        return all(slot.reel is not None for slot in slots)
+
+    def versions(self, app: App) -> dict[str, int]:
+        """Return the version, made or to be made, of each table that the reels rest on."""
+        lines = self._pending.lines
+        return {
+            name: lines[name].coming if name in lines else self._versions[name]
+            for name in (table.__name__ for table in app.used_tables())
+        }
+
+    def due(self, k: int) -> None:
+        """Let the reels take the stored rows that count as known by k."""
+        for slot in self.all:
+            while slot.reel is not None and slot.later and slot.later[0]["known_time"] <= k:
+                slot.reel.put(slot.later.pop(0), self.rates)
+
+    def next_due(self) -> int:
+        """Return when the next stored row comes to be known."""
+        return min(
+            (slot.later[0]["known_time"] for slot in self.all if slot.later), default=FOREVER
+        )
+
+    def put(self, table: type[Table], row: Row, but: Container[Slot] = ()) -> None:
+        """Let every reel take a new row, but those that take it otherwise."""
+        for slot in self.all:
+            if slot.shape.table is table and slot not in but:
+                if slot.reel is None:
+                    slot.extra.append(row)
+                else:
+                    slot.reel.put(row, self.rates)
+
+    def came(self, table: type[Table], keys: Sequence[str]) -> None:
+        """Have those reels built anew whose events waited for one of these new rows."""
+        for slot in self.all:
+            if table in slot.shape.walked and not slot.orphans.isdisjoint(keys):
+                self._renew(slot)
+
+    def forget(self, slot: Slot) -> None:
+        """Have a reel built anew that failed to take a row."""
+        self._renew(slot)
+
+    def _renew(self, slot: Slot) -> None:
+        slot.renew()
+        self.old.set()
+
+    @contextmanager
+    def changing(self, names: Sequence[str], *, moved: bool = False) -> Iterator[None]:
+        """Store what waits for some tables, let them be changed, and catch up; without the gate.
+
+        Args:
+            names: of the tables.
+            moved: their rows only come to lie in other files.
+        """
+        with self._pending.shut(names):
+            before = {name: self._files(name) for name in names}
+            try:
+                yield
+            finally:
+                for name in names:
+                    self._changed(name, before[name], moved=moved)
+
+    def _files(self, name: str) -> dict[str, int]:
+        """Return the files of a table that is watched, each with its rows."""
+        lake = self._loading.lake
+        if name not in self._versions and name not in self.keys:
+            return {}
+        return {file.path: file.rows for file in lake.files(name)} if lake.exists(name) else {}
+
+    def _changed(self, name: str, before: Mapping[str, int], *, moved: bool) -> None:
+        """Catch up with what a load brought."""
+        self.arrived = self._loading.catalog.loads.arrival()
+        after = self._files(name)
+        new = {path: rows for path, rows in after.items() if path not in before}
+        if moved or not new:
+            with self._pending.gate:
+                self._note(name)
+            return
+        self._learn(name, new)
+        load = _Load(name, None, corrected=self._corrected(name))
+        if before.keys() <= after.keys() and sum(new.values()) <= AT_ONCE:
+            load.rows = self._rows(name, new)
+        for slot in self.all:
+            if load.rows is not None and slot.shape.links and slot.shape.table.__name__ == name:
+                load.linked[slot] = self._linked(slot, new)
+        with self._pending.gate:
+            self._note(name)
+            if name == Rate.__name__:
+                self.rates = None
+            for slot in self.all:
+                if slot.reads(name) and not (slot.reel is not None and self._taken(slot, load)):
+                    self._renew(slot)
+
+    def _note(self, name: str) -> None:
+        """Note which version a table has now."""
+        if name in self._versions:
+            self._versions[name] = self._loading.lake.version(name)
+        self._pending.moved(name)
+
+    def _learn(self, name: str, files: Iterable[str]) -> None:
+        """Learn the keys that a load brought; its line is shut, so nobody else asks for them."""
+        known = self.keys.get(name)
+        if known is None:
+            self._turns[name] = self._turns.get(name, 0) + 1
+        else:
+            key = quote(self._loading.table(name).key.name)
+            for part in self._batches(f"SELECT {key} AS k FROM {self._of(name, files)}"):
+                known.fill(part.column(0))
+
+    def _taken(self, slot: Slot, load: _Load) -> bool:
+        """Let a reel take what a load brought; return whether it could."""
+        reel, shape = slot.reel, slot.shape
+        if load.rows is None or reel is None or load.name == Rate.__name__:
+            return False
+        times = load.rows.column("known_time").to_numpy()
+        k = self.present()
+        if shape.table.__name__ != load.name:
+            named = load.rows.column(self._loading.table(load.name).key.name).to_pylist()
+            return not load.corrected and slot.orphans.isdisjoint(named)
+        if reel.known is not None and len(times) and int(times[0]) < reel.known:
+            return False
+        if shape.links:
+            return not load.corrected and int(times[-1]) <= k and _link(slot, load, self.rates)
+        due = int(np.searchsorted(times, k, side="right"))
+        if due:
+            reel.apply(load.rows.slice(0, due), self.rates)
+        later = [*slot.later, *load.rows.slice(due).to_pylist()]
+        slot.later = sorted(later, key=lambda row: int(row["known_time"]))
+        return True
+
+    def _corrected(self, name: str) -> bool:
+        """Tell whether the last load of a table changed rows that were known."""
+        last = self._loading.catalog.loads.recent(name, status="committed", limit=1)
+        return bool(last) and last[0].counts.corrections + last[0].counts.deletions > 0
+
+    def _rows(self, name: str, files: Iterable[str]) -> pa.Table:
+        """Read the row versions of some files, in the order in which they became known."""
+        relation = self._of(name, files)
+        sql = f"SELECT * FROM {relation} ORDER BY known_time, _load, _line"
+        return self._reads.queries.arrow(sql)
+
+    def _linked(self, slot: Slot, files: Iterable[str]) -> pa.Table:
+        """Read the events of some files with the keys that they walk to."""
+        for table in slot.shape.walked:
+            self._pending.pour(table.__name__)
+        relation = self._of(slot.shape.table.__name__, files)
+        sql = slot.shape.sql(self._reads.stored, FOREVER, only=relation)
+        return self._reads.queries.arrow(sql)
+
+    def _of(self, name: str, files: Iterable[str]) -> str:
+        folder = self._loading.lake.folder / name
+        return relation_of(
+            [f"{folder}/{path}" for path in files], self._loading.table(name).columns()
+        )
+
+    def present(self) -> int:
+        """Return the instant by which everything that arrived is known, microseconds."""
+        return max(self._now(), self.arrived)
+
+    def build(self) -> None:
+        """Build what is old; without the gate, by one thread."""
+        self.old.clear()
+        for name in [n for n, keys in self.keys.items() if keys is None]:
+            self._build_keys(name)
+        for slot in self.all:
+            if slot.reel is None:
+                self._build(slot)
+
+    def _build_keys(self, name: str) -> None:
+        """Read the keys of a table."""
+        table, turn = self._loading.table(name), self._turns[name]
+        found = KeySet()
+        relation = self._reads.stored(table).relation
+        sql = f"SELECT {quote(table.key.name)} AS k FROM {relation}"
+        for part in self._batches(sql):
+            found.fill(part.column(0))
+        with self._pending.gate:
+            if turn == self._turns[name]:
+                self.keys[name] = found
+            else:
+                self.old.set()
+
+    def _build(self, slot: Slot) -> None:
+        """Build one reel from what is stored, and let it take what came meanwhile."""
+        shape = slot.shape
+        for table in (shape.table, *shape.walked):
+            self._pending.pour(table.__name__)
+        with self._pending.gate:
+            turn, lines = slot.turn, self._pending.lines
+            tables = [shape.table, *shape.walked]
+            at = {
+                t.__name__: lines[t.__name__].version
+                if t.__name__ in lines
+                else self._versions[t.__name__]
+                for t in tables
+            }
+            # Rows that wait come after what is stored.
+            slot.extra = list(self._waiting(shape.table))
+            unstored = {row[t.key.name] for t in shape.walked for row in self._waiting(t)}
+            k = self.present()
+        reel = Reel(slot.app.on, slot.features)
+        reel.begin(k)
+        rates = self._rates(k) if shape.converted else None
+
+        def stored(table: type[Table]) -> Stored:
+            return self._reads.stored(table, at[table.__name__])
+
+        for part in self._batches(reel.sql(stored, k)):
+            reel.apply(part, rates)
+        later, until, orphans = self._to_come(reel, stored, k)
+        with self._pending.gate:
+            if slot.turn != turn or not orphans.isdisjoint(unstored):
+                self.old.set()
+                return
+            for row in slot.extra:
+                reel.put(row, rates)
+            slot.extra, slot.later, slot.until, slot.orphans = [], later, until, orphans
+            slot.reel = reel
+
+    def _to_come(
+        self, reel: Reel, stored: Callable[[type[Table]], Stored], k: int
+    ) -> tuple[list[Row], int, frozenset[str]]:
+        """Return stored rows that are known later, or when they are; and the orphans."""
+        arrow = self._reads.queries.arrow
+        if not reel.links:
+            sql = f"SELECT * FROM {stored(reel.table).relation} WHERE known_time > {k}"
+            return arrow(f"{sql} ORDER BY known_time, _load, _line").to_pylist(), FOREVER, NOBODY
+        until = min(self._first(stored(t).relation, k) for t in (reel.table, *reel.walked))
+        found = arrow(reel.orphans_sql(stored, k)).column("orphan")
+        return [], until, frozenset(found.drop_null().to_pylist())
+
+    def _first(self, relation: str, k: int) -> int:
+        """Return the first known_time after an instant."""
+        sql = f"SELECT min(known_time) AS at FROM {relation} WHERE known_time > {k}"
+        found = self._reads.queries.arrow(sql).column("at")[0].as_py()
+        return FOREVER if found is None else int(found)
+
+    def _rates(self, k: int) -> Rates:
+        """Read the rates once."""
+        found = self.rates
+        if found is None:
+            stored = self._reads.stored(Rate, self._versions[Rate.__name__])
+            names = ["id", "event_time", "base", "quote", "rate"]
+            sql = read_sql(Rate, stored.relation, t=None, k=k, columns=names)
+            found = Rates(self._reads.queries.arrow(sql))
+            until = self._first(stored.relation, k)
+            with self._pending.gate:
+                self.rates, self._rates_until = found, until
+        return found
+
+    def _waiting(self, table: type[Table]) -> Iterator[Row]:
+        """Yield the rows of a table that are not stored yet."""
+        line = self._pending.lines.get(table.__name__)
+        for batch in line.batches if line is not None else ():
+            yield from batch.rows
+
+    def _batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        session: Any = self._reads.queries
+        yield from session.batches(sql)
+
+
+class _Load:
+    """What one load brought.
+
+    Attributes:
+        name: of the table.
+        rows: its row versions in the order in which they became known; None if they are many.
+        corrected: whether rows that were known are among them.
+        linked: for reels that walk to their key, the events with it.
+    """
+
+    def __init__(self, name: str, rows: pa.Table | None, *, corrected: bool) -> None:
+        self.name, self.rows, self.corrected = name, rows, corrected
+        self.linked: dict[Slot, pa.Table] = {}
+
+
+def _link(slot: Slot, load: _Load, rates: Rates | None) -> bool:
+    """Let a reel take events with the keys that they walk to."""
+    assert slot.reel is not None  # noqa: S101 - looked at by the caller
+    assert load.rows is not None  # noqa: S101 - looked at by the caller
+    events = load.linked[slot]
+    for path in slot.reel.links.values():
+        first = path.fields[0].name
+        named, met = (set(rows.column(first).to_pylist()) for rows in (load.rows, events))
+        slot.orphans |= named - met - {None}
+    if events.num_rows:
+        slot.reel.apply(events, rates)
+    return True
