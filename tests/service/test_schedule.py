@@ -167,7 +167,7 @@ class World:
 
     def at(self, instant: int, workers: int = 1) -> list[dict[str, Any]]:
         self.clock.set(instant)
-        return self.due.run_due(workers)
+        return self.due.run_due(workers=workers)
 
     def _note(self, date: str) -> dict[str, Any]:
         self.ran.append(date)

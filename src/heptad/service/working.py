@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from heptad.service.schedule.due import Schedules
 from heptad.service.schedule.jobs import Jobs
 from heptad.sources.config import revealed
 from heptad.sources.work import Provider
+from heptad.standards.errors import Busy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +42,7 @@ class Work:
 
     def __init__(self, platform: Any) -> None:
         self._platform = platform
+        self.stopping = threading.Event()
         catalog, project = platform.catalog, platform.project
         self.calendars = Calendars(catalog.store)
         self.jobs = Jobs(platform, platform.apps, self._own(), catalog, self._version)
@@ -121,7 +124,11 @@ class Work:
         chosen = self._platform.app(app)
 
         def work(_date: str) -> dict[str, Any]:
-            made = sum(len(batch) for batch in self._platform.decide_each(app))
+            made = 0
+            for batch in self._platform.decide_each(app):
+                made += len(batch)
+                if self.stopping.is_set():
+                    raise Busy("The server is being stopped.", do="the rest is decided next time")
             self.settle()
             return {"decided": made}
 

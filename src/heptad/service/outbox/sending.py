@@ -239,6 +239,9 @@ class Outbox:
             How many are uncertain.
         """
         wanted = SELECT.where(MessageRow.status == "sending")
+        with self._store.read() as connection:
+            if connection.execute(wanted.limit(1)).first() is None:
+                return 0
         uncertain = 0
         with self._store.write() as connection:
             for row in connection.execute(wanted).all():

@@ -85,8 +85,14 @@ class Schedules:
         """Plan every slot up to now; return how many became due."""
         return sum(self._plan(schedule) for schedule in self.schedules.values())
 
-    def run_due(self, workers: int = 1) -> list[dict[str, Any]]:
+    def run_due(
+        self, stopped: threading.Event | None = None, *, workers: int = 1
+    ) -> list[dict[str, Any]]:
         """Plan, and do all that is due, at most `workers` at once and within each group's limit.
+
+        Args:
+            stopped: nothing more is begun once it is set.
+            workers: threads.
 
         Returns:
             What was done, in the order of its end: schedule, label, status, run, error.
@@ -96,13 +102,16 @@ class Schedules:
         done: list[dict[str, Any]] = []
         tried: set[tuple[str, str]] = set()
         with ThreadPoolExecutor(workers, "schedule") as pool:
-            for worker in [pool.submit(self._drain, tried, done) for _ in range(workers)]:
+            stopped = stopped or threading.Event()
+            for worker in [pool.submit(self._drain, tried, done, stopped) for _ in range(workers)]:
                 worker.result()
         return done
 
-    def _drain(self, tried: set[tuple[str, str]], done: list[dict[str, Any]]) -> None:
+    def _drain(
+        self, tried: set[tuple[str, str]], done: list[dict[str, Any]], stopped: threading.Event
+    ) -> None:
         """Do one slot after the other until none is left that may be started."""
-        while (slot := self._take(tried)) is not None:
+        while not stopped.is_set() and (slot := self._take(tried)) is not None:
             ended = self._do(slot)
             with self._lock:
                 done.append(ended)

@@ -28,7 +28,7 @@ def run_due(platform: Platform, workers: int = 1) -> dict[str, Any]:
     """Plan what is due by the schedules, and do it."""
     if not 1 <= workers <= 64:
         raise InputError("From 1 to 64 workers work at once.", got=workers)
-    done = platform.work.schedules.run_due(workers)
+    done = platform.work.schedules.run_due(workers=workers)
     return {"done": done, "pending": len(platform.work.schedules.pending())}
 
 
