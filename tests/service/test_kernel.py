@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heptad.analysis.regions import Regions
 from heptad.service.features import count, last, mean, named, total
 from heptad.service.operators.patterns import (
     decayed,
@@ -26,7 +27,17 @@ from heptad.service.operators.patterns import (
     top,
     trend,
 )
-from heptad.service.operators.space import cells, distance, fence, inside, layer, moved, near, speed
+from heptad.service.operators.space import (
+    cells,
+    distance,
+    fence,
+    inside,
+    layer,
+    moved,
+    near,
+    region,
+    speed,
+)
 from heptad.standards import minute, second
 from heptad.standards.errors import ContractError
 from heptad.standards.model import Label, Payment
@@ -51,6 +62,12 @@ pytestmark = pytest.mark.timeout(400)
 DECLINED = Payment.status == "declined"
 TOWN = fence("town", [("41.3", "2.1"), ("41.3", "2.3"), ("41.5", "2.3"), ("41.5", "2.1")])
 PORTS = layer("ports", [("41.3852", "2.1734"), ("-33.8688", "151.2093"), (0, 0)])
+LANDS = Regions("lands", {
+    "hole": [np.array([[0, 0], [0, 10], [10, 10], [10, 0]]) * 10**7,
+             np.array([[2, 1], [2, 4], [6, 4]]) * 10**7],
+    "coast": [np.array([[41, 2], [41, 3], [42, 2]]) * 10**7],
+    "south": [np.array([[-40, 150], [0, 150], [-30, 160]]) * 10**7],
+})  # fmt: skip
 WINDOWS = [
     {"over": 20 * second},
     {"over": last(3)},
@@ -74,6 +91,7 @@ ASKED = [
     lambda **w: moved(Payment.place, by=BY, **w),
     lambda **w: inside(Payment.place, fence=TOWN, by=BY, **w),
     lambda **w: near(Payment.place, layer=PORTS, metres=500, by=BY, **w),
+    lambda **w: region(Payment.place, regions=LANDS, by=BY, **w),
     lambda **w: cells(Payment.place, resolution=7, by=BY, **w),
 ]
 OF_MONEY = [
@@ -175,7 +193,7 @@ def test_a_total_that_leaves_64_bits_is_refused_and_large_ones_are_exact(duck):
 
 
 def test_entropy_and_distance_are_what_books_say():
-    from heptad.engine.local.kernel.geometry import leg, leg_mm
+    from heptad.analysis.legs import leg, leg_mm
     from heptad.service.batch.programs import LOG_SCALE, log_of
     from heptad.service.operators.finish import entropy as finish_entropy
 

@@ -255,9 +255,11 @@ def _trend(seconds: list[Fraction], values: list[int]) -> float | None:
     return float(above / below * 86_400) if below else None
 
 
-def _placed(feature: Feature, times: list[int], places: list[tuple[int, int]]) -> Any:
+def _placed(  # noqa: PLR0911 - one answer each
+    feature: Feature, times: list[int], places: list[tuple[int, int]]
+) -> Any:
     """Apply the operators of places to at least one place, in order of time."""
-    from heptad.engine.local.kernel.geometry import leg
+    from heptad.analysis.legs import leg
 
     if feature.op == "distance":
         return sum(leg(*a, *b) for a, b in pairwise(places)) / 1000
@@ -274,18 +276,34 @@ def _placed(feature: Feature, times: list[int], places: list[tuple[int, int]]) -
         return any(
             leg(*places[-1], *point) <= most for point in zip(points.lats, points.lons, strict=True)
         )
+    if feature.op == "region":
+        return _region(places[-1], feature.argument("regions"))
     from h3.api.basic_int import latlng_to_cell
 
     size = feature.argument("resolution")
     return len({latlng_to_cell(lat / 1e7, lon / 1e7, size) for lat, lon in places})
 
 
+def _region(place: tuple[int, int], regions: Any) -> str | None:
+    """Name the first region that a place lies in."""
+    for n, name in enumerate(regions.names):
+        edges = [(e[:2], e[2:4]) for e in regions.edges.tolist() if e[4] == n]
+        if _odd(place, edges):
+            return str(name)
+    return None
+
+
 def _inside(place: tuple[int, int], fence: Any) -> bool:
-    """Tell whether a ray to the east crosses the ring an odd number of times."""
-    lat, lon = place
+    """Tell whether a place lies in a ring."""
     ring = list(zip(fence.lats, fence.lons, strict=True))
+    return _odd(place, list(zip(ring, [ring[-1], *ring[:-1]], strict=True)))
+
+
+def _odd(place: tuple[int, int], edges: Sequence[tuple[Sequence[int], Sequence[int]]]) -> bool:
+    """Tell whether a ray to the east crosses the edges an odd number of times."""
+    lat, lon = place
     crossed = 0
-    for (a, x), (b, y) in zip(ring, [ring[-1], *ring[:-1]], strict=True):
+    for (a, x), (b, y) in edges:
         if (a > lat) != (b > lat):
             crossed += lon < x + Fraction((y - x) * (lat - a), b - a)
     return crossed % 2 == 1

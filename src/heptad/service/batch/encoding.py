@@ -106,9 +106,9 @@ class Reader:
         """Return the values of the measure, or the one that all have."""
         if measure.form in ("there", "one"):
             return int(measure.form == "one")
-        if measure.form == "cell":
+        if measure.form in ("cell", "region"):
             lats, lons = (self._once(name, "value") for name in measure.columns)
-            return h3_cells(lats, lons, measure.resolution)
+            return looked_up(measure, lats, lons)
         name = measure.columns[1 if measure.form == "longitude" else 0]
         return self._once(name, "code" if measure.form == "code" else "value")
 
@@ -118,6 +118,13 @@ class Reader:
             turned = self._codes.code(name, column) if form == "code" else numbers(column)
             self._numbers[name, form] = turned
         return self._numbers[name, form]
+
+
+def looked_up(measure: Measure, lats: Ints, lons: Ints) -> Ints:
+    """Return the cell or the region of each place, as a number."""
+    if measure.regions is not None:
+        return measure.regions.first(lats, lons)
+    return h3_cells(lats, lons, measure.resolution)
 
 
 def h3_cells(lats: Ints, lons: Ints, resolution: int) -> Ints:
@@ -159,9 +166,18 @@ def _finished(feature: Feature, out: Ints, ok: Any, codes: Codes) -> pa.Array:
         return pa.array(_numbers(feature, out, none), pa.float64(), mask=none | _none(feature, out))
     if gives == "value":
         return _stored(feature, out[:, 0], none, codes)
+    if gives == "text":
+        return _named(feature, out[:, 0], none)
     return pa.array(np.ascontiguousarray(out[:, 0]), pa.int64(), mask=none).cast(
         pa.bool_() if gives == "flag" else pa.int64()
     )
+
+
+def _named(feature: Feature, numbers: Ints, none: Flags) -> pa.Array:
+    """Turn numbers of regions into their names."""
+    names = pa.array(feature.argument("regions").names, pa.string())
+    outside = none | (numbers < 0)
+    return names.take(pa.array(np.ascontiguousarray(numbers), pa.int64(), mask=outside))
 
 
 def _none(feature: Feature, out: Ints) -> Any:

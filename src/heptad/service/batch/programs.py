@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from heptad.analysis.regions import Regions
     from heptad.engine.local.kernel.reading import Program
     from heptad.service.features import By, Feature
     from heptad.standards import Table
@@ -41,14 +42,16 @@ class Measure:
         columns: physical columns that must have a value.
         mask: name of the condition, or ''.
         form: value (stored number), code (number of a text), there (0), one (1), latitude,
-            longitude, or cell (H3).
+            longitude, cell (H3), or region (its number, -1 outside all).
         resolution: of cells.
+        regions: of region.
     """
 
     columns: tuple[str, ...]
     mask: str
     form: str
     resolution: int = 0
+    regions: Regions | None = None
 
 
 @dataclass
@@ -125,7 +128,7 @@ def _add(made: Compiled, feature: Feature) -> None:
     """Add the step of one feature."""
     from heptad.engine.local.kernel.reading import OPERATIONS
 
-    op = {"rate": "mean", "cells": "distinct"}.get(feature.op, feature.op)
+    op = {"rate": "mean", "cells": "distinct", "region": "latest"}.get(feature.op, feature.op)
     code, columns = OPERATIONS[op]
     mask = _mask(made, feature)
     j = _measure(made, feature, mask)
@@ -150,6 +153,8 @@ def _measure(made: Compiled, feature: Feature, mask: str) -> int:
     columns = tuple(c.name for c in feature.of.columns())
     if feature.op == "cells":
         return _placed(made, [Measure(columns, mask, "cell", feature.argument("resolution"))])
+    if feature.op == "region":
+        return _placed(made, [Measure(columns, mask, "region", 0, feature.argument("regions"))])
     if isinstance(feature.of, Place) and feature.op not in _ONLY_THERE:
         forms = ("latitude", "longitude")
         return _placed(made, [Measure(columns, mask, form) for form in forms])
@@ -193,7 +198,8 @@ def _arguments(made: Compiled, feature: Feature) -> tuple[int, int]:
         metres = feature.argument("metres") if feature.op == "near" else 0
         return len(made.shapes) - 1, metres * 1000
     told = OPERATORS[feature.op].clauses
-    return (feature.argument(told[0]), 0) if told and feature.op != "cells" else (0, 0)
+    measured = feature.op in ("cells", "region")
+    return (feature.argument(told[0]), 0) if told and not measured else (0, 0)
 
 
 _LOGS: list[int] = [0, 0]

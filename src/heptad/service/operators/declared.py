@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Takes = Literal["any", "number", "flag", "place"]
-Gives = Literal["integer", "number", "value", "flag", "list"]
+Gives = Literal["integer", "number", "value", "text", "flag", "list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,9 @@ OPERATORS: dict[str, Operator] = {
         Operator("near", 2, "place", "flag", "",
                  "Whether the last place lies within so many metres of a point of the layer.",
                  ("layer", "metres")),
+        Operator("region", 2, "place", "text", "region",
+                 "The name of the region that the last place lies in, the first of several; none "
+                 "outside all.", ("regions",)),
         Operator("cells", 2, "place", "integer", "cells",
                  "Different H3 cells that places lie in, counted as `distinct` does.",
                  ("resolution",)),

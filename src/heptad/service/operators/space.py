@@ -13,6 +13,7 @@ from heptad.standards.errors import ContractError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from heptad.analysis.regions import Regions
     from heptad.service.features import Feature
     from heptad.standards import Field
 
@@ -110,6 +111,11 @@ def near(of: Field, layer: Layer, metres: int, **clauses: Any) -> Feature:
     if not isinstance(metres, int) or metres < 0:
         raise ContractError("Near is a whole number of metres.", got=metres)
     return ask("near", of, clauses | {"layer": layer, "metres": metres})
+
+
+def region(of: Field, regions: Regions, **clauses: Any) -> Feature:
+    """Name of the region that the last place lies in, the first of several; none outside all."""
+    return ask("region", of, clauses | {"regions": regions})
 
 
 def cells(of: Field, resolution: int, **clauses: Any) -> Feature:

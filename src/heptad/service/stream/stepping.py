@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heptad.service.batch.encoding import finished, h3_cells
+from heptad.service.batch.encoding import finished, looked_up
 from heptad.service.batch.sweep import too_large
 from heptad.service.operators.declared import OPERATORS
 from heptad.service.stream.streams import OutOfReach
@@ -132,9 +132,9 @@ class _Step:
             return int(measure.form == "one")
         if measure.form == "code":
             return self.group.codes.number(measure.columns[0], first)
-        if measure.form == "cell":
+        if measure.form in ("cell", "region"):
             lat, lon = (np.array([row[name]]) for name in measure.columns)
-            return int(h3_cells(lat, lon, measure.resolution)[0])
+            return int(looked_up(measure, lat, lon)[0])
         if measure.form == "longitude":
             return int(row[measure.columns[1]])
         return first.toordinal() - 719_163 if hasattr(first, "toordinal") else int(first)

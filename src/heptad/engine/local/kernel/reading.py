@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import int64, njit, types
 
-from heptad.engine.local.kernel.geometry import inside, leg_mm, near
+from heptad.analysis.legs import leg_mm
+from heptad.engine.local.kernel.geometry import inside, near
 from heptad.engine.local.kernel.pool import BLOCK, BM, GREATEST, LEAST, POOL, M, V
 from heptad.engine.local.kernel.wide import plus, times, widen
 
