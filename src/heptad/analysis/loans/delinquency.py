@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Days past due, default and cure: what each day made of a loan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from heptad.standards.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from heptad.analysis.loans.ledger import Book, Step
+
+BUCKETS = ("current", "1-30", "31-60", "61-90", "91+", "repaid", "written off")
+"""Where a loan stands at the end of a month; the last two are left no more."""
+REPAID, WRITTEN_OFF = 5, 6
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a loan is in default, and when no longer.
+
+    Attributes:
+        days: it is after more than so many days in a row with a material amount past due.
+        amount: what is past due counts if it is more than this, in minor units, ...
+        share: ... and more than this share of what is owed in all.
+        probation: days in a row without anything material past due after which it is cured.
+        forborne: the same for a loan that was restructured while in default, counted from the
+            restructure at the earliest; and days for which any restructured loan is watched.
+
+    Source: EBA/GL/2016/07, sections 4 and 7; the materiality of Regulation (EU) 2018/171,
+    articles 1 and 2.
+    """
+
+    days: int = 90
+    amount: int = 0
+    share: float = 0.0
+    probation: int = 90
+    forborne: int = 365
+
+    def __post_init__(self) -> None:
+        if min(self.days, self.amount, self.share, self.probation, self.forborne) < 0:
+            raise ContractError("A rule counts from 0 on.", got=str(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a loan stands at the end of a day.
+
+    Attributes:
+        day: of which.
+        days_past_due: since the oldest unpaid thing fell due.
+        material: days in a row with a material amount past due.
+        late: what is past due, in minor units.
+        balance: principal not paid back.
+        default: whether it is in default.
+        since: day on which it came to be in default, None if it is not.
+        watched: whether it was restructured within `Rule.forborne` days.
+        status: running, repaid or written off.
+    """
+
+    day: date
+    days_past_due: int
+    material: int
+    late: int
+    balance: int
+    default: bool
+    since: date | None
+    watched: bool
+    status: str
+
+    @property
+    def bucket(self) -> int:
+        """Index into `BUCKETS`."""
+        return bucket(self.days_past_due, self.status)
+
+
+def bucket(days_past_due: int, status: str = "running") -> int:
+    """Return where a loan stands, as an index into `BUCKETS`.
+
+    >>> [bucket(n) for n in (0, 1, 30, 31, 60, 61, 90, 91, 400)]
+    [0, 1, 1, 2, 2, 3, 3, 4, 4]
+    """
+    if status == "repaid":
+        return REPAID
+    if status == "written off":
+        return WRITTEN_OFF
+    return min((days_past_due + 29) // 30, 4)
+
+
+def standings(made: Book, rule: Rule, days: Sequence[date] = ()) -> list[Standing]:
+    """Tell where a loan stood at the end of days, from its book.
+
+    Args:
+        made: the book; nothing is said of days after `made.day`.
+        rule: of default and cure.
+        days: in order; the book's own last day by default.
+
+    Returns:
+        One standing for each day, in order. Before its start a loan stands nowhere: such days
+        are left out.
+    """
+    wanted = list(days) or [made.day]
+    walk = _Walk(rule, sorted(made.restructured))
+    steps = made.steps
+    found, n = [], -1
+    start = steps[0].day if steps else wanted[-1] + timedelta(days=1)
+    for day in _each(min(start, wanted[-1]), wanted[-1]):
+        while n + 1 < len(steps) and steps[n + 1].day <= day:
+            n += 1
+        if n < 0:
+            continue
+        standing = walk.day(day, steps[n])
+        if day in wanted:
+            found.append(standing)
+    before = [day for day in wanted if made.begun <= day < start]
+    first = [
+        Standing(day, 0, 0, 0, made.total("lent"), False, None, False, "running") for day in before
+    ]
+    return [*first, *found]
+
+
+def _each(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+class _Walk:
+    """Counts days in a row."""
+
+    def __init__(self, rule: Rule, restructured: Sequence[date]) -> None:
+        self.rule, self.restructured = rule, restructured
+        self.material = self.clean = 0
+        self.since: date | None = None
+        self.forborne: date | None = None
+
+    def day(self, day: date, step: Step) -> Standing:
+        """Let one day pass over a loan that stands as `step` says."""
+        rule = self.rule
+        past = (day - step.oldest).days if step.oldest is not None else 0
+        late = step.late if past else 0
+        material = late > rule.amount and late > rule.share * step.balance
+        self.material = self.material + 1 if material else 0
+        if day in self.restructured and self.since is not None:
+            self.forborne, self.clean = day, 0
+        if self.since is None and (self.material > rule.days or step.status == "written off"):
+            self.since, self.clean, self.forborne = day, 0, None
+        elif self.since is not None:
+            self.clean = 0 if material else self.clean + 1
+            needed = rule.forborne if self.forborne else rule.probation
+            if step.status == "repaid" or (step.status == "running" and self.clean >= needed):
+                self.since = self.forborne = None
+        watched = any(0 <= (day - when).days <= rule.forborne for when in self.restructured)
+        return Standing(
+            day, past, self.material, late, step.balance,
+            self.since is not None, self.since, watched, step.status,
+        )  # fmt: skip
