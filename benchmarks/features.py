@@ -300,10 +300,18 @@ def spark_rows(*, quick: bool, seed: int) -> list[Row]:
     return engine_rows(quick=quick, seed=seed)
 
 
+def place_rows(*, quick: bool, seed: int) -> list[Row]:
+    """Places with regions, and with points near by."""
+    from benchmarks.places import place_rows as rows
+
+    return rows(quick=quick, seed=seed)
+
+
 ROWS = {
     "history": history_rows,
     "stream": stream_rows,
     "recovery": recovery_rows,
     "online": online_rows,
     "engines": spark_rows,
+    "places": place_rows,
 }
