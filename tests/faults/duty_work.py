@@ -65,6 +65,7 @@ class Known:
 
     def find(self, messages: Any) -> Found:
         found = Found()
+        found.wanted = {(m.subject, m.channel, m.purpose) for m in messages}
         for m in messages:
             found.addresses[m.subject, m.channel, m.purpose] = m.subject
         return found

@@ -21,6 +21,7 @@ class MessageRow(Row):
     __table_args__ = (
         one_of("status", *STATES),
         Index("ix_messages_status_next", "status", "next"),
+        Index("ix_messages_due", "status", "provider", "urgent", "next", "id"),
         Index("ix_messages_subject_sent", "subject", "sent"),
         Index("ix_messages_decision", "decision"),
         Index("ix_messages_reference", "reference"),

@@ -34,11 +34,16 @@ class Found:
 
     def __init__(self) -> None:
         self.addresses: dict[tuple[str, str, str], str] = {}
+        self.wanted: set[tuple[str, str, str]] = set()
         self.countries: dict[str, str] = {}
 
     def of(self, message: Message) -> str:
         """Return where a message goes; "" if nobody knows, or may know for its purpose."""
         return self.addresses.get((message.subject, message.channel, message.purpose), "")
+
+    def asked(self, message: Message) -> bool:
+        """Whether it was looked up where this message goes, found or not."""
+        return (message.subject, message.channel, message.purpose) in self.wanted
 
     def zones(self, message: Message, default: str) -> tuple[str, ...]:
         """Return the time zones in one of which the person may be."""
@@ -64,6 +69,7 @@ class Addresses:
         by: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for message in messages:
             by[message.channel, message.purpose].append(message.subject)
+        found.wanted = {(m.subject, m.channel, m.purpose) for m in messages}
         for (channel, purpose), subjects in by.items():
             people = list(dict.fromkeys(subjects))
             if channel in FIELDS:

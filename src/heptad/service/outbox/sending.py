@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from heptad.catalog.inserts import upsert
 from heptad.catalog.outboxtables import MessageRow
 from heptad.service.letters import Text, open_text, seal_text
+from heptad.service.outbox.addresses import Found
 from heptad.service.outbox.carriers import Answer, Parcel
 from heptad.service.outbox.judge import Judge
 from heptad.service.outbox.limits import Bucket, Counter, Suppressed, Verdict, consented
@@ -101,6 +102,15 @@ class Message:
 
 COLUMNS = tuple(Message.__slots__)
 SELECT = select(*(getattr(MessageRow, name) for name in COLUMNS))
+_TABLE = MessageRow.__table__
+SENT = (
+    _TABLE.update()  # type: ignore[attr-defined]
+    .where(_TABLE.c.id == bindparam("of"))
+    .values(status="sent", reason="", reference=bindparam("named"))
+)
+"""What went, noted for many at once: asked of the table itself, which is ten times as quick."""
+LONGEST = 8 * day
+"""A message that waits for longer was put off by a clock that has since been put right."""
 
 
 def message_id(key: str) -> str:
@@ -146,6 +156,7 @@ class Outbox:
         self._keys, self._guard, self._tick, self._draw = keys, guard, tick, draw
         self.records = Records(catalog.store, keys)
         self._lock = threading.Lock()
+        self._known = Found()
         self._buckets = {p.name: Bucket(p.rate, p.burst, tick()) for p in providers}
 
     def plan(self, wanted: Sequence[Wanted]) -> list[str]:
@@ -239,11 +250,16 @@ class Outbox:
             How many are uncertain.
         """
         wanted = SELECT.where(MessageRow.status == "sending")
+        ahead = (MessageRow.status == "waiting", MessageRow.next > self._clock.now() + LONGEST)
         with self._store.read() as connection:
-            if connection.execute(wanted.limit(1)).first() is None:
-                return 0
+            lost = connection.execute(wanted.limit(1)).first()
+            astray = connection.execute(select(MessageRow.id).where(*ahead).limit(1)).first()
+        if lost is None and astray is None:
+            return 0
         uncertain = 0
         with self._store.write() as connection:
+            back = update(MessageRow).where(*ahead).values(next=self._clock.now())
+            connection.execute(back)
             for row in connection.execute(wanted).all():
                 message = Message(*row)
                 carrier = self.carriers.get(message.provider)
@@ -339,6 +355,7 @@ class Outbox:
     def _send_all(self, provider: str, seen: set[str], tally: Tally[str], most: int | None) -> None:
         """Send all that is due by one provider, some at a time."""
         carrier = self.carriers[provider]
+        self._known = Found()
         while most is None or tally["handed over"] < most:
             room = BATCH if most is None else min(BATCH, most - tally["handed over"])
             parcels = self._take(provider, min(room, carrier.at_once), seen, tally)
@@ -361,8 +378,17 @@ class Outbox:
             rest = len(parcels) - len(answers)
             answers += [Answer(status, type(error).__name__)] * rest  # type: ignore[arg-type]
         with self._store.write() as connection:
+            gone = {
+                m.id: a.reference
+                for (m, _), a in zip(parcels, answers, strict=True)
+                if a.status == "sent"
+            }
+            if gone:
+                connection.execute(SENT, [{"of": i, "named": r} for i, r in gone.items()])
+                tally["sent"] += len(gone)
             for (message, parcel), answer in zip(parcels, answers, strict=True):
-                tally[self._ended(connection, message, parcel, answer)] += 1
+                if message.id not in gone:
+                    tally[self._ended(connection, message, parcel, answer)] += 1
 
     def _take(
         self, provider: str, n: int, seen: set[str], tally: Tally[str]
@@ -379,7 +405,7 @@ class Outbox:
         if not found:
             return None
         sealed = self._opened(found)
-        addresses = self._addresses.find(found)
+        addresses = self._reached(provider, found, seen, bucket.left())
         free = {p: consented(self._guard, p, {m.subject for m in found if m.purpose == p})
                 for p in {m.purpose for m in found}}  # fmt: skip
         now, held = self._clock.now(), self.stops()
@@ -410,19 +436,31 @@ class Outbox:
             self._mark(connection, [m.id for m, _ in taken], now)
         return taken
 
+    def _reached(self, provider: str, found: Sequence[Message], seen: set[str], room: int) -> Found:
+        """Return where messages go: looked up, within one pass, with those that are due next."""
+        if not all(self._known.asked(m) for m in found):
+            coming = {m.id: m for m in self._due(provider, seen, min(BATCH, room))}
+            self._known = self._addresses.find([*(coming | {m.id: m for m in found}).values()])
+        return self._known
+
     def _due(self, provider: str, seen: set[str], n: int) -> list[Message]:
-        """Return some messages that are due, urgent ones first; not those that are stopped."""
-        now = self._clock.now()
-        ready = (MessageRow.next <= now) | (MessageRow.next > now + 8 * day)
-        wanted = (
-            SELECT.where(MessageRow.status == "waiting", MessageRow.provider == provider, ready)
-            .order_by(MessageRow.urgent.desc(), MessageRow.next, MessageRow.id)
-            .limit(n + len(seen))
-        )
+        """Return some messages that are due, urgent ones first; not those that are stopped.
+
+        Each of the two questions is answered by a range of one index, so that a pass over many
+        waiting messages costs as much for each of them as over few.
+        """
+        found: list[Message] = []
+        mine = (MessageRow.status == "waiting", MessageRow.provider == provider)
+        due = SELECT.where(*mine, MessageRow.next <= self._clock.now())
+        due = due.order_by(MessageRow.next, MessageRow.id).limit(n + len(seen))
         with self._store.read() as connection:
-            rows = connection.execute(wanted)
-            fresh = (Message(*row) for row in rows if row.id not in seen)
-            return list(islice(fresh, n))
+            for urgent in (1, 0):
+                rows = connection.execute(due.where(MessageRow.urgent == urgent))
+                fresh = (Message(*row) for row in rows if row.id not in seen)
+                found += islice(fresh, n - len(found))
+                if len(found) == n:
+                    break
+        return found
 
     def _opened(self, found: Sequence[Message]) -> dict[str, Text]:
         """Open what messages say; those of erased persons are missing."""
@@ -472,10 +510,7 @@ class Outbox:
     def _ended(
         self, connection: Connection, message: Message, parcel: Parcel, answer: Answer
     ) -> str:
-        """Note what became of an attempt; return the status."""
-        if answer.status == "sent":
-            self._set(connection, message.id, status="sent", reason="", reference=answer.reference)
-            return "sent"
+        """Note what became of an attempt that did not succeed; return the status."""
         if answer.status == "uncertain":
             self._uncertain(connection, message, answer.note)
             return "uncertain"
