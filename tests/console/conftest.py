@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -17,8 +18,10 @@ import numpy as np
 import pytest
 
 from heptad.runtime import Platform
+from heptad.security.purposes import ROLES
 from heptad.sources.bank import Bank
 from heptad.sources.bank.files import write_exports
+from heptad.terminal.commands import run
 from heptad.terminal.http.site import FOLDER
 from tests.terminal.conftest import Served, free_port, run_server
 
@@ -31,12 +34,16 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = [
     "--headless",
     "--no-sandbox",
-    "--disable-gpu",
+    "--enable-unsafe-swiftshader",
+    "--use-angle=swiftshader",
     "--no-first-run",
     "--disable-background-networking",
 ]
 PAYLOAD = "<img src=x onerror=\"window.attacked='yes'\"><script>window.attacked='yes'</script>"
 """What would run if a text of the data were ever taken for markup."""
+PEOPLE = {"ana": "admin", "ann": "risk", "bob": "risk", "olga": "officer", "audrey": "auditor",
+          "emil": "engineer", "desk": "app"}  # fmt: skip
+"""Who works with the console, and in which role."""
 HOSTILE = {"id": "A-attack", "event_time": "2026-02-01T00:00:00Z", "name": PAYLOAD}
 
 
@@ -57,7 +64,23 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
         platform.store("Merchant", [HOSTILE])
         platform.decide("fraud", latest=120)
         platform.decide("credit")
+        platform.work.settle()
+        keys = {name: issued(platform, name, role) for name, role in PEOPLE.items()}
+    (folder.parent / "keys.json").write_text(json.dumps(keys))
     return folder
+
+
+def issued(platform: Platform, name: str, role: str) -> str:
+    """Issue a key for all that a role may act for; return its text."""
+    asked = {"role": role, "purposes": sorted(ROLES[role].purposes), "days": 4000, "name": name}
+    return str(run(platform, "keys.issue", asked)["key"])
+
+
+@pytest.fixture(scope="session")
+def keys(bank: Path) -> dict[str, str]:
+    """The keys of the people, by name."""
+    found: dict[str, str] = json.loads((bank.parent / "keys.json").read_text())
+    return found
 
 
 def add_model(platform: Platform) -> None:
@@ -148,18 +171,20 @@ class Visit:
 
 
 @pytest.fixture(scope="package")
-def visiting(served: Served, browser: Any) -> Callable[..., Any]:
-    """Open pages in a theme, at a width, in a language."""
+def visiting(served: Served, browser: Any, keys: dict[str, str]) -> Callable[..., Any]:
+    """Open pages in a theme, at a width, in a language, as one of the people."""
 
     @contextmanager
-    def visit(theme: str = "light", width: int = 1440, lang: str = "en") -> Iterator[Visit]:
+    def visit(
+        theme: str = "light", width: int = 1440, lang: str = "en", who: str = "ana"
+    ) -> Iterator[Visit]:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=theme,
             reduced_motion="reduce",
         )
         kept = f'localStorage.setItem(\'heptad\', \'{{"theme":"{theme}","lang":"{lang}"}}\')'
-        context.add_init_script(kept)
+        context.add_init_script(f"{kept}; sessionStorage.setItem('heptad-key', '{keys[who]}')")
         page = context.new_page()
         visit = Visit(page, served.url)
         host = urlsplit(served.url).netloc

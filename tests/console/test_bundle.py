@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KB = 1_000
-FIRST_LOAD, ROUTE, WHEEL = 130 * KB, 15 * KB, 1_500 * KB
+FIRST_LOAD, CHUNK, MAP, WHEEL = 130 * KB, 25 * KB, 290 * KB, 1_500 * KB
 
 
 def weight(paths: Iterable[Path]) -> int:
@@ -57,9 +57,14 @@ def test_the_first_page_is_light() -> None:
     entry = next(path for path in files if path.name.startswith("index-") and path.suffix == ".js")
     first = files | needed(entry) | needed(home) | set(FOLDER.glob("assets/home-*.css"))
     assert weight(first) <= FIRST_LOAD
+    (places,) = FOLDER.glob("assets/places-*.js")
+    drawing = needed(places) - first
+    assert weight(drawing) <= MAP
     for path in FOLDER.glob("assets/*.js"):
-        if path not in first:
-            assert weight([path]) <= 25 * KB, path.name
+        if path not in first | drawing:
+            assert weight([path]) <= CHUNK, path.name
+    (case,) = FOLDER.glob("assets/case-*.js")
+    assert places not in needed(case), "a case loads maps before they are wanted"
 
 
 def test_all_of_it_is_small_and_nothing_is_loaded_from_elsewhere() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -20,16 +20,26 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
-def paths(served: Served) -> list[str]:
+def paths(served: Served, keys: dict[str, str]) -> list[str]:
     """Every page, with something to show."""
 
+    def read(path: str) -> Any:
+        asked = Request(
+            f"{served.url}/v1/{path}", headers={"Authorization": f"Bearer {keys['ana']}"}
+        )
+        with urlopen(asked) as answer:
+            return json.load(answer)
+
     def first(query: str) -> str:
-        with urlopen(f"{served.url}/v1/decisions?limit=1&{query}") as answer:
-            return str(json.load(answer)["decisions"][0]["id"])
+        return str(read(f"decisions?limit=1&{query}")["decisions"][0]["id"])
+
+    case = read("cases")["cases"][0]["case"]
 
     table = "/tables/Payment"
     return [
         "/",
+        "/inbox",
+        f"/cases/{case}",
         "/decisions",
         f"/decisions/{first('app=fraud')}",
         f"/decisions/{first('app=credit')}",

@@ -88,7 +88,7 @@ def test_an_engineer_checks_quarantined_rows_again(visiting: Callable[..., Any])
 def test_a_case_is_decided_by_hand_and_a_refusal_says_what_to_do(
     visiting: Callable[..., Any],
 ) -> None:
-    with visiting() as visit:
+    with visiting(who="desk") as visit:
         page = visit.page
         visit.open("/apps/fraud")
         row = {"id": "by-hand", "event_time": "2026-01-15T09:30:00Z", "customer": "C00000001"}
@@ -130,6 +130,46 @@ def test_a_second_person_approves_a_model(visiting: Callable[..., Any]) -> None:
         page.get_by_role("link", name="credit-scorecard 2").click()
         page.get_by_placeholder("What you looked at").fill("figures of later cases")
         page.get_by_role("button", name="Approve").click()
-        page.get_by_text("Approved by local: figures of later cases").wait_for()
+        page.get_by_text(re.compile("Approved by .+: figures of later cases")).wait_for()
         assert "champion" in visit.text()
+        assert not visit.wrong
+
+
+def test_an_analyst_works_a_case_to_a_label_by_keyboard_and_another_agrees(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting(who="ann") as visit:
+        page = visit.page
+        visit.open("/")
+        page.keyboard.press("g")
+        page.keyboard.press("i")
+        page.get_by_role("heading", name="Inbox", level=1).wait_for()
+        page.get_by_label("Application").select_option("fraud")
+        page.locator("tbody tr").first.wait_for()
+        page.get_by_role("heading", name="Inbox", level=1).click()
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/cases/*")
+        visit.drawn()
+        assert "Who is linked" in visit.text()
+        page.keyboard.press("a")
+        page.get_by_text("assigned to you").wait_for()
+        page.keyboard.press("n")
+        page.get_by_label("Why, in some words").fill("called: does not know the shop")
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("called: does not know the shop").wait_for()
+        page.keyboard.press("2")
+        assert "Somebody else must agree first." in page.get_by_role("dialog").inner_text()
+        page.get_by_label("Why, in some words").fill("remembered it after all")
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("Somebody else must agree.").wait_for()
+        where = page.url.removeprefix(visit.url)
+        page.keyboard.press("y")
+        page.get_by_role("alert").get_by_text("Nobody agrees to a proposal of their own").wait_for()
+        assert [w for w in visit.wrong if "403" not in w] == []
+    with visiting(who="bob") as visit:
+        visit.open(where)
+        visit.page.keyboard.press("y")
+        visit.page.get_by_text("closed as genuine").wait_for()
+        assert "agreed" in visit.text()
         assert not visit.wrong

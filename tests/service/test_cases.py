@@ -18,6 +18,7 @@ from heptad.service.following import FOLLOWED
 from heptad.standards.errors import Conflict, ContractError, HeptadError, Refused, UnknownName
 from heptad.standards.model import Customer, Label, Payment
 from heptad.standards.time import day, hour, parse_instant
+from heptad.terminal.commands import run
 from heptad.testing.scratch import project
 from tests.terminal.rows import customer, payment
 
@@ -323,3 +324,36 @@ def test_alerts_are_grouped_by_what_they_share(bank) -> None:
     row = {**held.row, "device": "d1"}
     assert keys_of(fraud.inboxes[0], replace(held, row=row)) == ["Customer:c1", "device:d1"]
     assert Label.__name__ == "Label"
+
+
+def test_what_lies_around_a_case_shows_who_else_uses_the_device_and_what_was_held(bank) -> None:
+    bank.clock.set(parse_instant("2026-03-01T12:00:00Z"))
+    bank.accept("Payment", [payment(200, customer="c3", device="d9"), payment(201, customer="c3")])
+    bank.accept("Payment", burst(5, 100, who="c2", device="d9", merchant="m1"))
+    bank.work.settle()
+    case = only(bank, subject="Customer:c2")
+    found = run(bank, "cases.around", {"case": case.id, "purpose": "fraud", "role": "risk"})
+    (read,) = bank.access.entries(limit=1)
+    held = {str(entry["on"]).split()[1] for entry in
+            run(bank, "cases.show", {"case": case.id})["decisions"]}  # fmt: skip
+    assert {e["id"] for e in found["events"] if e["decided"]} == held
+    # Of somebody else only what was paid with the same device.
+    assert {e["id"] for e in found["events"] if e["who"] == "c3"} == {"p200"}
+    nodes = {n["id"]: n for n in found["nodes"]}
+    assert nodes["person c2"]["own"]
+    assert not nodes["person c3"]["own"]
+    uses = {(e["from"], e["to"]) for e in found["links"] if e["what"] == "uses"}
+    assert uses == {("person c2", "device d9"), ("person c3", "device d9")}
+    (pays,) = [e for e in found["links"] if e["what"] == "pays"]
+    assert (pays["to"], pays["n"], pays["amount"]) == ("merchant m1", 5, 5000)
+    assert all(bank.access.named(read.record, f"Customer:{who}") for who in ("c2", "c3"))
+
+
+def test_a_purpose_that_does_not_cover_payments_leaves_them_out(bank) -> None:
+    from heptad.security.access import Read
+    from heptad.service.cases.surroundings import around
+    from heptad.service.reads.guard import Access
+
+    access = Access(bank.guard, Read("test", "ann", "app", "reporting"))
+    found = around(bank.reads.under(access), access, ["c1"], (0, 2**52))
+    assert (found.events, found.left_out) == ([], ["Payment", "Transfer"])

@@ -60,6 +60,7 @@ RULES = {
         ("GET", "/v1/features/{app}/{key}"), ("POST", "/v1/online"),
         ("GET", "/v1/decisions/{decision}/letter"), ("GET", "/v1/cases"),
         ("GET", "/v1/cases/{case}"), ("GET", "/v1/outbox"), ("GET", "/v1/outbox/{message}"),
+        ("GET", "/v1/cases/{case}/surroundings"),
     },
     # A review only.
     "review": {("GET", "/v1/access")},

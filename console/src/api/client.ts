@@ -34,6 +34,16 @@ export async function call<T>(path: string, init: { method?: string; body?: unkn
   return found as T
 }
 
+/** Post bytes as they are, for example a document. */
+export async function send<T>(path: string, bytes: Blob): Promise<T> {
+  const headers: Record<string, string> = { 'Content-Type': 'application/octet-stream' }
+  if (key.get()) headers.Authorization = `Bearer ${key.get()}`
+  const answer = await fetch(path, { method: 'POST', headers, body: bytes })
+  const found = await answer.json().catch(() => null)
+  if (!answer.ok) throw new Refusal(found?.title ? found : { title: `The server answered ${answer.status}.`, status: answer.status, code: 'http' })
+  return found as T
+}
+
 export function url(path: string, values: Values = {}): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(values)) if (value !== undefined && value !== '') query.set(name, String(value))

@@ -83,3 +83,15 @@ export interface BlockData { form: string; title: string; note: string; width: 3
 export interface PageData { app: string; title: string; purpose: string; path: string; question: string; blocks: BlockData[] }
 export interface Series { x: string; y: string; series: { name: string; points: [string, number][] }[] }
 export interface Schema { type: string; title: string; description: string; properties: Record<string, { type: string | string[]; description: string; enum?: string[]; format?: string; examples?: unknown[]; pattern?: string }>; required: string[] }
+export interface CaseLine { case: string; app: string; inbox: string; subject: string; status: 'open' | 'working' | 'waiting' | 'closed'; assignee: string; opened: string; due: string; level: number; revision: number; proposed: string; proposer: string; outcome: string; closed: string | null }
+export interface CaseTold extends CaseLine { title: string; alerts: number; why: string; amount: string }
+export interface CaseList { now: string; cases: CaseTold[]; counts: { app: string; inbox: string; status: string; n: number; late: number }[] }
+export interface WholeCase extends CaseTold {
+  now: string; calendar: string; outcomes: string[]; becomes: Record<string, string>; learns: Record<string, string>; four_eyes: string[]; keys: string[]; decisions: Decided[]
+  documents: { id: string; name: string; kind: string; size: number; sha256: string; at: string; who: string }[]
+  events: { at: string; who: string; role: string; action: string; detail: Record<string, unknown>; text: string }[]
+}
+export interface Around { id: string; kind: 'payment' | 'transfer in' | 'transfer out'; when: string; who: string; to: string; name: string; country: string; channel: string; device: string; status: string; amount: number; currency: string; lat: number | null; lon: number | null; decided: boolean }
+export interface CaseNode { id: string; kind: 'person' | 'device' | 'merchant' | 'account'; name: string; own: boolean }
+export interface CaseLink { from: string; to: string; what: 'pays' | 'uses'; n: number; amount: number; decided: boolean }
+export interface Surroundings { events: Around[]; nodes: CaseNode[]; links: CaseLink[]; of: number; left_out: string[] }

@@ -134,3 +134,18 @@ export function useRows<T>(rows: T[], open: (row: T) => void) {
   }, [])
   return at
 }
+
+/** Single keys that do something on this page; never while somebody writes or a dialog is open. */
+export function useShortcuts(keys: Record<string, () => void>) {
+  const now = useRef(keys)
+  now.current = keys
+  useEffect(() => {
+    const on = (e: KeyboardEvent) => {
+      if (e.metaKey || e.ctrlKey || e.altKey || (e.target as HTMLElement).closest('input,textarea,select,[role=dialog]')) return
+      const run = now.current[e.key]
+      if (run) { e.preventDefault(); run() }
+    }
+    addEventListener('keydown', on)
+    return () => removeEventListener('keydown', on)
+  }, [])
+}

@@ -61,3 +61,10 @@ export function ago(iso: string, now: string): string {
   const [n, unit] = seconds < 90 ? [seconds, 's'] : seconds < 5400 ? [seconds / 60, 'min'] : seconds < 172_800 ? [seconds / 3600, 'h'] : [seconds / 86_400, 'd']
   return `${Math.round(n as number)} ${unit}`
 }
+
+/** How long there is until an instant, or how long it has been over, in one unit. */
+export function until(iso: string, now: string): { text: string; late: boolean; soon: boolean } {
+  const seconds = (Date.parse(iso) - Date.parse(now)) / 1000, whole = Math.abs(seconds)
+  const [n, unit] = whole < 5400 ? [whole / 60, 'min'] : whole < 172_800 ? [whole / 3600, 'h'] : [whole / 86_400, 'd']
+  return { text: `${Math.round(n as number)} ${unit}`, late: seconds <= 0, soon: seconds < 4 * 3600 }
+}

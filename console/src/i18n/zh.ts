@@ -1,5 +1,8 @@
 // The words of the console in Chinese. Every message of the code is a key of `zh`; the compiler says which is missing.
+import { work, workWords } from './zh.work'
+
 export const zh = {
+  ...work,
   'Approve': '批准',
   'it then decides every case of {app} in place of the model in use': '批准后，它将取代在用模型，对{app}的每个案例作出决策',
   'What you looked at': '您审阅的内容',
@@ -309,6 +312,7 @@ export const zh = {
 
 // Words that the server sends.
 export const words: Record<string, string> = {
+  ...workWords,
   'opened': '已开放',
   'masked': '已遮蔽',
   'admin': '管理员',

@@ -1,6 +1,6 @@
 // What stands around every page: sidebar, top bar with instant and purpose, keyboard, tab bar on phones.
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, Eye, House, Languages, LayoutGrid, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, Waypoints, type LucideIcon } from 'lucide-react'
+import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, Eye, House, Inbox as InboxIcon, Languages, LayoutGrid, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, Waypoints, type LucideIcon } from 'lucide-react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useCircumstances, useRead } from '../api/client'
 import type { AppLine, Session } from '../api/types'
@@ -12,7 +12,7 @@ const Controls = lazy(() => import('./controls'))
 const Keys = lazy(() => import('./keys'))
 
 type Place = { name: Message; to: string; icon: LucideIcon; key: string }
-export const START: Place[] = [{ name: 'Home', to: '/', icon: House, key: 'h' }, { name: 'Decisions', to: '/decisions', icon: Scale, key: 'd' }]
+export const START: Place[] = [{ name: 'Home', to: '/', icon: House, key: 'h' }, { name: 'Inbox', to: '/inbox', icon: InboxIcon, key: 'i' }, { name: 'Decisions', to: '/decisions', icon: Scale, key: 'd' }]
 export const PLATFORM: Place[] = [
   { name: 'Tables', to: '/tables', icon: Table2, key: 't' }, { name: 'Features', to: '/features', icon: Sigma, key: 'f' },
   { name: 'Models', to: '/models', icon: Boxes, key: 'm' }, { name: 'Lineage', to: '/lineage', icon: Waypoints, key: 'l' }, { name: 'Runs', to: '/runs', icon: Play, key: 'r' },
@@ -95,7 +95,7 @@ function usePast(): boolean {
 function Trail({ apps }: { apps: AppLine[] }) {
   const path = useRouterState({ select: s => s.location.pathname })
   const parts = path.split('/').filter(Boolean).map(decodeURIComponent)
-  const section = ALL.find(p => p.to === `/${parts[0] ?? ''}`)
+  const section = ALL.find(p => p.to === `/${parts[0] === 'cases' ? 'inbox' : parts[0] ?? ''}`)
   const app = parts[0] === 'apps' ? apps.find(a => a.name === parts[1]) : undefined
   const names = app ? [said(app.title), ...parts.slice(2)] : [section ? t(section.name) : parts[0] ?? '', ...parts.slice(1)]
   const last = names.length - 1
@@ -105,7 +105,7 @@ function Trail({ apps }: { apps: AppLine[] }) {
       {names.map((name, i) => (
         <span key={i} className="row clip" style={{ gap: 6 }}>
           {i > 0 && <ChevronRight size={13} aria-hidden className="hide-s" style={{ flex: 'none' }} />}
-          {i === last ? <b className="clip">{name}</b> : <Link className="hide-s" to={app ? '/apps/$app' : `/${parts[0]}`} params={{ app: parts[1] }}>{name}</Link>}
+          {i === last ? <b className="clip">{name}</b> : <Link className="hide-s" to={app ? '/apps/$app' : section?.to ?? `/${parts[0]}`} params={{ app: parts[1] }}>{name}</Link>}
         </span>
       ))}
     </div>

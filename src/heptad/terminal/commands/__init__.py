@@ -109,6 +109,7 @@ COMMANDS: dict[str, str] = {
     "calendars.renew": "schedule:renew_calendar",
     "cases.list": "cases:list_cases",
     "cases.show": "cases:show_case",
+    "cases.around": "cases:surroundings",
     "cases.step": "cases:step",
     "cases.attach": "cases:attach",
     "outbox.list": "outbox:list_messages",

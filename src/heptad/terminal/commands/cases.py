@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.cases.handling import Worker
+from heptad.service.reads.guard import PERSON
 from heptad.standards.errors import InputError
+from heptad.standards.money import format_minor
 from heptad.standards.time import format_instant
 from heptad.terminal.commands.decisions import row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from heptad.runtime import Platform
     from heptad.service.cases.handling import Case
+    from heptad.service.reads.guard import Access
 
 STEPS = ("assign", "note", "propose", "agree", "reject")
 
@@ -41,8 +46,10 @@ def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
             access.reviews(platform.apps[name])
         access.read.rows = len(found)
         access.about({c.subject for c in found})
+        told = [line(case) | _newest(platform, access, case) for case in found]
     return {
-        "cases": [line(case) for case in found],
+        "now": format_instant(platform.clock.now()),
+        "cases": told,
         "counts": [c for c in platform.work.cases.counts() if not app or c["app"] == app],
     }
 
@@ -63,16 +70,72 @@ def show_case(
         access.about([found.subject])
         entries = access.reviewed(platform.apps, list(platform.log.stored(ids).values()))
     inbox = work.cases.inbox(found.app, found.inbox)
+    last = entries[-1].decision if entries else None
     return line(found) | {
         "title": inbox.title,
+        "amount": _amount(last.row) if last is not None else "",
+        "why": row(platform, entries[-1])["why"] if entries else "",
+        "alerts": len(ids),
         "calendar": found.calendar,
+        "now": format_instant(platform.clock.now()),
         "outcomes": sorted(inbox.outcomes),
+        "becomes": dict(inbox.outcomes),
+        "learns": {o: f"{flag}={value}".lower() for o, (flag, value) in inbox.labels.items()},
         "four_eyes": sorted(inbox.overrides),
         "keys": work.cases.keys(found),
         "decisions": [row(platform, entry) for entry in entries],
         "documents": [_document(d) for d in work.evidence.of(found)],
         "events": [_event(e) for e in work.cases.events(found)],
     }
+
+
+def _newest(platform: Platform, access: Access, case: Case) -> dict[str, Any]:
+    """Say what a case is about: the reasons of its last decision, and the amount of its row."""
+    title = platform.work.cases.inbox(case.app, case.inbox).title
+    ids = platform.work.cases.decisions(case)
+    entries = access.reviewed(platform.apps, list(platform.log.stored(ids[-1:]).values()))
+    told = {"title": title, "alerts": len(ids), "why": "", "amount": ""}
+    for entry in entries:
+        if entry.decision is not None:
+            told["why"] = row(platform, entry)["why"]
+            told["amount"] = _amount(entry.decision.row)
+    return told
+
+
+def _amount(values: Mapping[str, Any]) -> str:
+    """Write the amount of a row with its currency; "" if it has none."""
+    amount = values.get("amount")
+    if not isinstance(amount, int):
+        return ""
+    return format_minor(amount, str(values.get("currency") or "EUR"))
+
+
+def surroundings(
+    platform: Platform, case: str, purpose: str = "", role: str = "", who: str = ""
+) -> dict[str, Any]:
+    """Show what lies around a case: what was paid and sent, where, with whom and by which device."""
+    from heptad.service.cases.surroundings import around
+
+    work = platform.work
+    found = work.cases.get(case)
+    app = platform.app(found.app)
+    ids = work.cases.decisions(found)
+    with platform.reviewing(
+        "surroundings", app.purpose, purpose=purpose or None, role=role, who=who, case=case
+    ) as access:
+        access.reviews(app)
+        entries = access.reviewed(platform.apps, list(platform.log.stored(ids).values()))
+        public = [e.public for e in entries if not e.erased]
+        kind, _, key = found.subject.partition(":")
+        if kind != PERSON or not public:
+            return {"events": [], "nodes": [], "links": [], "of": 0, "left_out": []}
+        times = [int(p["event_time"]) for p in public]
+        people = sorted({key, *(str(e.subject).partition(":")[2] for e in entries)})
+        drawn = around(
+            platform.reads.under(access), access, people, (min(times), max(times)),
+            frozenset(str(p["row_key"]) for p in public),
+        )  # fmt: skip
+    return drawn._asdict()
 
 
 def line(case: Case) -> dict[str, Any]:

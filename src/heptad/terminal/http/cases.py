@@ -41,6 +41,15 @@ class CaseLine(BaseModel):
     closed: str | None
 
 
+class CaseTold(CaseLine):
+    """A case in short, with what it is about."""
+
+    title: str
+    alerts: int = Field(description="Decisions that it is about.")
+    why: str = Field(description="Reasons of the last of them, in words.")
+    amount: str = Field(description="Of the row decided.", examples=["120.00 EUR"])
+
+
 class CaseCount(BaseModel):
     """How many cases stand how."""
 
@@ -54,7 +63,8 @@ class CaseCount(BaseModel):
 class CaseList(BaseModel):
     """Cases, those that are due first."""
 
-    cases: list[CaseLine]
+    now: str
+    cases: list[CaseTold]
     counts: list[CaseCount]
 
 
@@ -81,17 +91,72 @@ class CaseDocument(BaseModel):
     who: str
 
 
-class WholeCase(CaseLine):
+class WholeCase(CaseTold):
     """A case with all that belongs to it."""
 
-    title: str
     calendar: str = Field(description="Name and version.", examples=["ECB@1f2e3d4c5b6a"])
+    now: str
     outcomes: list[str]
+    becomes: dict[str, str] = Field(description="Outcome of a case → outcome of its decisions.")
+    learns: dict[str, str] = Field(
+        description="Outcome → flag of Label that is learned from it.",
+        examples=[{"fraud": "fraud=true"}],
+    )
     four_eyes: list[str] = Field(description="Outcomes that somebody else must agree to.")
     keys: list[str] = Field(description="What its alerts share.")
     decisions: list[Decided]
     documents: list[CaseDocument]
     events: list[CaseEvent]
+
+
+class Around(BaseModel):
+    """Something that happened around a case."""
+
+    id: str
+    kind: Literal["payment", "transfer in", "transfer out"]
+    when: str
+    who: str
+    to: str
+    name: str = Field(description="Of the merchant, where it is known.")
+    country: str
+    channel: str
+    device: str
+    status: str
+    amount: int = Field(description="Minor units.")
+    currency: str
+    lat: float | None
+    lon: float | None
+    decided: bool = Field(description="Whether it is what the case is about.")
+
+
+class CaseNode(BaseModel):
+    """A person, device, merchant or account that a case touches."""
+
+    id: str
+    kind: Literal["person", "device", "merchant", "account"]
+    name: str
+    own: bool = Field(description="Whether the case is about them.")
+
+
+class CaseLink(BaseModel):
+    """Who paid whom how often, or used which device."""
+
+    from_: str = Field(alias="from")
+    to: str
+    what: Literal["pays", "uses"]
+    n: int
+    amount: int
+    decided: bool
+
+
+class Surroundings(BaseModel):
+    """What lies around a case, thirty days back."""
+
+    events: list[Around] = Field(description="The last one first, at most 400.")
+    nodes: list[CaseNode]
+    links: list[CaseLink]
+    of: int = Field(description="How many events there are.")
+    left_out: list[str] = Field(description="Tables that the purpose does not cover.")
 
 
 class Attached(BaseModel):
@@ -154,6 +219,13 @@ def case(case: str, platform: Opened, reader: Reads) -> WholeCase:
     """Show a case whole: its decisions, documents and every step."""
     told = reader.of(platform, platform.work.cases.get(case).app)
     return WholeCase(**run(platform, "cases.show", {"case": case} | told))
+
+
+@router.get("/{case}/surroundings")
+def surroundings(case: str, platform: Opened, reader: Reads) -> Surroundings:
+    """Show what was paid and sent around a case: when, where, with whom, by which device."""
+    told = reader.of(platform, platform.work.cases.get(case).app)
+    return Surroundings(**run(platform, "cases.around", {"case": case} | told))
 
 
 def _step(platform: Any, who: Any, case: str, action: str, **more: Any) -> CaseLine:
