@@ -230,3 +230,61 @@ def test_a_served_project_takes_what_comes_and_decides_it(where: str, tmp_path: 
         send(where, name, [("p8", payment(8, amount="12.00"), 0)])
         assert drained(platform, "feed") == 1
         assert len(list(platform.log.entries())) == 4, "a correction opens no decision"
+
+
+PUBLISHES = """
+import sys
+from heptad.runtime import Platform
+from heptad.service.stream import publishing
+publishing.BATCH = 3
+with Platform.open(sys.argv[1]) as platform:
+    print("open", flush=True)
+    platform.work.publishing.publish()
+    print("done", flush=True)
+"""
+
+
+def test_decisions_reach_a_topic_though_the_sender_is_killed(where: str, tmp_path: Path) -> None:
+    """Each decision is there, a repeated one with the same bytes; a broker that is gone is told of."""
+    name, out = topic(where), topic(where, 2)
+    sent(where, name, range(40))
+    sink = f'[[sink]]\nname = "all"\nto = "kafka://{where}/{out}"\n'
+    folder = bound(tmp_path / "p", where, name, sink)
+    with Platform.open(folder) as platform:
+        platform.load("feed")
+        made = {str(e.public["id"]) for e in platform.decide("fraud")}
+    assert len(made) == 40
+    for wait in (0.0, 0.02, 0.05):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PUBLISHES, str(folder)],
+            stdout=subprocess.PIPE,
+            env=dict(os.environ),
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    with Platform.open(folder) as platform:
+        (told,) = platform.work.publishing.publish()
+        assert told["waiting"] == 0
+        assert platform.work.publishing.publish()[0]["sent"] == 0
+    reading = KafkaReading(Source("s", "Payment", f"kafka://{where}/{out}"), tmp_path)
+    found = [row for batch in reading.batches() for row in batch.to_pylist()]
+    reading.close()
+    assert {row["kafka_key"] for row in found} == made
+    plain = {
+        (row["kafka_key"], row["outcome"], row["decided_at"], row["position"]) for row in found
+    }
+    assert len(plain) == len(made)
+
+
+def test_a_topic_that_is_not_there_is_told_of(where: str, tmp_path: Path, monkeypatch: Any) -> None:
+    from heptad.sources.kafka_out import KafkaWriting
+
+    with pytest.raises(InputError, match="no such topic"):
+        KafkaWriting(f"kafka://{where}/no-such-topic", tmp_path, "sink s")
+    monkeypatch.setattr("heptad.sources.kafka_out.ANSWER_S", 0.5)
+    with pytest.raises(Busy, match="does not answer"):
+        KafkaWriting("kafka://127.0.0.1:1/t", tmp_path, "sink s")

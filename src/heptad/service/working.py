@@ -20,6 +20,7 @@ from heptad.service.outbox.sending import Outbox
 from heptad.service.schedule.calendars import Calendars
 from heptad.service.schedule.due import Schedules
 from heptad.service.schedule.jobs import Jobs
+from heptad.service.stream.publishing import Publishing
 from heptad.sources.config import revealed
 from heptad.sources.work import Provider
 from heptad.standards.errors import Busy
@@ -87,6 +88,12 @@ class Work:
             addresses=Addresses(platform.reads, platform.guard, platform.keys, records),
             tick=lambda: time.monotonic_ns() // 1000,
         )
+
+    @cached_property
+    def publishing(self) -> Publishing:
+        """What sends decisions to the sinks of the project file."""
+        platform = self._platform
+        return Publishing(platform.log, platform.catalog, platform.project.sinks, platform.path)
 
     def settle(self) -> None:
         """Draw what follows from decisions and closed cases that is not drawn yet."""

@@ -20,9 +20,11 @@ from heptad.sources.work import (
     Outbox,
     Provider,
     Schedule,
+    Sink,
     outbox,
     providers,
     schedules,
+    sinks,
 )
 from heptad.standards.errors import ContractError, InputError, UnknownName, suggest
 from heptad.standards.fields import Code
@@ -45,7 +47,7 @@ ENCODINGS = (
 
 _SECTIONS = (
     "project", "source", "engine", "serve", "security", "retention", "apps", "schedule", "provider",
-    "outbox",
+    "outbox", "sink",
 )  # fmt: skip
 _SOURCE_KEYS = (
     "name", "table", "from", "query", "map", "codes", "known_after", "zone", "watermark", "format",
@@ -196,6 +198,7 @@ class Project:
         schedules: what is due when.
         providers: who carries messages.
         outbox: how messages are sent.
+        sinks: where decisions are sent.
     """
 
     folder: Path
@@ -213,6 +216,7 @@ class Project:
     schedules: tuple[Schedule, ...] = ()
     providers: tuple[Provider, ...] = ()
     outbox: Outbox = field(default_factory=Outbox)
+    sinks: tuple[Sink, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the file says as plain data; secrets are there by reference only."""
@@ -305,6 +309,7 @@ def parse_project(
         schedules=schedules(root),
         providers=providers(root),
         outbox=outbox(_section(root, "outbox", OUTBOX_KEYS)),
+        sinks=sinks(root),
     )
 
 

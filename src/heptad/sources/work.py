@@ -27,6 +27,7 @@ SCHEDULE_KEYS = (
 PROVIDER_KEYS = (
     "name", "channel", "kind", "url", "sender", "secret", "user", "rate", "burst", "tls", "body",
 )  # fmt: skip
+SINK_KEYS = ("name", "to", "apps", "outcomes", "since")
 OUTBOX_KEYS = ("quiet", "zone", "caps", "attempts", "backoff", "address")
 CHANNELS = ("email", "sms", "push", "webpush", "webhook", "inbox")
 REGIMES = ("none", "cn", "eu", "us-2026")
@@ -131,6 +132,31 @@ class Outbox:
     address: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A topic that decisions are sent to.
+
+    Attributes:
+        name: of the sink; how far it has got is kept under it.
+        to: `kafka://…`, as a source says it.
+        apps: whose decisions; all by default.
+        outcomes: which decisions, for example hold and decline; all by default.
+        since: `start` sends what was decided before the sink was first seen, `now` does not.
+    """
+
+    name: str
+    to: str
+    apps: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    since: str = "start"
+
+    def takes(self, app: str, outcome: str) -> bool:
+        """Tell whether a decision is sent."""
+        return (not self.apps or app in self.apps) and (
+            not self.outcomes or outcome in self.outcomes
+        )
+
+
 def schedules(root: Section) -> tuple[Schedule, ...]:
     """Read `[[schedule]]`."""
     return _listed(root, "schedule", _schedule)
@@ -139,6 +165,24 @@ def schedules(root: Section) -> tuple[Schedule, ...]:
 def providers(root: Section) -> tuple[Provider, ...]:
     """Read `[[provider]]`."""
     return _listed(root, "provider", _provider)
+
+
+def sinks(root: Section) -> tuple[Sink, ...]:
+    """Read `[[sink]]`."""
+    return _listed(root, "sink", _sink)
+
+
+def _sink(section: Section) -> Sink:
+    section.only(SINK_KEYS)
+    to = section.text("to", needed=True)
+    if not to.startswith("kafka://"):
+        raise section.error(
+            f"{section.title} sends to a topic.", "to", to, 'write to = "kafka://host:port/topic"'
+        )
+    return Sink(
+        _name(section), to, section.texts("apps"), section.texts("outcomes"),
+        section.choice("since", "start", ("start", "now")),
+    )  # fmt: skip
 
 
 def outbox(section: Section) -> Outbox:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from heptad.standards.errors import HeptadError
@@ -42,12 +43,26 @@ def keep_talking(work: Work, stopped: threading.Event) -> None:
     _again_and_again("cases and messages", once, stopped)
 
 
+def keep_publishing(work: Work, stopped: threading.Event) -> None:
+    """Send decisions to the sinks of the project."""
+
+    def once() -> bool:
+        return any(told["sent"] for told in work.publishing.publish(stopped=stopped))
+
+    _again_and_again("a sink", once, stopped)
+
+
 def _again_and_again(what: str, act: Callable[[], bool], stopped: threading.Event) -> None:
-    """Act until told to stop: at once again where something was done, later where it failed."""
+    """Act until told to stop: soon again where something was done, later where it failed.
+
+    Callers that wait for decisions share the interpreter with it: it rests as long as it worked.
+    """
     pause = 0.0
     while not stopped.wait(pause):
+        begun = time.monotonic()
         try:
-            pause = 0.0 if act() else EVERY_S
+            more = act()
+            pause = min(EVERY_S, time.monotonic() - begun) if more else EVERY_S
         except HeptadError as error:
             _LOG.warning("%s: %s", what, error.what)
             pause = TIRED_S

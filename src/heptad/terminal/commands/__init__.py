@@ -112,6 +112,7 @@ COMMANDS: dict[str, str] = {
     "cases.around": "cases:surroundings",
     "cases.step": "cases:step",
     "cases.attach": "cases:attach",
+    "publish": "outbox:publish",
     "outbox.list": "outbox:list_messages",
     "outbox.show": "outbox:show_message",
     "outbox.send": "outbox:send",

@@ -105,6 +105,11 @@ def send(platform: Platform, most: int | None = None) -> dict[str, Any]:
     return {"came_to": platform.work.send(most)}
 
 
+def publish(platform: Platform, sink: str = "") -> dict[str, Any]:
+    """Send decisions to one sink, or to all."""
+    return {"sinks": platform.work.publishing.publish(sink)}
+
+
 def stop(platform: Platform, scope: str, reason: str, who: str = "") -> dict[str, Any]:
     """Stop sending: all, app:NAME, provider:NAME or purpose:NAME."""
     kind, mark, name = scope.partition(":")

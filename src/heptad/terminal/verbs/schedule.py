@@ -50,6 +50,16 @@ def _due(data: dict[str, Any]) -> None:
     show.say(f"{data['pending']} left that wait or failed: see `heptad schedule`")
 
 
+@app.command("publish")
+def publish(
+    sink: Annotated[str, typer.Argument(help="A [[sink]]; all by default.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Send decisions that were made since to the topics of the project file."""
+    columns = ["sink", "looked_at", "sent", "waiting"]
+    answer("publish", as_json, lambda d: show.show_table(d["sinks"], columns), sink=sink)
+
+
 @app.command("rerun")
 def rerun(
     node: Annotated[str, typer.Argument(help="The column that was corrected: Payment.amount.")],
