@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ from benchmarks.harness import ROOT, Row, child
 
 RATES = (100, 300, 1000)
 CUSTOMERS = 20_000
+CALLERS, CONNECTIONS = 64, 2000
+"""Callers of the closed loop, and the most connections of the open one."""
+MOST_CLOSED = 4000
+"""More a second than the closed loop is expected to be answered."""
 _EMPTY = """
 import uvicorn
 async def app(scope, receive, send):
@@ -108,34 +112,123 @@ class Served:
 class _Wire(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    def __init__(self, free: list[_Wire]) -> None:
-        self._free, self._data = free, b""
-        self.answer: asyncio.Future[tuple[int, bytes]] | None = None
+    def __init__(self, load: _Load) -> None:
+        self._load, self._data, self._due = load, b"", 0.0
+        self._waits = False
 
     def connection_made(self, transport: Any) -> None:
-        self.transport = transport
+        self._transport = transport
+
+    def ask(self, due: float, request: bytes) -> None:
+        self._due, self._waits = due, True
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        head, mark, body = self._data.partition(b"\r\n\r\n")
-        if not mark:
+        head = self._data.find(b"\r\n\r\n")
+        at = self._data.lower().find(b"content-length: ", 0, head)
+        if head < 0 or len(self._data) < head + 4 + int(self._data[at + 16 : at + 24].split()[0]):
             return
-        found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-        if found is None or len(body) < int(found[1]):
-            return
-        self._data = b""
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_result((int(head[9:12]), body))
-        self._free.append(self)
+        answer, self._data, self._waits = self._data, b"", False
+        self._load.answered(self, self._due, answer)
 
     def connection_lost(self, _: Exception | None) -> None:
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_result((0, b""))
+        if self._waits:
+            self._load.lost(self._due)
+        self._load.gone(self)
 
-    def ask(self, data: bytes) -> asyncio.Future[tuple[int, bytes]]:
-        self.answer = asyncio.get_running_loop().create_future()
-        self.transport.write(data)
-        return self.answer
+
+class _Load:
+    """Requests that were made ready before the clock began, sent when they are due.
+
+    Args:
+        port: of the server.
+        count: how many; what is due after them is not sent.
+        at: when each is due, seconds from the beginning; None for a loop of `CALLERS` callers.
+        first: number of the first payment.
+        seed: of the payments.
+    """
+
+    def __init__(
+        self, port: int, count: int, at: list[float] | None, first: int, seed: int
+    ) -> None:
+        draw, self._port, self._at = random.Random(seed), port, at
+        self._begin = time.time() + 1 + count * 4e-5  # they are made in the meantime
+        self._requests = [
+            _request(port, payment(first + n, draw, self._begin + (at[n] if at else 0) - 0.05))
+            for n in range(count)
+        ]
+        self._free: list[_Wire] = []
+        self._late: deque[tuple[float, bytes]] = deque()
+        self._open, self._sent = 0, 0
+        self.done: list[tuple[float, float, bytes]] = []
+
+    async def run(self, seconds: float) -> None:
+        """Send them, and wait for the answers."""
+        self._loop = asyncio.get_running_loop()
+        await self._more(CALLERS)
+        await asyncio.sleep(max(0.0, self._begin - time.time()))
+        self._start, self._end = self._loop.time(), self._loop.time() + seconds
+        if self._at is None:
+            for wire in [self._free.pop() for _ in range(len(self._free))]:
+                self._next(wire)
+        else:
+            await self._open_loop(self._at)
+        until = self._end + 60
+        while len(self.done) < self._sent and self._loop.time() < until:
+            await asyncio.sleep(0.02)
+
+    async def _open_loop(self, at: list[float]) -> None:
+        for n, due in enumerate(at):
+            wait = self._start + due - self._loop.time()
+            if wait > 0 or n % 20 == 0:
+                await asyncio.sleep(max(wait, 0))
+            self._sent += 1
+            if self._free:
+                self._free.pop().ask(self._start + due, self._requests[n])
+                continue
+            self._late.append((self._start + due, self._requests[n]))
+            if self._open < CONNECTIONS:
+                await self._more(min(64, CONNECTIONS - self._open))
+                while self._free and self._late:
+                    self._free.pop().ask(*self._late.popleft())
+
+    async def _more(self, count: int) -> None:
+        self._open += count
+        opening = [
+            self._loop.create_connection(lambda: _Wire(self), "127.0.0.1", self._port)
+            for _ in range(count)
+        ]
+        self._free += [wire for _, wire in await asyncio.gather(*opening)]
+
+    def _next(self, wire: _Wire) -> None:
+        if self._at is not None:
+            if self._late:
+                wire.ask(*self._late.popleft())
+            else:
+                self._free.append(wire)
+        elif self._sent < len(self._requests) and self._loop.time() < self._end:
+            self._sent += 1
+            wire.ask(self._loop.time(), self._requests[self._sent - 1])
+
+    def answered(self, wire: _Wire, due: float, answer: bytes) -> None:
+        self.done.append((due - self._start, self._loop.time() - due, answer))
+        self._next(wire)
+
+    def lost(self, due: float) -> None:
+        self.done.append((due - self._start, self._loop.time() - due, b""))
+
+    def gone(self, wire: _Wire) -> None:
+        self._open -= 1
+        if wire in self._free:
+            self._free.remove(wire)
+
+
+def _request(port: int, row: dict[str, str]) -> bytes:
+    body = json.dumps({"row": row}).encode()
+    head = f"POST /v1/apps/fraud/decide HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 def drive(port: int, rate: float, seconds: float, first: int, seed: int) -> dict[str, Any]:
@@ -143,71 +236,30 @@ def drive(port: int, rate: float, seconds: float, first: int, seed: int) -> dict
 
     Returns:
         Latencies from when each was due, by status, and the ids answered; `rate` 0 is a closed
-        loop of 64 callers.
+        loop of `CALLERS` callers.
     """
-    return asyncio.run(_drive(port, rate, seconds, first, seed))
-
-
-async def _drive(  # noqa: C901 - one loop, open or closed
-    port: int, rate: float, seconds: float, first: int, seed: int
-) -> dict[str, Any]:
-    loop, free, draw = asyncio.get_running_loop(), list[_Wire](), random.Random(seed)
-    done: list[tuple[float, float, int]] = []
-    ids: list[str] = []
-    tasks: set[asyncio.Task[None]] = set()
-    number = first
-
-    async def one(due: float) -> None:
-        nonlocal number
-        n, number = number, number + 1
-        body = json.dumps({"row": payment(n, draw, time.time() - 0.05)}).encode()
-        head = f"POST /v1/apps/fraud/decide HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
-        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        wire = free.pop() if free else await _connected(loop, free, port)
-        status, answer = await wire.ask(head.encode() + body)
-        done.append((due, loop.time() - due, status))
-        if status == 200 and answer != b"{}":
-            ids.append(json.loads(answer)["id"])
-
-    begun = loop.time()
+    at, due, draw = None, 0.0, random.Random(seed)
     if rate:
-        due = begun
-        while due < begun + seconds:
-            due += draw.expovariate(rate)
-            wait = due - loop.time()
-            if wait > 0:
-                await asyncio.sleep(wait)
-            task = asyncio.create_task(one(due))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-            if len(tasks) % 50 == 0:
-                await asyncio.sleep(0)
-    else:
-
-        async def caller() -> None:
-            while loop.time() < begun + seconds:
-                await one(loop.time())
-
-        tasks |= {asyncio.create_task(caller()) for _ in range(64)}
-    while tasks:
-        await asyncio.wait(tasks, timeout=60)
-        tasks = {task for task in tasks if not task.done()}
-    return _summary(done, begun, seconds) | {"ids": ids, "next": number}
+        at = []
+        while (due := due + draw.expovariate(rate)) < seconds:
+            at.append(due)
+    count = len(at) if at is not None else int(MOST_CLOSED * seconds)
+    load = _Load(port, count, at, first, seed)
+    asyncio.run(load.run(seconds))
+    done = [(d, spent, int(answer[9:12] or 0)) for d, spent, answer in load.done]
+    bodies = [a.partition(b"\r\n\r\n")[2] for _, _, a in load.done if a[9:12] == b"200"]
+    ids = [json.loads(body)["id"] for body in bodies if body != b"{}"]
+    return _summary(done, seconds) | {"ids": ids}
 
 
-async def _connected(loop: asyncio.AbstractEventLoop, free: list[_Wire], port: int) -> _Wire:
-    _, wire = await loop.create_connection(lambda: _Wire(free), "127.0.0.1", port)
-    return wire
-
-
-def _summary(done: list[tuple[float, float, int]], begun: float, seconds: float) -> dict[str, Any]:
+def _summary(done: list[tuple[float, float, int]], seconds: float) -> dict[str, Any]:
     """Say how long answers took, in milliseconds."""
     good = sorted(spent * 1e3 for _, spent, status in done if status == 200)
     bad = sorted(spent * 1e3 for _, spent, status in done if status != 200)
     windows: dict[int, list[float]] = {}
     for due, spent, status in done:
         if status == 200:
-            windows.setdefault(int(due - begun), []).append(spent * 1e3)
+            windows.setdefault(int(due), []).append(spent * 1e3)
     ends = sorted(_quantile(sorted(w), 0.99) for w in windows.values())
     return {
         "sent": len(done),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -70,12 +71,13 @@ class Score:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What `decide` sees: features by name, and the score, the policy and the row."""
+    """What `decide` sees: features by name, the score, the policy, the row, and when it was known."""
 
     features: Mapping[str, Plain]
     row: Mapping[str, Plain]
     policy: Mapping[str, Plain]
     score: Score | None = None
+    known_time: int | None = None
 
     def __getitem__(self, name: str) -> Any:
         """Return the value of a feature for this row: None where there is nothing to count.
@@ -256,7 +258,7 @@ class App:
                     do=suggest(name, known),
                 )
 
-    @property
+    @cached_property
     def folder(self) -> FilePath:
         """Where the application's code lies."""
         return FilePath(inspect.getfile(inspect.unwrap(self.decide))).parent

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,10 +22,10 @@ from heptad.runtime import Platform
 from heptad.standards.errors import Busy, InputError, Refused
 from heptad.terminal import logs, show
 from heptad.terminal.http.access import api_keys, is_loopback
-from heptad.terminal.http.api import public
+from heptad.terminal.http.api import Api, public
 from heptad.terminal.http.meter import MOST_AT_ONCE
 from heptad.terminal.http.owner import owner
-from heptad.terminal.http.patience import Patient, hang_up, room_for_connections
+from heptad.terminal.http.patience import Patient, hang_up, room_for_connections, turning_away
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 GRACE_S = 30
 """How long requests that run may go on once the server was told to stop."""
+TURN_S = 0.001
+"""How long one thread may hold the interpreter while others wait: a caller waits for several."""
 _BACKLOG = 1024
 _TICKS_A_SECOND = 10
 
@@ -87,6 +90,7 @@ def run(
         )
     with logging_from(log_level), Platform.open(project, clock=clock) as platform:
         platform.room.keep(LARGE)
+        sys.setswitchinterval(TURN_S)
         platform.quicken()
         room_for_connections()
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
@@ -193,7 +197,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         lifespan="off",
         server_header=False,
-        http=Patient,
+        http=turning_away(app.front) if isinstance(app, Api) else Patient,
         timeout_graceful_shutdown=GRACE_S,
     )
 

@@ -49,7 +49,7 @@ GROUP, MOST = 256, 2048
 """Requests that are served together, and that may wait."""
 MOST_ROWS = 500
 """Rows of one request; more are stored quicker by a load."""
-POUR_ROWS, POUR_S = 5_000, 1.0
+POUR_ROWS, POUR_S = 5_000, 5.0
 """So many rows wait to be stored at most, or so many seconds, about."""
 _LOG = logging.getLogger("heptad.quick")
 

@@ -31,14 +31,35 @@ from heptad.terminal.http.meter import Meter, exposition
 from heptad.terminal.http.schemas import Health
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from heptad.runtime import Platform
 
 router = APIRouter(tags=["service"], responses=problems.RESPONSES)
 
 
-def public(platform: Platform) -> FastAPI:
+class Api(FastAPI):
+    """The routes, behind what answers for them without a framework's layers in between.
+
+    Attributes:
+        front: takes every request first.
+    """
+
+    front: Meter
+
+    async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the routes."""
+        await super().__call__(scope, receive, send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        scope["app"] = self
+        await self.front(scope, receive, send)
+
+
+def public(platform: Platform) -> Api:
     """Return the API of a project."""
-    app = FastAPI(
+    app = Api(
         title="Heptad",
         version=__version__,
         description=document.DESCRIPTION,
@@ -47,8 +68,7 @@ def public(platform: Platform) -> FastAPI:
         redoc_url=None,
     )
     app.state.platform = platform
-    app.add_middleware(Express, platform=platform)
-    app.add_middleware(Meter)
+    app.front = Meter(Express(app.routed, platform))
     problems.install(app)
     for part in (
         tables.router,

@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 
 from heptad.service.decisions.quick import Ask
 from heptad.standards.errors import HeptadError
 from heptad.standards.time import second
 from heptad.terminal.commands.decisions import row
 from heptad.terminal.http import access
-from heptad.terminal.http.problems import problem
+from heptad.terminal.http.problems import problem, unforeseen
 from heptad.terminal.http.tables import parse
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Express:
     def __init__(self, app: ASGIApp, platform: Platform) -> None:
         self.app, self._platform = app, platform
         self._callers: dict[tuple[str, str, str], _Known] = {}
+        self._landed: deque[tuple[asyncio.Future[Any], Any]] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on as it came."""
@@ -116,7 +117,7 @@ class Express:
         found: re.Match[str],
         body: bytes,
         quick: Quick,
-    ) -> Response | None:
+    ) -> ASGIApp | None:
         """Answer a request; None if the routes have to."""
         try:
             call = self._call(scope, headers, found, body)
@@ -125,10 +126,12 @@ class Express:
         if call is None:
             return None
         try:
-            taken = await _taken(quick, call.ask)
-            return None if taken is None else await self._told(call, taken)
+            taken = await self._taken(quick, call.ask)
+            return None if taken is None else _Written(await self._told(call, taken))
         except HeptadError as error:
             return problem(error)
+        except Exception as error:  # noqa: BLE001 - what no route foresees is told as they tell it
+            return unforeseen(error)
         finally:
             if call.lock is not None:
                 call.lock.release()
@@ -187,8 +190,39 @@ class Express:
         self._callers[asked] = _Known(who, changes, min(ends - 1, now + KEPT))
         return who
 
-    async def _told(self, call: _Call, taken: Taken) -> Response:
-        """Write what became of the rows of a request."""
+    async def _taken(self, quick: Quick, ask: Ask) -> Taken | None:
+        """Have rows taken; None if they go the slow way.
+
+        Raises:
+            HeptadError: why not.
+        """
+        if not quick.takes(ask.table):
+            return None
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Taken | BaseException | None] = loop.create_future()
+
+        def done(found: Taken | BaseException | None) -> None:
+            # Those of one group land together: the loop is woken once for all of them.
+            self._landed.append((answer, found))
+            if len(self._landed) == 1:
+                loop.call_soon_threadsafe(self._land)
+
+        ask.done = done
+        quick.submit(ask)
+        found = await answer
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    def _land(self) -> None:
+        """Wake the requests whose rows were taken."""
+        while self._landed:
+            answer, found = self._landed.popleft()
+            if not answer.done():
+                answer.set_result(found)
+
+    async def _told(self, call: _Call, taken: Taken) -> dict[str, Any]:
+        """Say what became of the rows of a request."""
         platform, ask = self._platform, call.ask
         if ask.app is not None:
             app = platform.app(ask.app)
@@ -196,23 +230,34 @@ class Express:
                 entry = await run_in_threadpool(platform.intake.decided, taken, app, ask.asked)
             else:
                 entry = platform.intake.decided(taken, app, ask.asked)
-            return _written(row(platform, entry))
+            return row(platform, entry)
         if taken.undecided:
             report, made = await run_in_threadpool(platform.intake.finished, taken)
         else:
             report, made = platform.intake.finished(taken)
         seen = {a.name for a in platform.apps.values() if a.purpose in call.who.purposes}
-        return _written(
-            {
-                "table": report.table,
-                "accepted": len(report.accepted),
-                "duplicates": 0,
-                "quarantined": 0,
-                "rejected": [],
-                "version": report.version,
-                "decisions": [row(platform, e) for e in made if _app(e) in seen],
-            }
-        )
+        return {
+            "table": report.table,
+            "accepted": len(report.accepted),
+            "duplicates": 0,
+            "quarantined": 0,
+            "rejected": [],
+            "version": report.version,
+            "decisions": [row(platform, e) for e in made if _app(e) in seen],
+        }
+
+
+class _Written:
+    """An answer that was found."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self._body = msgspec.json.encode(found)
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        length = str(len(self._body)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": self._body})
 
 
 def _may_be(scope: Scope) -> bool:
@@ -246,34 +291,3 @@ async def _body(receive: Receive) -> tuple[bytes | None, Receive]:
 
     whole = all(message["type"] == "http.request" for message in met)
     return (b"".join(parts) if whole else None), again
-
-
-async def _taken(quick: Quick, ask: Ask) -> Taken | None:
-    """Have rows taken; None if they go the slow way.
-
-    Raises:
-        HeptadError: why not.
-    """
-    if not quick.takes(ask.table):
-        return None
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Taken | BaseException | None] = loop.create_future()
-
-    def done(found: Taken | BaseException | None) -> None:
-        loop.call_soon_threadsafe(_set, answer, found)
-
-    ask.done = done
-    quick.submit(ask)
-    found = await answer
-    if isinstance(found, BaseException):
-        raise found
-    return found
-
-
-def _set(answer: asyncio.Future[Any], found: Any) -> None:
-    if not answer.done():
-        answer.set_result(found)
-
-
-def _written(found: Mapping[str, Any]) -> Response:
-    return Response(msgspec.json.encode(found), media_type=_JSON)

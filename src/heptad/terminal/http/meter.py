@@ -25,6 +25,8 @@ _LOG = logging.getLogger("heptad.request")
 LARGEST_BODY = 8 << 20
 MOST_AT_ONCE = 256
 """Requests that may be under way at once; more are told to come back."""
+CROWDED = Busy("Too many requests at once.", do="send it again in a second")
+"""What those are told who are more than `MOST_AT_ONCE`."""
 _METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _FRESH = (b"cache-control", b"no-store")
 HEADERS = (
@@ -85,6 +87,16 @@ class Meter:
                         "ms": round(spent * 1e3, 2)}  # fmt: skip
                 _LOG.info("request", extra={FIELDS: told})
 
+    @property
+    def crowded(self) -> bool:
+        """Whether one more request would be told to come back."""
+        return self.running >= MOST_AT_ONCE
+
+    def turned_away(self, asked: bool) -> None:
+        """Count a request that was answered before it came here."""
+        path = "/v1/apps/{app}/decide" if asked else "/v1/tables/{name}/rows"
+        self.requests["POST", path, CROWDED.status] += 1
+
     def _bounded(self, receive: Receive) -> Receive:
         """Return what receives a body, no more than is allowed; who sends slowly is not counted."""
         size = 0
@@ -105,8 +117,8 @@ class Meter:
 
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         """Return the answer to a request that is not even begun, or None."""
-        if self.running > MOST_AT_ONCE:
-            return problem(Busy("Too many requests at once.", do="send it again in a second"))
+        if self.running > MOST_AT_ONCE:  # this one is counted already
+            return problem(CROWDED)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > LARGEST_BODY:
             return problem(too_large())

@@ -69,6 +69,12 @@ def problem(error: HeptadError) -> JSONResponse:
     return JSONResponse(error.to_dict(), error.status, headers, MEDIA)
 
 
+def unforeseen(error: Exception) -> JSONResponse:
+    """Return an error that nobody expected: its cause goes to the log, never to the caller."""
+    _LOG.error("unforeseen error", exc_info=error)
+    return problem(HeptadError("The server failed to answer.", do="see the server's log"))
+
+
 def install(app: FastAPI) -> None:
     """Make every error of an application a problem document."""
 
@@ -86,9 +92,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
-        # The cause goes to the log, never to the caller: it may name what they may not see.
-        _LOG.error("unforeseen error", exc_info=error)
-        return problem(HeptadError("The server failed to answer.", do="see the server's log"))
+        return unforeseen(error)
 
 
 def _refused(found: dict[str, Any], path: str) -> InputError:
