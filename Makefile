@@ -32,7 +32,7 @@ console: install
 dev: $(VENV)/.dev
 
 $(VENV)/.dev: pyproject.toml constraints.txt
-	@scripts/install $(PYTHON) $(VENV) '.[demo,geo,hbase,kafka,mqtt,postgres,redis,servers,spark,dev]' && touch $@ $(VENV)/.installed
+	@scripts/install $(PYTHON) $(VENV) '.[deep,demo,geo,hbase,kafka,mqtt,postgres,redis,servers,spark,dev]' && touch $@ $(VENV)/.installed
 
 system:
 	@scripts/system
