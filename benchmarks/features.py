@@ -75,7 +75,7 @@ def _checks(table: Any) -> list[list[int]]:
     return found
 
 
-def ours(folder: str, plans: str = "cheapest") -> dict[str, Any]:
+def ours(folder: str, plans: str = "cheapest", memory: str = "2GB") -> dict[str, Any]:
     """Heptad's history of a spine."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -90,12 +90,20 @@ def ours(folder: str, plans: str = "cheapest") -> dict[str, Any]:
     given = pq.read_table(f"{folder}/tables/spine.parquet").rename_columns(
         ["customer", "event_time"]
     )
-    with Duck(Path(folder), threads=THREADS, memory_limit="2GB") as duck:
+    with Duck(Path(folder), threads=THREADS, memory_limit=memory) as duck:
         start = time.perf_counter()
         stored = Stored(relation, corrected=False)
         values = compute(duck, features, spine_from(given, features), lambda _: stored, plans)  # type: ignore[arg-type]
         spent = time.perf_counter() - start
     return {"seconds": spent, "checks": _checks(pa.table(values))}
+
+
+def by_parts(folder: str, at_once: int) -> dict[str, Any]:
+    """Heptad's history of a spine, laid on disk by key where there are more than so many events."""
+    from heptad.service.batch import spool
+
+    spool.AT_ONCE = at_once
+    return ours(folder, memory="1GB")
 
 
 def by_hand(folder: str, plan: str) -> dict[str, Any]:
@@ -170,6 +178,23 @@ def history_rows(*, quick: bool, seed: int) -> list[Row]:
                 detail={"ours": vars(mine), **{p: vars(r) for p, r in peers.items()}})
         )  # fmt: skip
     return found
+
+
+def large_rows(*, quick: bool, seed: int) -> list[Row]:
+    """A history that does not fit into memory, by parts on disk."""
+    events, rows, most = (10_000_000, 100_000, 1.5) if quick else (100_000_000, 1_000_000, 4.0)
+    with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
+        write(Path(scratch), events, rows, events // 50, seed)
+        mine = child("benchmarks.features:by_parts", scratch, events // 10)
+        peer = child("benchmarks.features:by_hand", scratch, "join")
+    assert mine.answer["checks"] == peer.answer["checks"], "answers differ"
+    return [
+        Row("history-large", f"{events:,} events × {rows:,} rows by parts on disk: peak memory",
+            mine.peak_mib / 1024, "GiB", most, detail={"ours": vars(mine), "join": vars(peer)}),
+        Row("history-large-seconds", "the same: seconds on the wall", seconds(mine), "s"),
+        Row("history-large-ratio", "the same / by hand (join), which may take 6 GB",
+            seconds(mine) / seconds(peer), "ratio of seconds"),
+    ]  # fmt: skip
 
 
 def payments(n: int, keys: int, seed: int, start: int = 0) -> Any:
@@ -309,6 +334,7 @@ def place_rows(*, quick: bool, seed: int) -> list[Row]:
 
 ROWS = {
     "history": history_rows,
+    "large": large_rows,
     "stream": stream_rows,
     "recovery": recovery_rows,
     "online": online_rows,

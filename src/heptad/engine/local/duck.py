@@ -155,6 +155,21 @@ class Duck:
             row = result.fetchone() if result.description else None
         return row[0] if row and isinstance(row[0], int) else 0
 
+    @contextmanager
+    def spool(self) -> Iterator[Path]:
+        """Give a folder beside the spilled data, for rows that somebody lays down; it is removed.
+
+        Raises:
+            Busy: if the disk refuses.
+        """
+        folder = self._spill.with_name(f"{os.getpid()}-{next(_numbers)}")
+        with refusals("Rows were not laid on disk"):
+            folder.mkdir(mode=0o700, parents=True)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def cursor(self) -> Duck:
         """Return another session of the same database, for another thread.
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from heptad.service.batch import spool
 from heptad.service.batch.encoding import Dictionary, Reader, finished, whole
+from heptad.service.batch.plans import FEW
 from heptad.service.batch.programs import Compiled, compiled
 from heptad.service.batch.windows import Stored, events_sql
 from heptad.standards.errors import ContractError
@@ -63,9 +65,23 @@ def sweep(
     made = compiled(features)
     keys, codes = coded([whole(spine.key(e)) for e in features[0].entities])
     sql, relation = events_of(made, keys, span, tables)
-    events = queries.arrow(sql, spine=relation)
     own = spine.own if spine.own_table is made.table else None
-    return swept(made, events, len(relation), (codes, _ints(spine.t), _ints(spine.k), own))
+    asked = codes, _ints(spine.t), _ints(spine.k), own
+    many = _many(queries, len(spine), tables(made.table))
+    if many > spool.AT_ONCE and isinstance(queries, spool.Spooling):
+        return spool.swept_by_parts(
+            queries, sql, relation, many, asked,
+            lambda events, entities, of: swept(made, events, entities, of),
+        )  # fmt: skip
+    return swept(made, queries.arrow(sql, spine=relation), len(relation), asked)
+
+
+def _many(queries: Queries, rows: int, stored: Stored) -> int:
+    """Return how many events there may be: all rows stored, 0 where few keys are asked about."""
+    if rows < FEW:
+        return 0
+    answer = queries.arrow(f"SELECT count(*) AS n FROM {stored.relation}")
+    return int(answer.column("n")[0].as_py())
 
 
 def events_of(
