@@ -30,7 +30,7 @@ def main() -> int:
             print(f"{area} {name} …", file=sys.stderr, flush=True)
             rows += module.ROWS[name](quick=given.quick, seed=given.seed)
         print(table(rows))
-        if not given.rows:
+        if rows:
             print(f"kept in {keep(area, rows, seed=given.seed, quick=given.quick)}")
         missed |= any(row.holds is False for row in rows)
     return int(missed)
