@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What loans were used for: transfers and card payments as a network, and money followed in it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heptad.analysis.loans.tracing import (
+    ELSEWHERE,
+    FORBIDDEN,
+    LENDER,
+    PASSES,
+    PURPOSE,
+    Moves,
+    Transfers,
+    Use,
+    trace,
+    use_of_funds,
+)
+from heptad.apps.credit.running import rules
+from heptad.apps.credit.running.rows import asking, end_of, restate, start_of
+from heptad.apps.credit.running.tables import FundsUse
+from heptad.standards.errors import InputError
+from heptad.standards.model import Listing, Loan, Payment, Transfer
+from heptad.standards.money import format_minor, parse_minor
+from heptad.standards.time import day, micros
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from heptad.apps.credit.running.rows import Ask
+
+MATCH = 5
+"""Days around a loan's start within which its paying out is looked for."""
+STEPS = 6
+"""Most transfers told as the path of one loan."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Accounts, and what moved between them.
+
+    Attributes:
+        names: of accounts, by number.
+        ids: of transfers, by number.
+        transfers: what moved.
+        kind: (accounts,) index into `tracing.ENDS`.
+        serves: account → purposes that it serves.
+        loans: the rows of the loans, by number.
+    """
+
+    names: list[str]
+    ids: list[str]
+    transfers: Transfers
+    kind: NDArray[np.int64]
+    serves: Mapping[int, set[str]]
+    loans: Sequence[Mapping[str, Any]]
+
+
+def trace_day(platform: Any, text: str) -> dict[str, int]:
+    """Trace the loans paid out in the last `rules.TRACED` days, by both methods, and store it."""
+    on = date.fromisoformat(text)
+    with asking(platform, "credit.funds", on) as ask:
+        rows = use_rows(network(ask, on), on)
+    stored = restate(platform, FundsUse, on, rows)
+    flagged = len({row["loan"] for row in rows if row["diverted"]})
+    return {"loans": len(rows) // len(rules.METHODS), "diverted": flagged, **stored}
+
+
+def network(ask: Ask, on: date) -> Network:
+    """Read the accounts and everything that moved between them since the first loan's paying out."""
+    since = start_of(on - timedelta(days=rules.TRACED))
+    states = ask(Loan, "SELECT * FROM rows ORDER BY id, event_time", every=True)
+    first: dict[str, Mapping[str, Any]] = {}
+    for row in states:
+        first.setdefault(row["id"], row)
+    loans = [row for row in first.values() if row["event_time"] >= since]
+    moved = ask(
+        Transfer,
+        "SELECT id, event_time, customer, coalesce(account, customer) AS account, counterparty, "
+        "direction, amount, currency, kind FROM rows WHERE counterparty IS NOT NULL "
+        f"AND event_time >= {since - MATCH * day} ORDER BY event_time, id",
+    )
+    paid = ask(
+        Payment,
+        "SELECT id, event_time, customer, merchant, amount, currency FROM rows WHERE "
+        f"status = 'authorised' AND merchant IS NOT NULL AND event_time >= {since - MATCH * day}",
+    )
+    return _network(loans, moved, paid, _lists(ask, on))
+
+
+def _lists(ask: Ask, on: date) -> dict[str, set[str]]:
+    """Return list → accounts and merchants that stand on it at the end of a day."""
+    found: dict[str, set[str]] = {}
+    for row in ask(Listing, f"SELECT * FROM rows WHERE until > {end_of(on)}"):
+        found.setdefault(row["list"], set()).update(
+            str(row[name]) for name in ("account", "merchant") if row[name]
+        )
+    return found
+
+
+def _network(
+    loans: Sequence[Mapping[str, Any]],
+    moved: Sequence[Mapping[str, Any]],
+    paid: Sequence[Mapping[str, Any]],
+    lists: Mapping[str, set[str]],
+) -> Network:
+    own = {row["account"] for row in moved}
+    of = {row["customer"]: row["account"] for row in moved}
+    wanted, out = _payouts(loans, moved), {}
+    rows: list[tuple[int, str, str, str, int]] = []
+    lender = set()
+    for row in moved:
+        if row["id"] in wanted:
+            lender.add(row["counterparty"])
+            out[row["id"]] = wanted[row["id"]]
+        comes = row["direction"] == "in"
+        # A transfer between two own accounts is booked on both: it is counted where it leaves.
+        if not (comes and row["counterparty"] in own):
+            ends = (row["counterparty"], row["account"])
+            payer, payee = ends if comes else ends[::-1]
+            rows.append((row["event_time"], row["id"], payer, payee, row["amount"]))
+    for row in paid:
+        if row["customer"] in of:
+            key = f"Payment:{row['id']}"
+            rows.append(
+                (row["event_time"], key, of[row["customer"]], row["merchant"], row["amount"])
+            )
+    rows.sort()
+    names = sorted({name for row in rows for name in row[2:4]})
+    number = {name: n for n, name in enumerate(names)}
+    chosen = [loans[n] for n in sorted(set(out.values()))]
+    again = {n: m for m, n in enumerate(sorted(set(out.values())))}
+    transfers = Transfers(
+        np.array([r[0] for r in rows], np.int64),
+        np.array([number[r[2]] for r in rows], np.int64),
+        np.array([number[r[3]] for r in rows], np.int64),
+        np.array([r[4] for r in rows], np.int64),
+        np.array([again[out[r[1]]] if r[1] in out else -1 for r in rows], np.int64),
+    )
+    kind, serves = _kinds(names, own, lender, lists)
+    return Network(names, [r[1] for r in rows], transfers, kind, serves, chosen)
+
+
+def _payouts(
+    loans: Sequence[Mapping[str, Any]], moved: Sequence[Mapping[str, Any]]
+) -> dict[str, int]:
+    """Return the transfer that paid out each loan: of its customer and amount, next to its start."""
+    coming: dict[tuple[str, int, str], list[Mapping[str, Any]]] = {}
+    for row in moved:
+        if row["kind"] == "loan" and row["direction"] == "in":
+            coming.setdefault((row["customer"], row["amount"], row["currency"]), []).append(row)
+    found: dict[str, int] = {}
+    for n, loan in enumerate(loans):
+        near = [
+            row
+            for row in coming.get((loan["customer"], loan["amount"], loan["currency"]), ())
+            if abs(row["event_time"] - loan["event_time"]) <= MATCH * day and row["id"] not in found
+        ]
+        if near:
+            found[min(near, key=lambda r: abs(r["event_time"] - loan["event_time"]))["id"]] = n
+    return found
+
+
+def _kinds(
+    names: Sequence[str], own: set[str], lender: set[str], lists: Mapping[str, set[str]]
+) -> tuple[NDArray[np.int64], dict[int, set[str]]]:
+    """Say what each account is: own accounts pass money on, all others are where it ends."""
+    kind, serves = np.full(len(names), ELSEWHERE, np.int64), {}
+    purposes = {
+        name.removeprefix(rules.PURPOSE): who
+        for name, who in lists.items()
+        if name.startswith(rules.PURPOSE) and name != rules.FORBIDDEN
+    }
+    for n, name in enumerate(names):
+        suits = {purpose for purpose, who in purposes.items() if name in who}
+        if name in lists.get(rules.FORBIDDEN, ()):
+            kind[n] = FORBIDDEN
+        elif suits:
+            kind[n], serves[n] = PURPOSE, suits
+        elif name in lender:
+            kind[n] = LENDER
+        elif name in own:
+            kind[n] = PASSES
+    return kind, serves
+
+
+def use_rows(found: Network, on: date) -> list[dict[str, Any]]:
+    """Return the day's rows of `FundsUse`: each loan by each method."""
+    rows = []
+    for following in rules.METHODS:
+        moves = trace(found.transfers, found.kind > 0, following)
+        wanted = [str(loan["purpose"]) for loan in found.loans]
+        payee = found.transfers.target[moves.transfer]
+        suits = np.array(
+            [
+                wanted[n] in found.serves.get(a, ())
+                for n, a in zip(moves.loan.tolist(), payee.tolist(), strict=True)
+            ],
+            np.bool_,
+        )
+        use = use_of_funds(moves, found.transfers, found.kind, following, suits=suits)
+        rows += [_row(found, moves, use, n, following.method, on) for n in range(len(found.loans))]
+    return rows
+
+
+def _row(
+    found: Network, moves: Moves, use: Use, n: int, method: str, on: date
+) -> dict[str, Any]:  # fmt: skip
+    loan = found.loans[n]
+    parts = ("lent", "purpose", "forbidden", "elsewhere", "lender", "round_trip", "unseen", "held")
+    return {
+        "id": f"{loan['id']}@{on}|{method}",
+        "event_time": end_of(on),
+        "loan": loan["id"],
+        "customer": loan["customer"],
+        "currency": loan["currency"],
+        "method": method,
+        **{name: int(getattr(use, name)[n]) for name in parts},
+        "diverted": bool(use.diverted[n]),
+        "path": path(found, moves, n) or None,
+    }
+
+
+def path(found: Network, moves: Moves, loan: int) -> str:
+    """Return the transfers that carried most of a loan, in order of time, as evidence.
+
+    Those that end where money must not go come first where there are more than `STEPS`.
+    """
+    mine = np.flatnonzero(moves.loan == loan)
+    payee = found.transfers.target[moves.transfer[mine]]
+    bad = found.kind[payee] == FORBIDDEN
+    chosen = mine[np.lexsort((-moves.amount[mine], ~bad))][:STEPS]
+    currency = found.loans[loan]["currency"]
+    steps = []
+    for m in sorted(chosen.tolist(), key=lambda m: int(moves.transfer[m])):
+        i = int(moves.transfer[m])
+        source, target = found.transfers.source[i], found.transfers.target[i]
+        carried = format_minor(int(moves.amount[m]), currency)
+        steps.append(f"{found.names[source]} → {found.names[target]} {carried} [{found.ids[i]}]")
+    return "; ".join(steps)
+
+
+def read_amlworld(file: Path, payouts: Sequence[str], forbidden: Sequence[str] = ()) -> Network:
+    """Read a file of the AMLworld generator, whose money somebody else has drawn.
+
+    Args:
+        file: CSV with Timestamp, From Bank, Account, To Bank, Account.1 (or Account again), Amount
+            Received, Receiving Currency, Amount Paid, Payment Currency, Payment Format.
+        payouts: `line` numbers, from 1, of transfers that are to be taken for loans paid out.
+        forbidden: accounts, `bank:account`, where the money must not go.
+
+    Returns:
+        The network of the transfers in the currency of the first payout; an account that sends
+        nothing is where money ends.
+
+    Raises:
+        InputError: if the file is none of that generator.
+
+    Source: Altman et al., Realistic Synthetic Financial Transactions for Anti-Money Laundering
+    Models, 2023.
+    """
+    with file.open(newline="", encoding="utf-8") as text:
+        header, *lines = list(csv.reader(text))
+    if len(header) < 9 or header[0] != "Timestamp" or header[1] != "From Bank":
+        raise InputError("This is no file of AMLworld.", got=", ".join(header[:4]))
+    wanted = {int(n) for n in payouts}
+    currency = lines[min(wanted) - 1][8]
+    rows = []
+    for n, line in enumerate(lines, 1):
+        if line[8] == line[6] == currency:
+            at = micros(datetime.strptime(line[0] + " +0000", "%Y/%m/%d %H:%M %z"))
+            ends = f"{line[1]}:{line[2]}", f"{line[3]}:{line[4]}"
+            rows.append((at, n, *ends, parse_minor(line[7], "EUR")))
+    rows.sort()
+    names = sorted({name for row in rows for name in row[2:4]})
+    number = {name: n for n, name in enumerate(names)}
+    order = [row[1] for row in rows]
+    loan = {line: n for n, line in enumerate(line for line in order if line in wanted)}
+    columns = [
+        [r[0] for r in rows], [number[r[2]] for r in rows], [number[r[3]] for r in rows],
+        [r[4] for r in rows], [loan.get(r[1], -1) for r in rows],
+    ]  # fmt: skip
+    senders = {row[2] for row in rows}
+    kind = np.array(
+        [FORBIDDEN if n in forbidden else PASSES if n in senders else ELSEWHERE for n in names]
+    )
+    loans = [{"id": str(line), "customer": "", "currency": "EUR", "purpose": ""} for line in loan]
+    moved = Transfers(*(np.array(c, np.int64) for c in columns))
+    return Network(names, [str(n) for n in order], moved, kind, {}, loans)

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loans' day: where each stands at its end, its stage and expected loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heptad.analysis.loans.behaviour import inputs, warnings
+from heptad.analysis.loans.delinquency import BUCKETS, REPAID, WRITTEN_OFF, standings
+from heptad.analysis.loans.losses import Exposures, Risk, Scenarios, expected_loss, stages
+from heptad.analysis.loans.movements import Months, movements
+from heptad.analysis.loans.stress import stressed
+from heptad.apps.credit.running import rules
+from heptad.apps.credit.running.books import read_books
+from heptad.apps.credit.running.rows import asking, end_of, restate, start_of
+from heptad.apps.credit.running.tables import LoanDay, LoanFigure
+from heptad.standards.model import Transfer
+from heptad.standards.time import day
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from heptad.analysis.arrays import Array
+    from heptad.analysis.loans.delinquency import Standing
+    from heptad.analysis.loans.losses import Loss
+    from heptad.analysis.loans.movements import Movements
+    from heptad.apps.credit.running.books import Held
+    from heptad.apps.credit.running.rows import Ask
+
+YEAR = 12
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The book at the end of a day.
+
+    Attributes:
+        on: the day.
+        held: loans that run, in order of ids.
+        now: where each of them stands.
+        counted: movements of all loans over the months, those that ended included.
+        first: first month of the book, counted from the year 0.
+        behaviour: what a behaviour score would learn from, of the loans that run.
+        codes: what warns of each.
+        exposures: what is owed, in the order of `held`.
+        loss: what is expected to be lost of it.
+        scenarios: what may come.
+    """
+
+    on: date
+    held: list[Held]
+    now: list[Standing]
+    counted: Movements
+    first: int
+    behaviour: dict[str, Array]
+    codes: list[list[str]]
+    exposures: Exposures
+    loss: Loss
+    scenarios: Scenarios
+
+
+def close_day(platform: Any, text: str) -> dict[str, int]:
+    """Close a day: store where each loan stands, and the figures of the book.
+
+    Run again it stores only what differs from what is stored of that day.
+    """
+    from heptad.apps.credit.running.figures import figures
+
+    on = date.fromisoformat(text)
+    with asking(platform, "credit.loans", on) as ask:
+        closed = close(ask, on)
+        earlier = _earlier(ask, on)
+    stored = restate(platform, LoanDay, on, rows_of(closed))
+    versions = {t: platform.lake.version(t) for t in ("Loan", "Repayment", "LoanEvent")}
+    evidence = ", ".join(f"{name}@{version}" for name, version in versions.items())
+    shown = restate(platform, LoanFigure, on, figures(closed, earlier, evidence), ["evidence"])
+    return {"loans": len(closed.held), **stored, "figures": shown["written"]}
+
+
+def close(ask: Ask, on: date) -> Closed:
+    """Work out the book at the end of a day from what is asked."""
+    every = read_books(ask, on)
+    ends = month_ends(min((h.started for h in every), default=on), on)
+    walked = [standings(h.book, rules.RULE, sorted({*ends, on})) for h in every]
+    first = _month(ends[0])
+    counted = movements(_months(every, walked, set(ends), first), max(len(ends), 1))
+    running = [n for n, s in enumerate(walked) if s and s[-1].bucket < REPAID]
+    held, past = [every[n] for n in running], [walked[n] for n in running]
+    now = [s[-1] for s in past]
+    behaviour = _behaviour(ask, held, past, on)
+    codes = warnings(behaviour, rules.SIGNALS)
+    scenarios = scenarios_of(counted)
+    exposures = _exposures(held, now, codes, scenarios)
+    loss = expected_loss(exposures, scenarios)
+    return Closed(on, held, now, counted, first, behaviour, codes, exposures, loss, scenarios)
+
+
+def month_ends(start: date, on: date) -> list[date]:
+    """Return the last days of the months from a day on that are over by another, at least one."""
+    found: list[date] = []
+    year, month = start.year, start.month
+    while True:
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+        end = date(year, month, 1) - timedelta(days=1)
+        if end > on:
+            return found or [on]
+        found.append(end)
+
+
+def _month(on: date) -> int:
+    return on.year * 12 + on.month - 1
+
+
+def _months(
+    every: Sequence[Held], walked: Sequence[Sequence[Standing]], ends: set[date], first: int
+) -> Months:
+    """Return the loans at the ends of months; what has ended is told once."""
+    rows: list[tuple[int, ...]] = []
+    for n, (held, stands) in enumerate(zip(every, walked, strict=True)):
+        cohort = _month(held.started) - first
+        for s in stands:
+            if s.day in ends:
+                month = _month(s.day) - first
+                rows.append((n, month, min(cohort, month), s.bucket, s.balance, held.lent))
+                if s.bucket >= REPAID:
+                    break
+    columns = np.array(rows, np.int64).reshape(-1, 6).T
+    return Months(*columns)
+
+
+def scenarios_of(counted: Movements) -> Scenarios:
+    """Return what may come: hazards by bucket from the book's own moves, shifted by scenario."""
+    moves = counted.moves.sum(axis=0).astype(np.float64) + rules.PRIOR_LOANS * rules.PRIOR
+    matrix = moves / moves.sum(axis=1, keepdims=True)
+    base = hazards(matrix, rules.HORIZON)
+    shifted = [stressed(base, [shift] * YEAR) if shift else base for shift in rules.SHIFTS]
+    return Scenarios(rules.SCENARIOS, rules.WEIGHTS, np.stack(shifted), rules.LGD)
+
+
+def hazards(matrix: Array, months: int) -> Array:
+    """Return by bucket the probability to come to 91+ in each month, of what still runs.
+
+    Args:
+        matrix: (SIZE, SIZE) moves of a month.
+        months: how many.
+
+    Returns:
+        (4, months) for current, 1-30, 31-60 and 61-90: first passage of a Markov chain.
+    """
+    chain = matrix.copy()
+    chain[4] = np.eye(len(matrix))[4]
+    at, found, before = np.eye(len(matrix))[:4], np.zeros((4, months)), np.zeros(4)
+    for m in range(months):
+        alive = at[:, :4].sum(axis=1)
+        at = at @ chain
+        passed = at[:, 4] + at[:, WRITTEN_OFF]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[:, m] = np.where(alive > 1e-12, (passed - before) / alive, found[:, m - 1])
+        before = passed
+    return np.clip(found, 0, 1)
+
+
+def _behaviour(
+    ask: Ask, held: Sequence[Held], past: Sequence[Sequence[Standing]], on: date
+) -> dict[str, Array]:
+    """Return what a behaviour score learns from: delays, progress and the borrower's flows."""
+    months = YEAR
+    late = np.full((len(held), months), np.nan)
+    for n, stands in enumerate(past):
+        days = [s.days_past_due for s in stands[-months:]]
+        late[n, months - len(days) :] = days
+    flows = _flows(ask, {h.customer for h in held}, on, months)
+    shape = (len(held), months)
+    inflow, salary = np.zeros(shape), np.zeros(shape)
+    for n, h in enumerate(held):
+        for ago, money, wage in flows.get(h.customer, ()):
+            inflow[n, months - 1 - ago], salary[n, months - 1 - ago] = money, wage
+    age = [_month(on) - _month(h.started) for h in held]
+    repaid = [1 - s[-1].balance / h.lent for h, s in zip(held, past, strict=True)]
+    due = [_level(h) for h in held]
+    return inputs(late, age, repaid, inflow, salary, due)
+
+
+def _level(held: Held) -> int:
+    ahead = [i for i in held.book.items if i.number and i.due > held.book.day]
+    return ahead[0].owed["interest"] + ahead[0].owed["principal"] if ahead else 0
+
+
+def _flows(
+    ask: Ask, customers: set[str], on: date, months: int
+) -> Mapping[str, list[tuple[int, float, float]]]:
+    """Return what came in to customers in each of the last thirty days' months, the latest first."""
+    end, span = start_of(on) + day, 30 * day
+    rows = ask(
+        Transfer,
+        f"SELECT customer, ({end} - 1 - event_time) // {span} AS ago, sum(amount) AS money, "
+        "coalesce(sum(amount) FILTER (WHERE kind = 'salary'), 0) AS wage FROM rows "
+        f"WHERE direction = 'in' AND kind <> 'loan' AND event_time >= {end - months * span} "
+        f"AND event_time < {end} GROUP BY ALL ORDER BY ALL",
+    )
+    found: dict[str, list[tuple[int, float, float]]] = {}
+    for row in rows:
+        if row["customer"] in customers:
+            flows = found.setdefault(row["customer"], [])
+            flows.append((int(row["ago"]), float(row["money"]), float(row["wage"])))
+    return found
+
+
+def _exposures(
+    held: Sequence[Held], now: Sequence[Standing], codes: Sequence[Sequence[str]], may: Scenarios
+) -> Exposures:
+    """Put the loans that run into stages, and return what is owed."""
+    grade = np.array([min(s.bucket, 3) for s in now], np.int32)
+    remaining = np.array([max(h.remaining, 1) for h in held], np.int32)
+    longest = int(remaining.max(initial=YEAR))
+    by_month = np.stack([may.probability(m) for m in range(1, longest + 1)], axis=1)
+    life, fresh = by_month[grade, remaining - 1], by_month[0, remaining - 1]
+    year = by_month[grade, np.minimum(remaining, YEAR) - 1]
+    found = stages(
+        [s.days_past_due for s in now],
+        [s.default for s in now],
+        [s.watched or len(c) > 1 for s, c in zip(now, codes, strict=True)],
+        Risk(life, fresh, year),
+        rules.WORSE,
+    )
+    balance = np.array([s.balance for s in now], np.int64)
+    rate = np.array([h.rate for h in held], np.int32)
+    return Exposures(balance, rate, remaining, grade, np.zeros_like(grade), found)
+
+
+def rows_of(closed: Closed) -> list[dict[str, Any]]:
+    """Return the day's rows of `LoanDay`."""
+    at, found = end_of(closed.on), []
+    for n, (h, s, codes) in enumerate(zip(closed.held, closed.now, closed.codes, strict=True)):
+        found.append(
+            {
+                "id": f"{h.id}@{closed.on}",
+                "event_time": at,
+                "loan": h.id,
+                "customer": h.customer,
+                "currency": h.currency,
+                "balance": s.balance,
+                "late": s.late,
+                "days_late": s.days_past_due,
+                "bucket": BUCKETS[s.bucket],
+                "default": s.default,
+                "watched": s.watched or len(codes) > 1,
+                "warnings": " ".join(codes) or None,
+                "stage": int(closed.exposures.stage[n]),
+                "remaining": h.remaining,
+                "loss": int(closed.loss.booked[n]),
+                "loss_year": int(closed.loss.year[n]),
+                "loss_lifetime": int(closed.loss.lifetime[n]),
+            }
+        )
+    return found
+
+
+def _earlier(ask: Ask, on: date) -> dict[str, tuple[int, int, int]]:
+    """Return stage, balance and loss of each loan on the latest closed day before."""
+    rows = ask(
+        LoanDay,
+        "SELECT loan, stage, balance, loss FROM rows WHERE event_time = (SELECT max(event_time) "
+        f"FROM rows WHERE event_time < {start_of(on)}) ORDER BY loan",
+    )
+    return {r["loan"]: (r["stage"], r["balance"], r["loss"]) for r in rows}
