@@ -38,7 +38,11 @@ def trained() -> tuple[Ranker, Interactions, dict[str, np.ndarray]]:
     edge = 80 * DAY
     seen = int((data.times < edge).sum())
     before = {"hour": context["hour"][:seen]}
-    return Ranker(n=40, trees=30).fit(data.before(edge), items, before), data, context
+    return (
+        Ranker(n=40, trees=30, windows=(0.6, 0.85)).fit(data.before(edge), items, before),
+        data,
+        context,
+    )
 
 
 def test_it_beats_popularity_on_what_came_later(trained):
@@ -76,7 +80,7 @@ def test_equal_seeds_give_equal_models_and_the_future_changes_nothing(trained):
     model, data, context = trained
     _, _, items = world()
     seen = int((data.times < 80 * DAY).sum())
-    again = Ranker(n=40, trees=30).fit(
+    again = Ranker(n=40, trees=30, windows=(0.6, 0.85)).fit(
         data.before(80 * DAY), items, {"hour": context["hour"][:seen]}
     )
     people = people_of(data.before(80 * DAY), np.arange(20), {"hour": np.zeros(20, int)})

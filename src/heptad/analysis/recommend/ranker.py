@@ -17,6 +17,8 @@ from heptad.standards.errors import ContractError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from heptad.analysis.arrays import Array, Codes
     from heptad.analysis.recommend.interactions import Interactions
     from heptad.analysis.recommend.splits import Split
@@ -71,6 +73,7 @@ class Ranker:
         trees: how many; 0 leaves the order of recall.
         kept: weights kept of each item in EASE; None keeps all.
         fewest: events that a user must have before a window to be learned from.
+        windows: shares of the events at which the past is cut.
         seed: of everything drawn.
 
     Source: Burges, From RankNet to LambdaRank to LambdaMART: an overview, 2010 (the loss); Cormack,
@@ -81,6 +84,7 @@ class Ranker:
     trees: int = 80
     kept: int | None = None
     fewest: int = 5
+    windows: tuple[float, ...] = WINDOWS
     seed: int = 0
     signals_: Signals = field(init=False, repr=False)
     booster_: Any = field(init=False, repr=False, default=None)
@@ -119,7 +123,7 @@ class Ranker:
         import lightgbm
 
         parts = []
-        for edge in sorted({int(data.times[int(len(data) * share)]) for share in WINDOWS}):
+        for edge in sorted({int(data.times[int(len(data) * share)]) for share in self.windows}):
             split = at_instant(data, edge, fewest=self.fewest)
             if len(split.rows) and len(split.train):
                 parts.append(self._window(split, items, context))
@@ -157,9 +161,9 @@ class Ranker:
         there = found >= 0
         return columns[there], (chosen[there] > 0).astype(np.int8), there.sum(axis=1)
 
-    def recall(self, people: People) -> Candidates:
-        """Return the candidates of people."""
-        return candidates(self.signals_, people, self.n)
+    def recall(self, people: People, allowed: NDArray[Any] | None = None) -> Candidates:
+        """Return the candidates of people among the items that are allowed."""
+        return candidates(self.signals_, people, self.n, allowed)
 
     def score(self, people: People, items: Codes) -> Array:
         """Score (m, k) candidates; (m, k) float64, -inf for a code below 0."""
@@ -192,8 +196,17 @@ class Ranker:
         return answer
 
 
-def candidates(signals: Signals, people: People, n: int) -> Candidates:
-    """Let the models vote: each gives its best items 1 / (60 + place); nothing seen is proposed."""
+def candidates(
+    signals: Signals, people: People, n: int, allowed: NDArray[Any] | None = None
+) -> Candidates:
+    """Let the models vote: each gives its best items 1 / (60 + place); nothing seen is proposed.
+
+    Args:
+        signals: the fitted models.
+        people: m of them.
+        n: candidates of each.
+        allowed: (items,) whether an item may be proposed; all may if not given.
+    """
     shape = people.histories.shape
     sources = ("popularity", *sorted(signals.models_))
     votes = np.zeros(shape)
@@ -206,6 +219,8 @@ def candidates(signals: Signals, people: People, n: int) -> Candidates:
         model = popular if name == "popularity" else signals.models_[name]
         given = model.scores(people.histories)
         given[seen] = -np.inf
+        if allowed is not None:
+            given[:, ~allowed] = -np.inf
         if name != "popularity":
             given[given == 0] = -np.inf
         top = ranked(given, n)
