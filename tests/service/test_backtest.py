@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from heptad.standards.time import EARLIEST, LATEST
 from heptad.testing.scratch import project
 
 ARROW = {"integer": pa.int64(), "instant": pa.int64(), "number": pa.float64(), "text": pa.string(),
-         "flag": pa.bool_(), "day": pa.string()}  # fmt: skip
+         "flag": pa.bool_(), "day": pa.date32()}  # fmt: skip
 
 
 def drawn(app, n, seed):
@@ -35,20 +36,27 @@ def drawn(app, n, seed):
         }
         row |= {"channel": r.choice([None, "online", "terminal"]), "device": r.choice([None, "d"])}
         row |= {
-            "age": r.choice([None, 17, 40]),
+            "age": r.choice([None, 17, 40, 40, 40, 80]),
             "amount": r.randrange(1, 10**7),
             "term": r.choice([12, 60, None]),
+            "known_time": 10**15 + r.choice([-1, 0, 5]),
+            "income": r.choice([None, None, 10_000, 200_000, 10**6]),
+            "expenses": r.choice([None, 100_000]),
+            "employed_since": r.choice([None, "1990-05-01", "2000-02-29", "2001-09-10"]),
+            "purpose": r.choice([None, "medical", "travel"]),
         }
         features = {name: r.choice([None, 0, 1, 3, r.randrange(10**6)]) for name in app.features}
         features |= {k: v for k, v in {
             "previous_country": r.choice([None, "ES", "US"]), "bureau_overdue": r.choice([0, 0, 2]),
             "previous_time": r.choice([None, 10**15 - r.randrange(90) * 60_000_000]),
+            "applications_1d": r.choice([None, 1, 1, 1, 2]), "applications_30d": r.choice([1, 1, 2, 5]),
+            "group_debt": r.choice([None, 0, 10**6, 10**8]), "inflow_90d": r.choice([None, 3000, 10**6, 10**7]),
             "merchant_fraud_28d": r.choice([None, 0.25, 0.75]), "mean_90d": r.choice([None, 10.5, 9e5]),
         }.items() if k in app.features}  # fmt: skip
-        score = Score(0.1, r.randrange(450, 700), []) if r.random() < 0.9 else None
-        cases.append(
-            ({k: v for k, v in row.items() if k in {c.name for c in fields}}, features, score)
-        )
+        chance = r.choice([0.01, 0.07, 0.15, 0.19, 0.19, 0.3])
+        score = Score(chance, r.randrange(450, 700), []) if r.random() < 0.9 else None
+        kept = {c.name for c in fields} | {"known_time"}
+        cases.append(({k: v for k, v in row.items() if k in kept}, features, score))
     return cases
 
 
@@ -56,22 +64,28 @@ def in_columns(app, cases):
     """The same rows as columns."""
     columns = {}
     for field in app.on.fields.values():
-        for c in () if field.sealed or isinstance(field, Day) else field.columns():
-            columns[c.name] = pa.array([row[c.name] for row, _, _ in cases], ARROW[c.kind])
+        for c in () if field.sealed else field.columns():
+            cells = [row[c.name] for row, _, _ in cases]
+            if isinstance(field, Day):
+                cells = [None if v is None else date.fromisoformat(v) for v in cells]
+            columns[c.name] = pa.array(cells, ARROW[c.kind])
+    columns["known_time"] = pa.array([row["known_time"] for row, _, _ in cases])
     for name in app.features:
         columns[name] = pa.array([features[name] for _, features, _ in cases])
     columns["score.points"] = pa.array([s and s.points for _, _, s in cases], pa.int64())
+    chances = [s and s.probability for _, _, s in cases]
+    columns["score.probability"] = pa.array(chances, pa.float64())
     return columns
 
 
 @pytest.mark.parametrize("app", [fraud, credit], ids=lambda a: a.name)
 def test_a_batch_decides_as_its_rows_one_by_one(app):
-    cases = drawn(app, 3000, seed=5)
+    cases = drawn(app, 12_000, seed=5)
     flow = app.flow.own
     found = decide_batch(flow, frame_of(flow, in_columns(app, cases), len(cases)))
     codes, stages = {}, []
     for n, (row, features, score) in enumerate(cases):
-        outcome, stage = flow.decide(Inputs(features, row, app.policy, score))
+        outcome, stage = flow.decide(Inputs(features, row, app.policy, score, row["known_time"]))
         assert OUTCOMES[found.outcomes[n]] == outcome.outcome, (row, features, score)
         stages.append(stage)
         for reason in outcome.reasons:
@@ -79,6 +93,7 @@ def test_a_batch_decides_as_its_rows_one_by_one(app):
     names = [s.name for s in flow.stages]
     assert [names[s] for s in found.stages] == stages
     assert len(found.counts()) >= 3
+    assert app is not credit or not {r.code for s in flow.stages for r in s.rules.rules} - {*codes}
     assert {c: n for c, n in found.reasons.items() if n} == codes
     assert found.decided == {name: stages.count(name) for name in names}
 

@@ -222,6 +222,9 @@ class App:
         resume: a pure function that answers what people decided: of the same inputs, with
             `case.outcome` among the policy values; by default that outcome is the answer.
         flow: the flow that `decide` follows, where it is data.
+        prepare: completes a new row of `on` before it is stored, from what the open platform
+            holds: platform, row → row. What a caller sends in the fields that it fills is dropped.
+            A row that is stored already is not completed again.
     """
 
     name: str
@@ -240,6 +243,7 @@ class App:
     inboxes: Sequence[Inbox] = ()
     resume: Callable[[Inputs], Outcome] | None = None
     flow: Flowing | None = None
+    prepare: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", named(self.features))

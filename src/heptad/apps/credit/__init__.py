@@ -9,6 +9,8 @@ money is out: each day where every loan stands, what it was used for, and whom t
 
 from heptad.apps.credit.decide import POLICY, decide, flow
 from heptad.apps.credit.demo import demo
+from heptad.apps.credit.exposure import Connected, Guarantee
+from heptad.apps.credit.exposure import jobs as exposure_jobs
 from heptad.apps.credit.features import features
 from heptad.apps.credit.model import model
 from heptad.apps.credit.pages import pages
@@ -24,8 +26,8 @@ app = App(
     on=LoanApplication,
     purpose="credit",
     features=features,
-    tables=running_tables,
-    jobs=running_jobs,
+    tables=(Connected, Guarantee, *running_tables),
+    jobs=(*exposure_jobs, *running_jobs),
     decide=decide,
     flow=flow,
     model=model,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of an applicant: inflow and its trend, burden, delays, and the bureau's word."""
 
+from heptad.apps.credit.exposure import Connected
 from heptad.service.features import (
     Feature,
     count,
@@ -12,7 +13,7 @@ from heptad.service.features import (
     total,
 )
 from heptad.standards import day
-from heptad.standards.model import CreditRecord, Payment, Repayment, Transfer
+from heptad.standards.model import CreditRecord, LoanApplication, Payment, Repayment, Transfer
 
 _in, _out = Transfer.direction == "in", Transfer.direction == "out"
 _who = Transfer.customer
@@ -49,5 +50,8 @@ features = {
     "bureau_overdue": latest(CreditRecord.overdue, by=CreditRecord.customer, over=400 * day),
     "bureau_enquiries": latest(CreditRecord.enquiries, by=CreditRecord.customer, over=400 * day),
     "bureau_worst_late": latest(CreditRecord.worst_late, by=CreditRecord.customer, over=400 * day),
+    "applications_1d": count(LoanApplication.id, by=LoanApplication.customer, over=day),
+    "applications_30d": count(LoanApplication.id, by=LoanApplication.customer, over=30 * day),
+    "group_debt": latest(Connected.owed, by=Connected.customer, over=40 * day),
     "bureau_open_loans": latest(CreditRecord.open_loans, by=CreditRecord.customer, over=400 * day),
 }

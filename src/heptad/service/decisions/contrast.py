@@ -179,7 +179,8 @@ def _asked(app: App, scorer: Scorer | None, then: Decision, name: str, value: fl
         row = {**row, name: given}
     try:
         score = score_of(app, scorer, features, row)
-        outcome: str = answer(app, Inputs(features, row, then.policy, score)).outcome
+        asked = Inputs(features, row, then.policy, score, then.known_time)
+        outcome: str = answer(app, asked).outcome
     except HeptadError:
         return None
     return outcome

@@ -154,7 +154,7 @@ def _decide_one(
 ) -> Decision:
     """Decide one row."""
     score = score_of(app, circumstances.scorer, features, row)
-    outcome = answer(app, Inputs(features, row, circumstances.policy, score))
+    outcome = answer(app, Inputs(features, row, circumstances.policy, score, times[1]))
     row_key = str(row[app.on.key.name])
     own = circumstances.asked.get(row_key)
     return Decision(

@@ -109,7 +109,7 @@ class Decision:
 
     def inputs(self) -> Inputs:
         """Return what `decide` saw."""
-        return Inputs(self.features, self.row, self.policy, self.score)
+        return Inputs(self.features, self.row, self.policy, self.score, self.known_time)
 
     def public(self) -> dict[str, Any]:
         """Return what stays readable when the subject has been erased."""

@@ -174,7 +174,7 @@ def _again(
             score = score_of(
                 app, scorers(app.name, then.model) if then.model else None, features, row
             )
-            found = answer(app, Inputs(features, row, then.policy, score))
+            found = answer(app, Inputs(features, row, then.policy, score, then.known_time))
         except HeptadError as error:
             report.left[then.id] = error.what
             continue

@@ -12,7 +12,7 @@ import numpy as np
 from heptad.engine.batch.columns import Column, Frame, constant
 from heptad.engine.batch.expressions import compile_batch
 from heptad.service.app import OUTCOMES
-from heptad.service.flows.flows import SEVERITY
+from heptad.service.flows.flows import SEVERITY, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,12 +122,12 @@ def _stage(stage: Stage, frame: Frame, reasons: Counter[str]) -> npt.NDArray[np.
             reasons[rule.code] += int(fires.sum())
     frame.put("score.rules", Column("integer", points))
     order = [n for n, rule in enumerate(rules) if rule.outcome]
-    if stage.kind == "checks":
+    if stage.kind in WHOLE:
         order.sort(key=lambda n: SEVERITY.index(rules[n].outcome))
     for n in order:
         code = OUTCOMES.index(rules[n].outcome)
         free = verdict < 0
-        told = fired[n] & (free | (verdict == code) if stage.kind == "checks" else free)
+        told = fired[n] & (free | (verdict == code) if stage.kind in WHOLE else free)
         reasons[rules[n].code] += int(told.sum())
         verdict[told] = code
     return verdict

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.engine.sql.documents import Document
 from heptad.service.decisions.counterfactual import Lever
+from heptad.service.flows.eligible import refuse_early_yes, terms_as_rules
 from heptad.service.flows.flows import KINDS, Flow, Kind, Stage
 from heptad.service.rules.files import Names, expression, known_keys, names_of, rules, table_of
 from heptad.service.rules.rules import Rules
@@ -54,6 +55,7 @@ def read_flow(
         stages.append(stage)
         names.schema |= {f"amount.{a}": tree.kind for a, tree in stage.amounts.items()}
     _ends(document, stages)
+    refuse_early_yes(document, stages)
     return Flow(
         name=str(given.get("flow", "")),
         version=int(given.get("version", 1)),
@@ -118,6 +120,9 @@ def _stage(
         return Stage(kind, name, Rules(()), features=_features(document, where, body, features))
     if kind == "amounts":
         return Stage(kind, name, Rules(()), _amounts(document, where, body, names))
+    if kind == "eligible":
+        made = rules(document, where, terms_as_rules(document, where, body), names)
+        return Stage(kind, name, made, product=body["product"])
     if kind in ("outcome", "score") and isinstance(body, dict):
         body = [{"when": True, **body}] if kind == "outcome" else [body]
     made = rules(document, where, body, names)

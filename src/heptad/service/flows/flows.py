@@ -20,16 +20,21 @@ if TYPE_CHECKING:
     from heptad.service.rules.rules import Rule, Rules
     from heptad.standards.resolve import Typed
 
-Kind = Literal["prefilter", "checks", "features", "score", "policy", "amounts", "outcome"]
+Kind = Literal[
+    "prefilter", "eligible", "checks", "features", "score", "policy", "amounts", "outcome"
+]
 KINDS: tuple[Kind, ...] = (
-    "prefilter", "checks", "features", "score", "policy", "amounts", "outcome",
+    "prefilter", "eligible", "checks", "features", "score", "policy", "amounts", "outcome",
 )  # fmt: skip
+WHOLE = ("eligible", "checks")
+"""Kinds of which all rules are asked, and the gravest outcome decides."""
 RIVAL = "challenger."
 """What the names of a challenger's own policy values begin with, where a decision records them."""
 SEVERITY = ("decline", "hold", "challenge", "refer", "offer", "skip", "approve")
 """Which outcome wins where several checks fire together."""
 SAYS: dict[str, str] = {
     "prefilter": "the first rule that fires decides, before anything else is looked at",
+    "eligible": "the terms of the product; whom they exclude is declined, whom nobody knows referred",
     "checks": "all rules are asked; the gravest outcome decides",
     "features": "what is known of the past",
     "score": "the model's points",
@@ -49,6 +54,7 @@ class Stage:
         rules: of prefilter, checks, policy, score and outcome.
         amounts: of amounts, in order: name → expression.
         features: names that a stage of features lists.
+        product: whose terms an eligible stage holds.
     """
 
     kind: Kind
@@ -56,6 +62,7 @@ class Stage:
     rules: Rules
     amounts: Mapping[str, Typed] = field(default_factory=dict)
     features: Sequence[str] = ()
+    product: str = ""
 
 
 class Flow:
@@ -130,6 +137,7 @@ class Flow:
         if self._policies[0] is not given:
             self._policies = given, {f"policy.{n}": v for n, v in self._values(given).items()}
         row: dict[str, Any] = {**x.row, **x.features, **self._policies[1], "score.rules": 0}
+        row["known_time"] = x.known_time
         for name in self._days:
             if isinstance(row.get(name), str):
                 row[name] = date.fromisoformat(row[name])
@@ -160,7 +168,7 @@ class Flow:
             if not rule.outcome:
                 row["score.rules"] += rule.points
                 also.append(Reason(rule.code, stage.rules.numbers(n, row)))
-        if not deciding or stage.kind != "checks":
+        if not deciding or stage.kind not in WHOLE:
             return deciding[:1]
         gravest = min((rules[n].outcome for n in deciding), key=SEVERITY.index)
         return [n for n in deciding if rules[n].outcome == gravest]

@@ -55,10 +55,21 @@ class Flowing:
     @cached_property
     def own(self) -> Flow:
         """The flow that the package carries."""
-        return self.read(self.path.read_text(encoding="utf-8"), self.path.name)
+        return self._parsed(self.path.read_text(encoding="utf-8"), self.path.name)
 
     def read(self, text: str, name: str) -> Flow:
-        """Read a flow for this application; see `heptad.service.flows.files.read_flow`."""
+        """Read a flow for this application; see `heptad.service.flows.files.read_flow`.
+
+        Raises:
+            InputError: if it leaves out terms of a product that the package's own flow holds.
+        """
+        from heptad.service.flows.eligible import refuse_without_terms
+
+        found = self._parsed(text, name)
+        refuse_without_terms(self.own, found, name)
+        return found
+
+    def _parsed(self, text: str, name: str) -> Flow:
         from heptad.service.flows.files import read_flow
 
         return read_flow(text, self.table, self.features, name=name)
@@ -89,7 +100,8 @@ class Flowing:
         if sha256 == self.own.sha256:
             return self.own
         if sha256 not in self._known:
-            self._known[sha256] = self.read(_bytes_of(sha256).decode(), f"flow {sha256[:12]}")
+            text = _bytes_of(sha256).decode()
+            self._known[sha256] = self._parsed(text, f"flow {sha256[:12]}")
         return self._known[sha256]
 
     def says(self, code: str, language: str) -> str | None:

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loans while they run, on a simulated bank: what is published, and what a correction re-states."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from heptad.apps.credit.running import rules
+from heptad.apps.credit.running.calling import learned
+from heptad.apps.credit.running.funds import read_amlworld, use_rows
+from heptad.apps.credit.running.servicing import hazards, month_ends
+from heptad.sources.bank.sample import sample
+from heptad.standards.model import Loan, Repayment
+from heptad.standards.time import day, format_instant, parse_instant
+from heptad.terminal.commands.schedule import run_again
+from heptad.testing.scratch import project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from heptad.runtime import Platform
+
+DAY, BEFORE = "2027-01-20", "2027-01-05"
+TABLES = ("LoanApplication", "Loan", "Repayment", "Transfer", "Customer", "Account", "Payment")
+SINKS = [
+    {
+        "id": f"sink {n}", "event_time": "2026-01-01T00:00:00Z", "list": rules.FORBIDDEN,
+        "kind": "deny", "until": "2099-01-01T00:00:00Z", "account": f"K{n:09d}",
+    }
+    for n in range(12)
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bank() -> Iterator[Platform]:
+    """A bank of 120 customers after a year, with the day closed."""
+    rows = sample(7, TABLES, customers=120, days=390)
+    seen: set[Any] = set()
+    later = [r for r in rows[Repayment] if r["id"] in seen or seen.add(r["id"])]
+    again = {id(r) for r in later}
+    rows[Repayment] = [r for r in rows[Repayment] if id(r) not in again]
+    with project(rows) as platform:
+        platform.store("Repayment", later)
+        platform.store("Listing", SINKS)
+        platform.truth = rows  # type: ignore[attr-defined]
+        for job in ("loans", "funds", "collections"):
+            assert platform.work.jobs.run(f"credit.{job}", DAY).finished
+        yield platform
+
+
+def published(platform: Platform, table: str, on: str = DAY) -> dict[str, dict[str, Any]]:
+    rows = platform.read(table).to_pylist()
+    return {
+        r["id"]: r
+        for r in rows
+        if r["event_time"] // day == parse_instant(on + "T00:00:00Z") // day
+    }
+
+
+def test_each_loan_stands_where_the_bank_says(bank):
+    stands = {r["loan"]: r for r in published(bank, "LoanDay").values()}
+    last: dict[str, str] = {}
+    for row in bank.truth[Loan]:
+        if row["event_time"] < DAY:
+            last[row["id"]] = row["status"]
+    assert {loan for loan, r in stands.items() if r["default"]} == {
+        loan for loan, status in last.items() if status == "defaulted"
+    }
+    assert stands.keys() == {loan for loan, status in last.items() if status != "repaid"}
+    for r in stands.values():
+        assert r["late"] == 0 or r["days_late"] > 0
+        assert r["stage"] == 3 or not r["default"]
+        assert 0 <= r["loss_year"] <= r["loss_lifetime"] <= r["balance"]
+        assert r["loss"] == {1: r["loss_year"], 2: r["loss_lifetime"]}.get(r["stage"], r["loss"])
+
+
+def test_figures_add_up(bank):
+    found: dict[str, dict[tuple[str, str], float]] = {}
+    for r in published(bank, "LoanFigure").values():
+        found.setdefault(r["report"], {})[r["series"], r["at"]] = r["value"] / 1e6
+        assert "Repayment@" in r["evidence"]
+    days = published(bank, "LoanDay").values()
+    loss = sum(v for (series, _), v in found["stage"].items() if series == "loss")
+    assert loss == pytest.approx(sum(r["loss"] for r in days) / 100)
+    steps = sorted((at, v) for (_, at), v in found["bridge"].items())
+    assert sum(v for _, v in steps[:-1]) == pytest.approx(steps[-1][1])
+    weighted = found["scenario"]
+    certain = [weighted["loss if certain", name] for name in rules.SCENARIOS]
+    assert float(rules.WEIGHTS @ certain) == pytest.approx(loss, abs=1)
+    stress = [found["stress"]["loss", f"{s:.1f}"] for s in rules.STRESSES]
+    assert stress == sorted(stress)
+    assert stress[0] == pytest.approx(loss)
+    for bucket in {series for series, _ in found["moves"]}:
+        row = [v for (series, _), v in found["moves"].items() if series == bucket]
+        assert sum(row) == pytest.approx(1, abs=1e-5)
+
+
+def test_diverted_loans_are_found_with_the_path(bank):
+    rows = published(bank, "FundsUse")
+    by_truth = {r["customer"] for r in bank.truth[_named(bank, "Transfer")] if _to_sink(r)}
+    recent = {r["customer"] for r in rows.values()}
+    assert {r["customer"] for r in rows.values() if r["diverted"]} == by_truth & recent
+    for r in rows.values():
+        parts = ("purpose", "forbidden", "elsewhere", "lender", "unseen", "held")
+        assert sum(r[name] for name in parts) == r["lent"]
+        assert not r["diverted"] or "→ K0000000" in r["path"]
+    assert {r["method"] for r in rows.values()} == {"fifo", "proportional"}
+
+
+def _named(platform, name):
+    return platform.table(name)
+
+
+def _to_sink(row):
+    return row.get("counterparty", "").startswith("K") and "2026-10-20" < row["event_time"] < DAY
+
+
+def test_the_plan_keeps_to_capacity_and_goes_through_the_outbox(bank):
+    rows = published(bank, "CollectionAction").values()
+    late = [r for r in published(bank, "LoanDay").values() if r["days_late"]]
+    assert {r["loan"] for r in rows} == {r["loan"] for r in late}
+    for action in rules.ACTIONS:
+        used = [r for r in rows if r["action"] == action.name]
+        assert action.capacity is None or len(used) <= action.capacity
+    acted = [r["customer"] for r in rows if r["action"] != "nothing"]
+    assert len(acted) == len(set(acted))
+    written = {r["message"] for r in rows if r["action"] in ("message", "letter")}
+    assert written == {m.id for m in bank.work.outbox.recent(app="credit", limit=500)}
+    for r in rows:
+        assert r["drawn"] or r["action"] == "nothing" or r["gain"] > 0
+
+
+@pytest.mark.parametrize("job", ["loans", "funds", "collections"])
+def test_a_job_done_again_changes_nothing(bank, job):
+    tables = ("LoanDay", "LoanFigure", "FundsUse", "CollectionAction")
+    versions = {t: bank.lake.version(t) for t in tables}
+    result = bank.work.jobs.run(f"credit.{job}", DAY, "once more").result
+    assert result["written"] == result["gone"] == 0
+    assert {t: bank.lake.version(t) for t in tables} == versions
+
+
+def test_a_correction_restates_exactly_what_it_touches(bank):
+    """An instalment that was thought to be paid was not: its loan, on the days that saw it."""
+    bank.work.jobs.run("credit.loans", BEFORE)
+    paid = [r for r in bank.read("Repayment").to_pylist() if r["paid"] and not r["days_late"]]
+    days = published(bank, "LoanDay")
+    calm = {r["loan"] for r in days.values() if r["stage"] == 1 and not r["days_late"]}
+    # The latest instalment before one day and after the other.
+    edge, end = (parse_instant(on + "T23:59:59Z") for on in (BEFORE, "2027-01-18"))
+    row = max(
+        (r for r in paid if r["loan"] in calm and r["event_time"] < end),
+        key=lambda r: r["event_time"],
+    )
+    assert row["event_time"] > edge
+    before = {on: published(bank, "LoanDay", on) for on in (BEFORE, DAY)}
+    as_known = bank.clock.now()
+    bank.clock.set(as_known + day)
+    wrong = {
+        "id": row["id"], "event_time": format_instant(row["event_time"]), "loan": row["loan"],
+        "customer": row["customer"], "due": f"{row['due'] / 100:.2f}", "paid": "0.00",
+        "currency": "EUR",
+    }  # fmt: skip
+    load = bank.store("Repayment", [wrong]).load
+    told = run_again(bank, "Repayment.paid", load, do=True)
+    assert {(r["job"], r["date"]) for r in told["runs"]} >= {
+        ("credit.loans", DAY),
+        ("credit.loans", BEFORE),
+    }
+    after = {on: published(bank, "LoanDay", on) for on in (BEFORE, DAY)}
+    assert after[BEFORE] == before[BEFORE]
+    changed = {k for k, r in after[DAY].items() if r != before[DAY][k]}
+    assert changed == {f"{row['loan']}@{DAY}"}
+    (now,) = (after[DAY][k] for k in changed)
+    assert now["late"] == row["due"]
+    # What was published then is still what was published then.
+    then = bank.read("LoanDay", k=as_known).to_pylist()
+    assert {r["id"]: r for r in then if r["id"] in before[DAY]} == before[DAY]
+
+
+def test_the_book_of_a_loan_is_run_from_its_events(bank):
+    customer, loan = "C00000001", "by hand"
+    at = "2026-06-01T00:00:00Z"
+    bank.store(
+        "Loan",
+        [{"id": loan, "event_time": at, "customer": customer, "amount": "1200.00", "rate": "0",
+          "currency": "EUR", "term": 12, "status": "running"}],
+    )  # fmt: skip
+
+    def event(n: int, on: str, kind: str, amount: str = "0", **more: Any) -> dict[str, Any]:
+        return {"id": f"{loan} {n}", "event_time": f"{on}T09:00:00Z", "loan": loan,
+                "customer": customer, "kind": kind, "amount": amount, "currency": "EUR"} | more  # fmt: skip
+
+    bank.store(
+        "LoanEvent",
+        [
+            event(1, "2026-07-01", "payment", "100"),
+            event(2, "2026-08-01", "payment", "60"),
+            event(3, "2026-09-15", "restructure", rate="0.12", term=10, first_due="2026-12-15",
+                  form="linear"),
+        ],
+    )  # fmt: skip
+    bank.work.jobs.run("credit.loans", "2026-09-14")
+    bank.work.jobs.run("credit.loans", "2026-12-20")
+    before = published(bank, "LoanDay", "2026-09-14")[f"{loan}@2026-09-14"]
+    # 40 of August and all of September are late: 44 days since 1 August.
+    assert (before["late"], before["days_late"], before["bucket"]) == (14_000, 44, "31-60")
+    after = published(bank, "LoanDay", "2026-12-20")[f"{loan}@2026-12-20"]
+    # 1040.00 run on; 104.00 and three months' interest at 12 % fell due on 15 December.
+    assert (after["late"], after["days_late"]) == (10_400 + 3_120, 5)
+    assert after["watched"]
+    assert after["stage"] == 2
+
+
+def test_hazards_are_first_passages():
+    matrix = np.zeros((7, 7))
+    matrix[0, [0, 1]] = 0.9, 0.1
+    matrix[1, [0, 2]] = 0.5, 0.5
+    matrix[2, 3] = matrix[3, 4] = 1
+    matrix[[4, 5, 6], [4, 5, 6]] = 1
+    found = hazards(matrix, 5)
+    assert found[3, 0] == 1
+    assert found[2].tolist()[:2] == [0, 1]
+    # Current to 91+ takes four months: 0.1 × 0.5 × 1 × 1, and one more way in the fifth.
+    assert found[0, :4].tolist() == pytest.approx([0, 0, 0, 0.05])
+    assert found[0, 4] == pytest.approx(0.9 * 0.05 / 0.95)
+
+
+def test_what_was_drawn_is_learned_from():
+    rows, paid = [], {}
+    for n in range(80):
+        loan, called = f"l{n}", n % 2 == 0
+        rows.append({"loan": loan, "event_time": parse_instant("2026-01-01T00:00:00Z"), "drawn": True,
+                     "late": 100, "action": "call" if called else "nothing"})  # fmt: skip
+        paid[loan] = [(date(2026, 1, 20), 60 if called else 20)]
+    assert learned(rows, paid, date(2026, 1, 15)) == rules.LIFT
+    found = learned(rows, paid, date(2026, 3, 1))
+    assert {b: found[b]["call"] for b in found} == dict.fromkeys(rules.LIFT, pytest.approx(0.4))
+    assert found["1-30"]["letter"] == rules.LIFT["1-30"]["letter"]
+
+
+def test_months_that_are_over():
+    assert month_ends(date(2025, 11, 30), date(2026, 1, 30)) == [
+        date(2025, 11, 30),
+        date(2025, 12, 31),
+    ]
+    assert month_ends(date(2026, 1, 5), date(2026, 1, 30)) == [date(2026, 1, 30)]
+
+
+def test_money_of_a_generator_that_others_wrote(tmp_path):
+    file = tmp_path / "HI-Small_Trans.csv"
+    file.write_text(
+        "Timestamp,From Bank,Account,To Bank,Account,Amount Received,Receiving Currency,"
+        "Amount Paid,Payment Currency,Payment Format,Is Laundering\n"
+        "2022/09/01 00:20,10,L,20,B,5000.00,US Dollar,5000.00,US Dollar,Wire,0\n"
+        "2022/09/02 00:20,20,B,30,M,4000.00,US Dollar,4000.00,US Dollar,ACH,1\n"
+        "2022/09/03 00:20,30,M,40,X,3900.00,US Dollar,3900.00,US Dollar,ACH,1\n"
+        "2022/09/03 00:21,30,M,40,X,3.00,Euro,3.00,Euro,ACH,0\n"
+    )
+    found = use_rows(read_amlworld(file, ["1"], ["40:X"]), date(2022, 10, 1))
+    assert {r["forbidden"] for r in found} == {390_000}
+    assert all(r["diverted"] for r in found)
+    assert found[0]["path"].endswith("30:M → 40:X 3,900.00 EUR [3]")
