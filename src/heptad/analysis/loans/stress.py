@@ -100,7 +100,8 @@ def stressed(hazard: ArrayLike, shift: ArrayLike) -> Array:
     months = base.shape[1]
     beyond = moved[-1] * 0.5 ** (np.arange(1, max(0, months - len(moved)) + 1) / 12)
     path = np.concatenate([moved, beyond])[:months]
-    return np.asarray(1 / (1 + np.exp(-(_log_odds(base) + path))))
+    odds = np.exp(path)
+    return np.asarray(base * odds / (1 + base * (odds - 1)))
 
 
 def reverse(loss: Sequence[tuple[float, int]], capital: int) -> float | None:

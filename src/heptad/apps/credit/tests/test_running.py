@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
 
+pytestmark = pytest.mark.slow
 DAY, BEFORE = "2027-01-20", "2027-01-05"
 TABLES = ("LoanApplication", "Loan", "Repayment", "Transfer", "Customer", "Account", "Payment")
 SINKS = [
