@@ -128,9 +128,11 @@ class Platform:
 
     def trace(self) -> None:
         """Record what features, models and applications are made from, where it has changed."""
+        from heptad.service.operators.definitions import note
         from heptad.service.tracing import trace
 
         trace(self.catalog, self.apps)
+        note(self.catalog, self.apps, self.clock.now())
 
     def keep_clock(self) -> None:
         """Remember where a simulated clock stands, for whoever opens the project next."""
@@ -597,11 +599,15 @@ class Platform:
             UnknownName: if there is no such decision.
         """
         from heptad.service.decisions.explaining import explain_under
+        from heptad.service.operators.definitions import behind
 
         entry = self.log.get(name)
         app = self.app(str(entry.public["app"]))
         with self.reviewing("explain", app.purpose, **reader, decision=name, to=to) as access:
-            return explain_under(access, entry, app, to=to, language=language)
+            found = explain_under(access, entry, app, to=to, language=language)
+        if "definitions" in found:
+            found["definitions"] = behind(self.catalog, app.name, found["definitions_version"])
+        return found
 
     def replay(self, ids: Iterable[str] | None = None, **reader: Unpack[Reader]) -> Replay:
         """Replay decisions, all by default; see `heptad.service.decisions.replaying`.

@@ -40,6 +40,8 @@ COMMANDS: dict[str, str] = {
     "features.list": "features:list_features",
     "features.show": "features:show_feature",
     "features.read": "features:read_features",
+    "features.history": "features:history",
+    "features.page": "features:reference",
     "features.backfill": "online:backfill",
     "features.check": "online:check",
     "features.online": "online:read",

@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.decisions.explaining import shown
 from heptad.service.features import unit_of
-from heptad.standards.errors import UnknownName, suggest
-from heptad.standards.time import parse_instant
+from heptad.service.operators.definitions import Held, versions
+from heptad.standards.errors import InputError, UnknownName, suggest
+from heptad.standards.time import format_instant, parse_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
     from heptad.runtime import Platform
+    from heptad.service.app import App
+    from heptad.service.features import Feature
 
 
 def list_features(platform: Platform, app: str = "") -> dict[str, Any]:
@@ -25,6 +33,8 @@ def list_features(platform: Platform, app: str = "") -> dict[str, Any]:
                 "what": feature.sentence(),
                 "unit": unit_of(feature),
                 "version": feature.version(),
+                "since": format_instant(_versions(platform, a.name, name)[-1].since),
+                "versions": len(_versions(platform, a.name, name)),
             }
             for a in apps
             for name, feature in a.features.items()
@@ -44,7 +54,137 @@ def show_feature(platform: Platform, name: str) -> dict[str, Any]:
         "version": feature.version(),
         "definition": feature.definition(),
         "model": bool(app.model and feature.name in app.model.inputs),
+        "versions": [
+            {"version": v.version or "gone", "since": format_instant(v.since), "what": v.sentence}
+            for v in _versions(platform, app.name, feature.name)
+        ],
+        "online": _kept(platform, feature),
     }
+
+
+def _versions(platform: Platform, app: str, name: str) -> list[Held]:
+    return versions(platform.catalog, app, name)
+
+
+def _kept(platform: Platform, feature: Feature) -> str:
+    """Say whether values of the definition that holds now are kept online."""
+    if platform.served.marks(feature) is None:
+        return "never filled"
+    return "behind" if platform.served.is_behind(feature) else "current"
+
+
+def history(  # noqa: PLR0913, PLR0917 - what a history is
+    platform: Platform,
+    spine: str,
+    features: Sequence[str],
+    to: str,
+    engine: str = "local",
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
+) -> dict[str, Any]:
+    """Compute features for the rows of a file, into another.
+
+    Args:
+        platform: the open project.
+        spine: CSV with a header, or Parquet; columns named after entities or key columns,
+            event_time, and known_time if it is another.
+        features: `app.feature`, or an application for all of its own.
+        to: the file written, CSV or Parquet by its ending; it must not be there.
+        engine: local or spark.
+        purpose: why.
+        role: in which role; the platform's own by default.
+        who: who asks; the platform's own by default.
+
+    Raises:
+        InputError: if the spine cannot be read, or the answer cannot be written.
+    """
+    from heptad.terminal.commands.online import chosen
+
+    wanted = chosen(platform, features)
+    if Path(to).exists():
+        raise InputError(
+            "The file to be written is there.", got=to, do="name another, or remove it"
+        )
+    found = platform.history(
+        _spine(Path(spine)), wanted, engine=engine, purpose=purpose or None, role=role, who=who
+    )
+    _write(found, Path(to))
+    return {"rows": len(found), "features": [f.name for f in wanted], "written": to}
+
+
+def _spine(path: Path) -> pa.Table:
+    """Read the rows that are asked about: keys as text, instants as ISO 8601 or microseconds."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    try:
+        if path.suffix == ".parquet":
+            table = parquet.read_table(path)
+        else:
+            with path.open(encoding="utf-8") as file:
+                head = file.readline().strip().split(",")
+            texts = {name.strip('"'): pa.string() for name in head}
+            table = csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=texts))
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise InputError(
+            "The rows to be asked about cannot be read.",
+            got=f"{path}: {error}",
+            do="give CSV with a header, or Parquet",
+        ) from error
+    for name in {"event_time", "known_time"} & set(table.column_names):
+        if pa.types.is_string(table.schema.field(name).type):
+            at = table.schema.get_field_index(name)
+            instants = [None if v is None else parse_instant(v) for v in table[name].to_pylist()]
+            table = table.set_column(at, name, pa.array(instants, pa.int64()))
+    return table
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    for name in {"event_time", "known_time"} & set(table.column_names):
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, name, table[name].cast(pa.timestamp("us", "UTC")))
+    try:
+        if path.suffix == ".parquet":
+            parquet.write_table(table, path)
+        else:
+            csv.write_csv(table, path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            "The answer cannot be written.",
+            got=f"{path}: {error}",
+            do="write to .parquet, which takes lists too",
+        ) from error
+
+
+def reference(platform: Platform, app: str = "") -> dict[str, Any]:
+    """Return the reference page of features, made from their declarations, as Markdown."""
+    apps = [platform.app(app)] if app else list(platform.apps.values())
+    return {"markdown": "\n".join(_page(platform, one) for one in apps)}
+
+
+def _page(platform: Platform, app: App) -> str:
+    """Return the section of one application."""
+    rows = "\n".join(
+        f"| `{name}` | {f.entity} | {_cell(f.sentence())} | {_cell(unit_of(f))} | `{f.version()}` | "
+        f"{format_instant(_versions(platform, app.name, name)[-1].since)} |"
+        for name, f in app.features.items()
+    )
+    return f"""# Features of {app.title}
+
+Made from the declarations of `{app.name}` by `heptad features page {app.name}`.
+
+| feature | by | what it answers | unit | version | since |
+|---|---|---|---|---|---|
+{rows}
+"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def read_features(  # noqa: PLR0913, PLR0917 - what a read is

@@ -25,8 +25,8 @@ def backfill(
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Keep values of features for every key; a served project keeps them up from then on."""
-    chosen = _chosen(platform, features)
-    filled = platform.served.backfill(chosen, progress or (lambda _what, _share: None))
+    wanted = chosen(platform, features)
+    filled = platform.served.backfill(wanted, progress or (lambda _what, _share: None))
     return {"features": filled.features, "keys": filled.keys}
 
 
@@ -55,9 +55,9 @@ def read(  # noqa: PLR0913, PLR0917 - what a read is
     who: str = "",
 ) -> dict[str, Any]:
     """Read features of one key as of now, each with how fresh it is."""
-    chosen = _chosen(platform, features)
+    wanted = chosen(platform, features)
     found = platform.online(
-        keys, chosen, exact=exact, purpose=purpose or None, role=role, who=who
+        keys, wanted, exact=exact, purpose=purpose or None, role=role, who=who
     ).readings
     return {
         "keys": dict(keys),
@@ -70,7 +70,7 @@ def read(  # noqa: PLR0913, PLR0917 - what a read is
                 "state": found[f.name].state,
                 "at": None if (at := found[f.name].at) is None else format_instant(at),
             }
-            for f in chosen
+            for f in wanted
         ],
     }
 
@@ -90,7 +90,7 @@ def pairs(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _chosen(platform: Platform, names: Sequence[str]) -> list[Feature]:
+def chosen(platform: Platform, names: Sequence[str]) -> list[Feature]:
     """Find features by `app.name`; an application stands for all of its own, nothing for all."""
     listed = []
     for name in names or list(platform.apps):

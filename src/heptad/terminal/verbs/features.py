@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +34,44 @@ def _features(
         )
 
 
+@features.command("list")
+def list_features(app_name: AppOption = "", as_json: Json = False) -> None:
+    """List features: what each answers, its version and since when, how many it has had."""
+    columns = ["name", "by", "what", "unit", "version", "since", "versions"]
+    answer("features.list", as_json, lambda d: show.show_table(d["features"], columns),
+           app=app_name)  # fmt: skip
+
+
+@features.command("history")
+def history(
+    spine: Annotated[Path, typer.Argument(help="CSV or Parquet: keys, event_time, known_time.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="app.feature, or an application.", autocompletion=complete_feature),
+    ],
+    to: Annotated[Path, typer.Option(help="File to be written, .csv or .parquet.")],
+    engine: Annotated[str, typer.Option(help="local or spark.")] = "local",
+    purpose: Annotated[str, typer.Option(help="Why you read; service by default.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Compute features for the rows of a file, each as of its own instant and as known then."""
+    answer(
+        "features.history", as_json, _written,
+        spine=str(spine.resolve()), features=names, to=str(to.resolve()), engine=engine,
+        purpose=purpose,
+    )  # fmt: skip
+
+
+def _written(data: dict[str, Any]) -> None:
+    show.say(f"{data['rows']:,} rows, {len(data['features'])} features: {data['written']}")
+
+
+@features.command("page")
+def page(app_name: AppOption = "", as_json: Json = False) -> None:
+    """Print the reference page of features as Markdown, made from their declarations."""
+    answer("features.page", as_json, lambda d: show.say(d["markdown"]), app=app_name)
+
+
 @features.command("show")
 def show_feature(
     name: Annotated[str, typer.Argument(help="app.feature", autocompletion=complete_feature)],
@@ -45,8 +84,9 @@ def show_feature(
 def _feature(data: dict[str, Any]) -> None:
     import json
 
-    show.show_facts({n: v for n, v in data.items() if n != "definition"})
+    show.show_facts({n: v for n, v in data.items() if n not in ("definition", "versions")})
     show.say(f"definition  {json.dumps(data['definition'])}")
+    show.show_table(data["versions"], ["version", "since", "what"])
 
 
 @features.command("read")
