@@ -73,6 +73,18 @@ def column_of(array: pa.Array) -> Any:
     return array.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
+def split(data: TrainingSet, held_out: float = 0.3) -> tuple[TrainingSet, TrainingSet]:
+    """Part rows into the earlier, that are learned from, and the last, that are measured on.
+
+    Rows of the cut's own instant go to the later part, so that no instant is on both sides.
+    """
+    data = data.part(np.argsort(data.t, kind="stable"))
+    cut = int(len(data) * (1 - held_out))
+    edge = data.t[cut] if cut < len(data) else None
+    early = data.t < edge if edge is not None else np.ones(len(data), dtype=bool)
+    return data.part(early), data.part(~early)
+
+
 def train(model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3) -> Trained:
     """Fit on the earlier part of the rows and measure on the later.
 
@@ -89,13 +101,7 @@ def train(model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3) 
     Raises:
         ContractError: if either part lacks rows of a class.
     """
-    order = np.argsort(data.t, kind="stable")
-    data = data.part(order)
-    cut = int(len(data) * (1 - held_out))
-    # Rows of the cut's own instant go to the later part, so that no instant is on both sides.
-    edge = data.t[cut] if cut < len(data) else None
-    early = data.t < edge if edge is not None else np.ones(len(data), dtype=bool)
-    fit, test = data.part(early), data.part(~early)
+    fit, test = split(data, held_out)
     for part, name in ((fit, "training"), (test, "held-out")):
         bad = int(part.target.sum())
         if min(bad, len(part) - bad) < FEWEST:

@@ -222,6 +222,26 @@ def _quality(platform: Platform, app: str, metric: str = "auc") -> dict[str, Any
     return {"value": found.get("value"), "unit": metric} | kept
 
 
+def _stages(platform: Platform, app: str, limit: str = str(MOST)) -> list[dict[str, Any]]:
+    """Return the stages of the flow in force with how many decisions each of them made."""
+    from heptad.terminal.commands.pace import counts
+
+    names = ("name", "kind", "entered", "decided", "outcomes")
+    told = counts(platform, app, int(limit))
+    rows = [{n: stage[n] for n in names} for stage in told["stages"]]
+    return [row | {"outcomes": ", ".join(row["outcomes"])} for row in rows]
+
+
+def _straight(platform: Platform, app: str, what: str = "straight") -> dict[str, Any]:
+    """Return the share of decisions that needed no person, or the minutes of work per decision."""
+    from heptad.terminal.commands.pace import pace
+
+    return {
+        "value": pace(platform, app)[what],
+        "unit": "minutes" if what != "straight" else "share",
+    }
+
+
 def _schema(platform: Platform, app: str) -> dict[str, Any]:
     """Return what a form asks for to have one row decided: the schema of a row that is posted."""
     from heptad.terminal.http.document import row_schema
@@ -237,6 +257,8 @@ _READS: dict[tuple[str, str], Read] = {
     ("decision", "decisions"): _decision,
     ("table", "model"): _card,
     ("stat", "model"): _quality,
+    ("table", "stages"): _stages,
+    ("stat", "pace"): _straight,
     ("form", "decide"): _schema,
 }
 """Form and what is read → what reads it."""

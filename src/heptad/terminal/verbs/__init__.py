@@ -4,6 +4,7 @@
 from heptad.terminal.verbs import (
     access,
     backups,
+    cards,
     cases,
     changing,
     data,
@@ -24,6 +25,7 @@ from heptad.terminal.verbs import (
 __all__ = [
     "access",
     "backups",
+    "cards",
     "cases",
     "changing",
     "data",

@@ -156,6 +156,34 @@ def _changed(data: dict[str, Any]) -> None:
     show.say(f"{data['outcome']}: {gone} would have changed it")
 
 
+@flow.command("counts")
+def counts(
+    app_name: AppName,
+    most: Annotated[int, typer.Option(help="Of the latest decisions so many.")] = 2000,
+    form: Annotated[str, typer.Option(help="text, mermaid or svg.")] = "text",
+    purpose: Annotated[str, typer.Option(help="Why; audit, legal or the application's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Show the flow in force with how many decisions reached each stage and were made there."""
+    columns = ["name", "kind", "entered", "decided", "outcomes"]
+    answer(
+        "flow.counts", as_json,
+        lambda d: show.write(d["drawing"], None) if d["drawing"]
+        else show.show_table(d["stages"], columns),
+        app=app_name, most=most, form="json" if form == "text" else form, purpose=purpose,
+    )  # fmt: skip
+
+
+@flow.command("pace")
+def pace(
+    app_name: AppName,
+    hourly: Annotated[float, typer.Option(help="What an hour of a person's work costs.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """Say which share of decisions needed no person, and minutes and cost per decision."""
+    answer("flow.pace", as_json, show.show_facts, app=app_name, hourly=hourly)
+
+
 @flow.command("backtest")
 def backtest(
     app_name: AppName,

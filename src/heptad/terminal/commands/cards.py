@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands about scorecards: the report of a model, and what another bin or cut-off would change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heptad.service.training import split
+from heptad.standards.errors import ContractError, UnknownName, suggest
+
+if TYPE_CHECKING:
+    from heptad.analysis.scorecard import Scorecard
+    from heptad.catalog.models import Model
+    from heptad.runtime import Platform
+    from heptad.service.scorecards import PointsModel
+    from heptad.service.training import TrainingSet
+
+
+class Evidence:
+    """A scorecard in the register with the rows that it learned from and those it was measured on.
+
+    Args:
+        platform: the open project.
+        app: name of the application.
+        number: of the model; the one in use by default.
+        reader: as `Platform.training_set` takes it.
+
+    Raises:
+        ContractError: if the application has no scorecard.
+    """
+
+    def __init__(self, platform: Platform, app: str, number: int, reader: dict[str, Any]) -> None:
+        from heptad.service.scorecards import PointsModel
+
+        models = platform.catalog.models
+        found = models.get(number) if number else models.champion(app)
+        if found is None or found.app != app:
+            raise ContractError(f"{app} has no such model.", got=number, do="see `heptad models`")
+        estimator = platform.desk.scorer(app, found.sha256).estimator
+        if not isinstance(estimator, PointsModel):
+            raise ContractError(f"{found.title} is no scorecard.")
+        until, known = found.settings["until"], found.settings["known"]
+        data = platform.training_set(app, until=until, known=known, **reader)
+        self.model: Model = found
+        self.kind: type[PointsModel] = type(estimator)
+        self.card: Scorecard = estimator.card
+        self.fit, self.test = split(data)
+
+
+def report(
+    platform: Platform,
+    app: str,
+    number: int = 0,
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
+) -> dict[str, Any]:
+    """Write the validation report of a scorecard as one HTML page."""
+    from heptad.analysis.leaks import check_leaks
+    from heptad.analysis.validation import validate
+    from heptad.analysis.validation_page import page
+
+    found = Evidence(platform, app, number, _reader(purpose, role, who))
+    pack = validate(
+        found.card,
+        (found.fit.columns, found.fit.target),
+        (found.test.columns, found.test.target),
+        title=f"{platform.app(app).title}: {found.model.title}",
+        data=", ".join(f"{t} {v}" for t, v in sorted(found.model.versions.items())),
+        code=platform.app(app).code_version(),
+        leaks=check_leaks(found.fit.columns, found.fit.target, decided_at=found.fit.t),
+        seed=int(found.model.settings.get("seed", 0)),
+        repeats=500,
+    )
+    regime = {"eu": "EU", "us-2026": "US", "cn": "CN"}.get(platform.project.regime, "none")
+    return {"model": found.model.title, "number": found.model.id, "html": page(pack, regime=regime)}
+
+
+def try_bins(  # noqa: PLR0913, PLR0917 - what a bin is changed by, by name
+    platform: Platform,
+    app: str,
+    input: str = "",  # noqa: A002 - the field's term
+    bins: list[int] | None = None,
+    reason: str = "",
+    by: str = "",
+    cut: int | None = None,
+    number: int = 0,
+    purpose: str = "",
+    role: str = "",
+    who: str = "",
+) -> dict[str, Any]:
+    """Say what merged bins, or another cut-off, would change on the rows that were held out.
+
+    Nothing is kept: the merged card is fitted on the rows of the first one and compared.
+
+    Args:
+        platform: the open project.
+        app: name of the application.
+        input: whose bins are merged; none by default.
+        bins: numbers of neighbouring bins, as `heptad card bins` tells them.
+        reason: why they are merged, which the card keeps.
+        by: who merges them.
+        cut: least points that are approved with the other card; the policy's by default.
+        number: of the model; the one in use by default.
+        purpose: why it is read.
+        role: in which role.
+        who: who reads.
+
+    Raises:
+        UnknownName: if the card has no such input.
+    """
+    found = Evidence(platform, app, number, _reader(purpose, role, who))
+    policy = platform.desk.policy(platform.app(app))
+    least = int(policy.get("approve_points") or 0)
+    other = _merged(found, input, bins or [], reason, by) if input else found.card
+    then = least if cut is None else cut
+    return {
+        "input": input,
+        "bins": _bins(found.card, input) if input else [],
+        "would_be": _bins(other, input) if input else [],
+    } | _compared(found, other, least, then, float(policy.get("loss_given_default") or 1.0))
+
+
+def _merged(found: Evidence, name: str, bins: list[int], reason: str, by: str) -> Scorecard:
+    from heptad.analysis.merging import merge
+    from heptad.analysis.scorecard import Scorecard
+
+    if name not in found.card.bins_:
+        raise UnknownName(
+            f"The card has no input {name!r}.", got=name, do=suggest(name, found.card.bins_)
+        )
+    if not bins:
+        return found.card
+    made = merge(found.card.bins_[name], bins, reason, by=by)
+    directions = {n: d for n, d in found.kind.monotone.items() if n in found.fit.columns}
+    card = Scorecard(monotone=directions, bins={name: made}, **found.kind.parameters)
+    return card.fit(found.fit.columns, found.fit.target)
+
+
+def _bins(card: Scorecard, name: str) -> list[dict[str, Any]]:
+    bins = card.bins_[name]
+    points = card.parts_[name].points if name in card.parts_ else [0] * len(bins.labels)
+    return [
+        {"bin": n, "holds": label, "good": int(good), "bad": int(bad), "points": int(p)}
+        for n, (label, good, bad, p) in enumerate(
+            zip(bins.labels, bins.good, bins.bad, points, strict=True)
+        )
+    ]
+
+
+def _compared(
+    found: Evidence, other: Scorecard, least: int, then: int, lgd: float
+) -> dict[str, Any]:
+    """Set two cards side by side on the rows that were held out."""
+    from heptad.analysis.evaluation import auc
+    from heptad.analysis.swaps import swap_set
+
+    test, y = found.test.columns, found.test.target
+    was, would_be = found.card.totals(test), other.totals(test)
+    told: dict[str, Any] = {"rows": len(y), "cut": [least, then], "swaps": []}
+    told["auc"] = [auc(y, -was), auc(y, -would_be)]
+    sides = ((found.card, was >= least), (other, would_be >= then))
+    told["expected_loss"] = [_loss(card, found.test, side, lgd) for card, side in sides]
+    told["approved"] = [float(side.mean()) for _, side in sides]
+    if all(side.any() for _, side in sides):
+        swap = swap_set(sides[0][1], sides[1][1], y.astype(np.float64))
+        told["swaps"] = [
+            {"was": "approved" if a else "not", "would_be": "approved" if b else "not",
+             "rows": n, "bad": swap.bads[a, b]} for (a, b), n in swap.counts.items()
+        ]  # fmt: skip
+        told["bad_rate"] = list(swap.bad_rate)
+    return told
+
+
+def _loss(card: Scorecard, test: TrainingSet, approved: Any, lgd: float) -> float | None:
+    """Return what is expected to be lost on those approved, in the unit of `amount`."""
+    if "amount" not in test.columns:
+        return None
+    chance = card.predict_proba(test.columns)[:, 1]
+    return float((chance * test.columns["amount"] * lgd)[approved].sum())
+
+
+def _reader(purpose: str, role: str, who: str) -> dict[str, Any]:
+    given = {"purpose": purpose, "role": role, "who": who}
+    return {name: value for name, value in given.items() if value}
