@@ -129,8 +129,8 @@ def no_feature_sees_the_future(app: App) -> None:
     """Whatever happens or becomes known after t and k changes no feature at (t, k).
 
     The features of the rows up to the middle of the demo, each as known at its own instant, must
-    stay bit for bit when the rest is left out, is there, is other than it was, and when every row
-    up to the middle is corrected or deleted later.
+    stay bit for bit when the rest is left out, is there, is other than it was, when rows up to the
+    middle become known later, and when every row up to the middle is corrected or deleted later.
     """
     assert app.demo is not None
     rows = app.demo(SEED)
@@ -142,7 +142,7 @@ def no_feature_sees_the_future(app: App) -> None:
     assert before, f"{app.name}: no rows before the middle of the demo"
     gone = {t: [{**row, "_deleted": True} for row in given] for t, given in early.items()}
     futures: tuple[tuple[str, _Rows], ...] = (
-        ("there", later),
+        ("there, with rows of the past that come late", _both(later, _late(early))),
         ("changed", _perturbed(later)),
         ("correcting the past", _perturbed(early)),
         ("deleting the past", gone),
@@ -152,6 +152,18 @@ def no_feature_sees_the_future(app: App) -> None:
         for key, values in before.items():
             differs = changed(values, found[key])
             assert not differs, f"{app.name}.{differs} of {key} change when the future is {what}"
+
+
+def _late(rows: _Rows) -> _Rows:
+    """Repeat every row under another key: what happened in the past and comes to be known later."""
+    return {
+        table: [{**row, table.key.name: f"{row[table.key.name]}-late"} for row in given]
+        for table, given in rows.items()
+    }
+
+
+def _both(one: _Rows, other: _Rows) -> _Rows:
+    return {table: [*one.get(table, ()), *other.get(table, ())] for table in {**one, **other}}
 
 
 def _perturbed(rows: _Rows) -> _Rows:
