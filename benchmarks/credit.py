@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks import loans
 from benchmarks.harness import Row, child
 from benchmarks.peer import ask
 from heptad.analysis.evaluation import auc, ece, ks
@@ -386,4 +387,5 @@ ROWS = {
     "binning": binning,
     "scoring": scoring,
     "accounts": accounts,
+    **loans.ROWS,
 }
