@@ -30,6 +30,9 @@ const routes = [
   page('/runs', () => import('./platform/runs')),
   page('/access', () => import('./platform/access')),
   page('/log', () => import('./platform/log')),
+  page('/messages', () => import('./platform/messages')),
+  page('/lists', () => import('./platform/lists')),
+  page('/apps/$app/flow', () => import('./platform/flow')),
   page('/apps/$app', () => import('./platform/app')),
   page('/apps/$app/$page', () => import('./platform/app')),
 ]

@@ -47,6 +47,8 @@ RULES = {
         ("GET", "/v1/loads"), ("GET", "/v1/runs"), ("GET", "/v1/log"),
         ("GET", "/v1/log/checkpoint"), ("POST", "/v1/log/verify"), ("GET", "/v1/schedule"),
         ("GET", "/v1/alarms"), ("GET", "/v1/calendars/{name}"), ("GET", "/v1/regime"),
+        ("POST", "/v1/apps/{app}/flow/check"), ("GET", "/v1/lists"), ("GET", "/v1/lists/{name}"),
+        ("GET", "/v1/events"),
     },
     # Masked without a purpose; with one, as role, purpose and basis allow.
     "rows": {("GET", "/v1/tables/{name}/rows")},
@@ -60,7 +62,7 @@ RULES = {
         ("GET", "/v1/features/{app}/{key}"), ("POST", "/v1/online"),
         ("GET", "/v1/decisions/{decision}/letter"), ("GET", "/v1/cases"),
         ("GET", "/v1/cases/{case}"), ("GET", "/v1/outbox"), ("GET", "/v1/outbox/{message}"),
-        ("GET", "/v1/cases/{case}/surroundings"),
+        ("GET", "/v1/cases/{case}/surroundings"), ("GET", "/v1/decisions/{decision}/changes"),
     },
     # A review only.
     "review": {("GET", "/v1/access")},
@@ -75,13 +77,13 @@ RULES = {
     "approve": {
         ("POST", "/v1/models/{number}/approve"), ("POST", "/v1/outbox/stop"),
         ("POST", "/v1/apps/{app}/flows"), ("POST", "/v1/apps/{app}/flow"),
-        ("POST", "/v1/apps/{app}/flows/{number}/approve"),
+        ("POST", "/v1/apps/{app}/flows/{number}/approve"), ("POST", "/v1/lists/{name}"),
         ("POST", "/v1/outbox/go-on"), ("POST", "/v1/outbox/{message}/resolve"),
     },
     # The application's own purpose: work on a case; what is closed or not proposed answers 409.
     "work": {
         ("POST", "/v1/cases/{case}/assign"), ("POST", "/v1/cases/{case}/notes"),
-        ("POST", "/v1/cases/{case}/propose"), ("POST", "/v1/cases/{case}/agree"),
+        ("POST", "/v1/decisions/{decision}/refer"), ("POST", "/v1/cases/{case}/propose"), ("POST", "/v1/cases/{case}/agree"),
         ("POST", "/v1/cases/{case}/reject"), ("POST", "/v1/cases/{case}/documents"),
         ("GET", "/v1/cases/{case}/documents/{document}"),
     },
@@ -215,6 +217,9 @@ class Caller:
             "/v1/apps/{app}/flows": {"text": FLOW},
             "/v1/apps/{app}/flow": {"text": FLOW},
             "/v1/apps/{app}/flow/backtest": {"text": FLOW},
+            "/v1/apps/{app}/flow/check": {"text": FLOW},
+            "/v1/lists/{name}": {"content": "aWQKbTEK", "file": "a.csv"},
+            "/v1/decisions/{decision}/refer": {"reason": "a test"},
             "/v1/apps/{app}/flows/{number}/approve": {"note": "a test", "sha256": "0" * 12},
             "/v1/subjects/{subject}/erase": {"reason": "a test"},
             "/v1/subjects/{subject}/holds": {"reason": "a test", "until": "2036-01-01T00:00:00Z"},

@@ -17,7 +17,7 @@ export interface Hit { kind: string; name: string; what: string; to: string }
 export interface AppLine { name: string; title: string; on: string; purpose: string; features: number; model: boolean }
 export interface AppInfo {
   name: string; title: string; on: string; purpose: string; decide: string; module: string; policy: Record<string, Plain>
-  features: Record<string, string>; inputs: string[]; pages: { path: string; question: string }[]; decisions: Record<string, number>; code: string
+  features: Record<string, string>; inputs: string[]; pages: { path: string; question: string }[]; flow: boolean; inboxes: string[]; decisions: Record<string, number>; code: string
 }
 export interface Decided { id: string; app: string; on: string; when: string; outcome: Outcome; why: string; erased: boolean }
 export interface DecisionPage { decisions: Decided[]; cursor: string | null; counts: Record<string, number> }
@@ -95,3 +95,22 @@ export interface Around { id: string; kind: 'payment' | 'transfer in' | 'transfe
 export interface CaseNode { id: string; kind: 'person' | 'device' | 'merchant' | 'account'; name: string; own: boolean }
 export interface CaseLink { from: string; to: string; what: 'pays' | 'uses'; n: number; amount: number; decided: boolean }
 export interface Surroundings { events: Around[]; nodes: CaseNode[]; links: CaseLink[]; of: number; left_out: string[] }
+export interface FlowStage { name: string; kind: string; says: string; entered: number | null; decided: number | null; outcomes: string[]; rules: { code: string; when: string; outcome: Outcome; points: number; rows: number | null }[]; amounts: Record<string, string>; features: string[] }
+export interface FlowInfo { flow: string; version: number; on: string; sha256: string; policy: Record<string, Plain>; stages: FlowStage[]; text: string; drawing: string }
+export interface FlowLine { number: number; flow: string; version: number; sha256: string; stage: string; proposed_by: string; proposed: string; approved_by: string | null }
+interface Counted { outcomes: Record<string, number>; reasons: Record<string, number>; entered: Record<string, number>; decided: Record<string, number> }
+export interface Tried { app: string; tried: string; rows: number; changed: number; now: Counted; then: Counted; swaps: { was: Outcome; would_be: Outcome; rows: number; bad: number; good: number; amount: number }[]; worth: Record<string, Record<string, number>> }
+export interface Changes { id: string; outcome: Outcome; would_be: Outcome | null; changes: { name: string; now: Plain; to: Plain }[]; amounts: Record<string, number>; tried: number; complete: boolean }
+export interface Letter { regime: string; decision: string; title: string; text: string; rule: string; due: string; codes: string[] }
+export interface MessageLine { message: string; app: string; letter: string; subject: string; channel: string; purpose: string; status: string; why: string; reason: string; attempts: number; planned: string; sent: string | null; decision: string }
+export interface MessageList { messages: MessageLine[]; counts: { app: string; status: string; reason: string; n: number }[]; stops: string[] }
+export interface WholeMessage extends MessageLine { title: string; text: string; receipts: { event: string; at: string; note: string }[] }
+export interface ListLine { list: string; kind: 'allow' | 'deny' | 'watch'; entries: number; ended: number }
+export interface ListInfo { list: string; entries: { id: string; kind: string; key: string | null; since: string; until: string }[]; of: number }
+export interface ScheduleInfo {
+  alarms: { schedule: string; label: string; says: string; raised: string; ended: string | null }[]
+  schedules: { name: string; job: string; when: string; zone: string; calendar: string; next: string | null; due: number; running: number; done: number; failed: number }[]
+  pending: { schedule: string; label: string; status: 'due' | 'running' | 'failed'; attempts: number; next: string; error: string }[]
+  jobs: string[]
+}
+export interface Pulse { decisions: number; loads: number; cases: number; late: number; revisions: number; messages: Record<string, number> }

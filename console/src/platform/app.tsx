@@ -14,11 +14,22 @@ export default function AppPage() {
     <State q={info} height={560}>{data => (
       <>
         <Head title={said(data.title)} over={<><span className="badge accent">{said(data.purpose)}</span><span>{t('decides each {row}', { row: data.on })}</span></>}>{page === 'overview' ? data.decide.split('\n')[0] : seen.data ? said(seen.data.question) : ''}</Head>
-        {data.pages.length > 1 && <nav className="tabs" aria-label={t('Pages')}>{data.pages.map(p => <Link key={p.path} to="/apps/$app/$page" params={{ app, page: p.path }} aria-current={p.path === page ? 'page' : undefined}>{p.path === 'overview' ? t('Overview') : said(p.path)}</Link>)}</nav>}
+        <AppTabs data={data} at={page} />
         <State q={seen} height={420}>{found => <Blocks page={found} />}</State>
         {page === 'overview' && <Made data={data} />}
       </>
     )}</State>
+  )
+}
+
+/** The pages of an application; its flow is one of them where a flow decides. */
+export function AppTabs({ data, at }: { data: AppInfo; at: string }) {
+  if (data.pages.length < 2 && !data.flow) return null
+  return (
+    <nav className="tabs" aria-label={t('Pages')}>
+      {data.pages.map(p => <Link key={p.path} to="/apps/$app/$page" params={{ app: data.name, page: p.path }} aria-current={p.path === at ? 'page' : undefined}>{p.path === 'overview' ? t('Overview') : said(p.path)}</Link>)}
+      {data.flow && <Link to="/apps/$app/flow" params={{ app: data.name }} aria-current={at === 'flow' ? 'page' : undefined}>{t('Flow')}</Link>}
+    </nav>
   )
 }
 

@@ -1,15 +1,16 @@
 // One decision: why, among others, what would have changed it, and the proof that it stands.
-import { useMutation } from '@tanstack/react-query'
-import { Link, useParams } from '@tanstack/react-router'
-import { ArrowRight, BadgeCheck, CircleAlert, RotateCcw, ShieldCheck } from 'lucide-react'
-import { useEffect, useState } from 'react'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate, useParams } from '@tanstack/react-router'
+import { ArrowRight, BadgeCheck, CircleAlert, FileText, RotateCcw, ShieldCheck, UserRound } from 'lucide-react'
+import { lazy, Suspense, useState } from 'react'
 import { call, useCircumstances, useRead } from '../api/client'
-import type { Background, Explanation, Plain, Proof, Replay } from '../api/types'
-import { Card, Empty, Head, Id, Outcome, outcomeFill, outcomeWord, Refused, Scroll, State, When } from '../design/pieces'
+import type { AppInfo, Background, Changes as Least, Explanation, MessageList, Plain, Proof, Replay } from '../api/types'
+import { Card, Empty, Head, Id, Outcome, outcomeFill, outcomeWord, Refused, Scroll, State, useShortcuts, When } from '../design/pieces'
 import { Points, Spread } from '../design/pictures'
 import { decimal, instant, int, language, money, percent, said, t } from '../i18n'
 import './decision.css'
 
+const Ask = lazy(() => import('./ask')), LetterOf = lazy(() => import('./letter'))
 const FIRST = 8
 
 export default function DecisionPage() {
@@ -23,31 +24,50 @@ function View({ data }: { data: Explanation }) {
   const { purpose } = useCircumstances()
   const replay = useMutation<Replay, Error>({ mutationFn: () => call(`/v1/decisions/${data.id}/replay`, { method: 'POST', purpose }) })
   const again = replay.mutate
-  useEffect(() => {
-    const on = (e: KeyboardEvent) => { if (e.key === 'r' && !e.metaKey && !e.ctrlKey && !e.altKey && !(e.target as HTMLElement).closest('input,textarea,select,[role=dialog]')) again() }
-    addEventListener('keydown', on)
-    return () => removeEventListener('keydown', on)
-  }, [again])
+  const [open, setOpen] = useState<'' | 'letter' | 'refer'>('')
+  const go = useNavigate(), client = useQueryClient()
+  const about = useRead<AppInfo>(`apps/${data.app}`)
+  const inboxes = about.data?.inboxes.length ?? 0
+  const refer = useMutation<{ case: string }, Error, string>({
+    mutationFn: reason => call(`/v1/decisions/${data.id}/refer`, { method: 'POST', body: { reason } }),
+    onSuccess: found => { void client.invalidateQueries(); void go({ to: '/cases/$case', params: { case: found.case } }) },
+  })
+  useShortcuts(data.erased ? {} : { r: () => again(), l: () => setOpen('letter'), ...(inboxes ? { e: () => setOpen('refer') } : {}) })
   const amount = Object.values(data.amounts ?? {})[0]
   return (
     <>
       <Head over={<><Outcome name={data.outcome} /><span><When at={data.when} /> UTC</span>{data.known_after && <span>· {t('known after {s}', { s: data.known_after })}</span>}</>}
         title={<>{said(data.title ?? data.app)}{amount && <>: {amount}</>}</>}
-        aside={!data.erased && <button className="btn primary" disabled={replay.isPending} onClick={() => again()}><RotateCcw size={14} aria-hidden />{replay.isPending ? t('Replaying…') : t('Replay')} <kbd aria-hidden>R</kbd></button>}>
+        aside={!data.erased && <>
+          <button className="btn" disabled={replay.isPending} onClick={() => again()}><RotateCcw size={14} aria-hidden />{replay.isPending ? t('Replaying…') : t('Replay')} <kbd aria-hidden>R</kbd></button>
+          {(data.outcome === 'decline' || data.outcome === 'refer') && <button className="btn" onClick={() => setOpen('letter')}><FileText size={14} aria-hidden />{t('Letter')} <kbd aria-hidden>L</kbd></button>}
+          {inboxes > 0 && <button className="btn primary" onClick={() => setOpen('refer')}><UserRound size={14} aria-hidden />{t('Refer to a person')} <kbd aria-hidden>E</kbd></button>}
+        </>}>
         <span className="row wrap" style={{ gap: 6 }}>{data.subject && <Link className="link mono" to="/decisions" search={(before: Search) => ({ ...before, subject: data.subject })}>{data.subject}</Link>}{data.on && <><span>·</span><span className="mono">{data.on}</span></>}<span>·</span><Link className="link" to="/apps/$app" params={{ app: data.app }}>{said(data.app)}</Link></span>
       </Head>
       {data.erased ? <Card title={t('Erased')}><p>{data.erased}</p><ul className="row wrap" style={{ marginTop: 8 }}>{data.reasons.map(r => <li key={r.code} className="badge">{r.code}</li>)}</ul></Card> : (
         <div className="grid2">
-          <div className="stack"><Why data={data} /><Values data={data} behind={behind.data} /></div>
+          <div className="stack"><Why data={data} /><Told id={data.id} app={data.app} /><Values data={data} behind={behind.data} /></div>
           <div className="stack">
             {data.score && <Score data={data} behind={behind.data} />}
-            <Changes data={data} behind={behind} />
+            <Changes data={data} behind={behind} flow={about.data?.flow ?? false} />
             <Proven data={data} replay={replay} />
           </div>
         </div>
       )}
+      <Suspense fallback={null}>
+        {open === 'refer' && <Ask title={t('Refer to a person')} says={t('A case is opened. Whoever works on it may come to another outcome; where that overrides the machine, somebody else must agree.')} go={t('Open a case')} busy={refer.isPending} error={refer.error} close={() => { setOpen(''); refer.reset() }} done={reason => refer.mutate(reason)} />}
+        {open === 'letter' && <LetterOf id={data.id} close={() => setOpen('')} />}
+      </Suspense>
     </>
   )
+}
+
+/** What the person was told of this decision, or why not. */
+function Told({ id, app }: { id: string; app: string }) {
+  const seen = useRead<MessageList>('outbox', { decision: id, app, limit: 20 })
+  if (!seen.data?.messages.length) return null
+  return <Card title={t('What the person was told')} plain><Scroll label={t('What the person was told')}><table style={{ marginTop: 4 }}><tbody>{seen.data.messages.map(m => <tr key={m.message}><td><Link className="link strong" to="/messages" search={(before: Search) => ({ ...before, app, decision: id, message: m.message })}>{said(m.letter)}</Link></td><td>{said(m.channel)}</td><td><span className="badge">{said(m.status)}</span></td><td className="ink2">{m.why ? said(m.why) : ''}</td><td className="ink2 right"><When at={m.sent ?? m.planned} /></td></tr>)}</tbody></table></Scroll></Card>
 }
 
 function Why({ data }: { data: Explanation }) {
@@ -135,7 +155,7 @@ function Scale({ spot, at, cuts }: { spot: NonNullable<Background['score']>; at:
           return names.map(name => { const n = spot.outcomes[name][i], tall = (n / most) * (h - 18); y -= tall; return n > 0 && <rect key={name + i} x={x(spot.low + i * step) + 0.5} width={Math.max(1, x(spot.low + step) - x(spot.low) - 1)} y={y} height={tall} fill={outcomeFill(name)} opacity=".55" /> })
         })}
         <line x1={0} x2={w} y1={h} y2={h} stroke="var(--line-2)" />
-        {cuts.map(([name, v]) => <g key={name}><line x1={x(v)} x2={x(v)} y1={10} y2={h} stroke="var(--control)" strokeDasharray="2 3" /><text x={x(v)} y={h + 15} textAnchor="middle" className="svgt">{v}</text></g>)}
+        {cuts.map(([name, v]) => <g key={name}><line x1={x(v)} x2={x(v)} y1={10} y2={h} stroke="var(--control)" strokeDasharray="2 3" /><text x={Math.max(14, Math.min(w - 14, x(v)))} y={h + 15} textAnchor="middle" className="svgt">{v}</text></g>)}
         <line x1={x(at)} x2={x(at)} y1={8} y2={h} stroke="var(--ink)" strokeWidth="2" /><circle cx={x(at)} cy={8} r="4.5" fill="var(--ink)" />
       </svg>
       <figcaption className="legend">{names.map(name => <span key={name}><i style={{ background: outcomeFill(name) }} />{outcomeWord(name)}</span>)}</figcaption>
@@ -143,9 +163,15 @@ function Scale({ spot, at, cuts }: { spot: NonNullable<Background['score']>; at:
   )
 }
 
-function Changes({ data, behind }: { data: Explanation; behind: { data?: Background; error: unknown; isPending: boolean } }) {
+function Changes({ data, behind, flow }: { data: Explanation; behind: { data?: Background; error: unknown; isPending: boolean }; flow: boolean }) {
+  const least = useRead<Least>(`decisions/${data.id}/changes`, {}, { enabled: flow && data.outcome !== 'approve' })
+  const unit = (name: string) => data.features?.find(f => f.name === name)?.unit ?? (['amount', 'income', 'expenses'].includes(name) ? `${data.row?.currency ?? 'EUR'} minor units` : '')
+  const found = least.data?.would_be ? least.data : undefined
   return (
-    <Card title={t('What would have changed it')} note={t('one value at a time')}>
+    <Card title={t('What would have changed it')} note={found ? undefined : t('one value at a time')}>
+      {found && <div className="least"><p className="strong">{t('The smallest change a person may make')}</p><ul>{found.changes.map(c => <li key={c.name} className="row wrap"><span className="grow wraps">{c.name}</span><span className="num ink2">{shown(c.now, unit(c.name))}</span><ArrowRight size={14} className="ink3" aria-hidden /><span className="num strong">{shown(c.to, unit(c.name))}</span></li>)}</ul><p className="row wrap" style={{ marginTop: 4 }}><Outcome name={found.would_be!} /><span className="cap ink3">{t('{n} combinations tried', { n: int(found.tried) })}{found.complete ? '' : ` · ${t('more were left')}`}</span></p></div>}
+      {least.data && !found && <p className="ink2" style={{ marginBottom: 8 }}>{t('No permitted change of {n} tried would have.', { n: int(least.data.tried) })}</p>}
+      {found && <p className="cap ink3" style={{ marginTop: 10 }}>{t('one value at a time')}</p>}
       <State q={behind} height={96}>{seen => !seen.changes.length ? <p className="ink2">{data.outcome === 'approve' ? t('It was approved; nothing better was to be had.') : t('No single value within what others have would have.')}</p> : (
         <ul className="change">{seen.changes.map(c => <li key={c.name}><p className="wraps"><span className="strong">{c.name}</span></p><div className="row wrap" style={{ marginTop: 3 }}><span className="num ink2">{c.from}</span><ArrowRight size={14} className="ink3" aria-hidden /><span className="num strong">{c.to}</span><Outcome name={c.outcome} /></div></li>)}</ul>
       )}</State>

@@ -1,21 +1,23 @@
 // What stands around every page: sidebar, top bar with instant and purpose, keyboard, tab bar on phones.
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, Eye, House, Inbox as InboxIcon, Languages, LayoutGrid, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, Waypoints, type LucideIcon } from 'lucide-react'
+import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, Eye, House, Inbox as InboxIcon, Languages, LayoutGrid, ListChecks, Mail, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, Waypoints, type LucideIcon } from 'lucide-react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useCircumstances, useRead } from '../api/client'
+import { useLive, type Line } from '../api/live'
 import type { AppLine, Session } from '../api/types'
 import { Logo } from '../design/pieces'
-import { instant, keep, language, said, t, type Message } from '../i18n'
+import { instant, int, keep, language, said, t, type Message } from '../i18n'
 
 const Palette = lazy(() => import('./palette'))
 const Controls = lazy(() => import('./controls'))
 const Keys = lazy(() => import('./keys'))
 
 type Place = { name: Message; to: string; icon: LucideIcon; key: string }
-export const START: Place[] = [{ name: 'Home', to: '/', icon: House, key: 'h' }, { name: 'Inbox', to: '/inbox', icon: InboxIcon, key: 'i' }, { name: 'Decisions', to: '/decisions', icon: Scale, key: 'd' }]
+export const START: Place[] = [{ name: 'Home', to: '/', icon: House, key: 'h' }, { name: 'Inbox', to: '/inbox', icon: InboxIcon, key: 'i' }, { name: 'Decisions', to: '/decisions', icon: Scale, key: 'd' }, { name: 'Messages', to: '/messages', icon: Mail, key: 'o' }]
 export const PLATFORM: Place[] = [
   { name: 'Tables', to: '/tables', icon: Table2, key: 't' }, { name: 'Features', to: '/features', icon: Sigma, key: 'f' },
   { name: 'Models', to: '/models', icon: Boxes, key: 'm' }, { name: 'Lineage', to: '/lineage', icon: Waypoints, key: 'l' }, { name: 'Runs', to: '/runs', icon: Play, key: 'r' },
+  { name: 'Lists', to: '/lists', icon: ListChecks, key: 's' },
 ]
 export const GOVERN: Place[] = [{ name: 'Accesses', to: '/access', icon: Eye, key: 'a' }, { name: 'Decision log', to: '/log', icon: ShieldCheck, key: 'p' }]
 const ALL = [...START, ...PLATFORM, ...GOVERN]
@@ -30,6 +32,7 @@ export function Shell() {
   const session = useRead<Session>('session')
   const instantButton = useRef<HTMLButtonElement>(null), purposeButton = useRef<HTMLButtonElement>(null)
   const past = usePast()
+  const line = useLive()
   useKeys(setOpen)
   useEffect(() => { document.documentElement.dataset.theme = theme; keep('theme', theme) }, [theme])
   const speak = () => { keep('lang', language() === 'zh' ? 'en' : 'zh'); location.reload() }
@@ -38,14 +41,14 @@ export function Shell() {
       <a className="skip" href="#main">{t('Skip to content')}</a>
       <aside className="side" aria-label={t('Navigation')}>
         <Link to="/" className="brand"><Logo />Heptad</Link>
-        <Places label={t('Start')} places={START} />
+        <Places label={t('Start')} places={START} counts={{ '/inbox': line.pulse?.cases ?? 0 }} late={Boolean(line.pulse?.late)} />
         <nav className="nav" aria-label={t('Applications')}>
           <h2>{t('Applications')}</h2>
           {apps.data?.apps.map(a => <Link key={a.name} to="/apps/$app" params={{ app: a.name }}><LayoutGrid size={15} strokeWidth={1.8} aria-hidden /><span className="clip">{said(a.title)}</span></Link>)}
         </nav>
         <Places label={t('Platform')} places={PLATFORM} head />
         <Places label={t('Govern')} places={GOVERN} head />
-        <div className="foot"><a className="row" style={{ gap: 6 }} href="/docs"><BookOpen size={13} aria-hidden />{t('Manual of the API')}</a><div className="clip" style={{ marginTop: 4 }}>{session.data ? `${session.data.project} · ${session.data.version} · ${session.data.role}` : ' '}</div></div>
+        <div className="foot"><a className="row" style={{ gap: 6 }} href="/docs"><BookOpen size={13} aria-hidden />{t('Manual of the API')}</a><div className="clip" style={{ marginTop: 4 }}>{session.data ? `${session.data.project} · ${session.data.version} · ${session.data.role}` : ' '}</div><Live line={line} /></div>
       </aside>
       <div style={{ minWidth: 0 }}>
         <header className="top">
@@ -74,13 +77,21 @@ export function Shell() {
   )
 }
 
-function Places({ label, places, head }: { label: string; places: Place[]; head?: boolean }) {
+function Places({ label, places, head, counts = {}, late }: { label: string; places: Place[]; head?: boolean; counts?: Record<string, number>; late?: boolean }) {
   return (
     <nav className="nav" aria-label={label}>
       {head && <h2>{label}</h2>}
-      {places.map(p => <Link key={p.to} to={p.to} activeOptions={{ exact: p.to === '/', includeSearch: false }}><p.icon size={15} strokeWidth={1.8} aria-hidden />{t(p.name)}</Link>)}
+      {places.map(p => <Link key={p.to} to={p.to} activeOptions={{ exact: p.to === '/', includeSearch: false }}><p.icon size={15} strokeWidth={1.8} aria-hidden />{t(p.name)}{counts[p.to] > 0 && <span className={`n num ${late ? 'bad strong' : ''}`}>{int(counts[p.to])}</span>}</Link>)}
     </nav>
   )
+}
+
+/** Whether what is shown follows the server; silence is said. */
+function Live({ line }: { line: Line }) {
+  const [now, setNow] = useState(Date.now())
+  useEffect(() => { if (line.state !== 'lost') return; const timer = setInterval(() => setNow(Date.now()), 1000); return () => clearInterval(timer) }, [line.state])
+  if (line.state !== 'lost') return null
+  return <div className="row" role="status" style={{ gap: 6, marginTop: 4 }}><i className="dot off" />{t('reconnecting, last {n} s ago', { n: Math.max(0, Math.round((now - line.since) / 1000)) })}</div>
 }
 
 /** Whether this page can be read as of an instant; one that cannot says so instead of passing the present off as the past. */

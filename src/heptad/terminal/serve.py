@@ -23,6 +23,7 @@ from heptad.standards.errors import Busy, InputError, Refused
 from heptad.terminal import logs, show
 from heptad.terminal.http.access import api_keys, is_loopback
 from heptad.terminal.http.api import Api, public
+from heptad.terminal.http.live import LEAVING
 from heptad.terminal.http.meter import MOST_AT_ONCE
 from heptad.terminal.http.owner import owner
 from heptad.terminal.http.patience import Patient, hang_up, room_for_connections, turning_away
@@ -170,6 +171,7 @@ def logging_from(level: str) -> Iterator[None]:
 
 async def _serve(apps: list[tuple[FastAPI, socket.socket]], ready: str) -> None:
     """Run the servers until a signal stops them; if one ends, the others do."""
+    LEAVING.clear()
     servers = [Server(_config(app)) for app, _ in apps]
     # Whoever is let in finds a thread: callers that wait for one cannot be served together.
     anyio.to_thread.current_default_thread_limiter().total_tokens = MOST_AT_ONCE
@@ -204,6 +206,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
 
 def _told(servers: list[Server]) -> None:
     """Let what runs come to its end; told twice, end it."""
+    LEAVING.set()
     for server in servers:
         server.force_exit = server.should_exit
         server.should_exit = True

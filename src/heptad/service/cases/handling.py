@@ -176,6 +176,11 @@ class Cases:
             rows = connection.execute(wanted.group_by(*which).order_by(*which))
             return [dict(row._mapping) for row in rows]
 
+    def revision(self) -> int:
+        """Return a number that grows with every step on any case."""
+        with self._store.read() as connection:
+            return connection.execute(select(func.max(CaseEventRow.id))).scalar() or 0
+
     def decisions(self, case: Case) -> list[str]:
         """Return the ids of the decisions that a case is about, the first one first."""
         wanted = select(AlertRow.decision).where(AlertRow.case == case.number)
@@ -301,6 +306,21 @@ class Cases:
         with self._store.write() as connection:
             where = CaseRow.number == case.number
             connection.execute(update(CaseRow).where(where).values(resumed=1))
+
+    def welcome(self, app: App, worker: Worker, decision: str) -> None:
+        """Let only those open a case by hand who may act for its application's purpose.
+
+        Raises:
+            Refused: if they may not; that is recorded.
+        """
+        if worker.role == ADMIN or may_act(worker.role, app.purpose):
+            return
+        why = f"A {worker.role} may not open cases of {app.name}."
+        detail = {"decision": decision}
+        self._access.record(
+            Read("case.refer", worker.who, worker.role, app.purpose, detail=detail, refused=why)
+        )
+        raise Refused(why, got=worker.who, do="state who works, in a role that may")
 
     def permit(self, case: Case, worker: Worker, action: str) -> None:
         """Let only those work on a case who may act for its application's purpose.

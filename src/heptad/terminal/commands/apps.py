@@ -56,6 +56,8 @@ def show_app(platform: Platform, name: str) -> dict[str, Any]:
         "silent": unfilled(platform.catalog, app),
         "inputs": list(app.model.inputs) if app.model else [],
         "pages": [{"path": p.path, "question": p.question} for p in pages_of(app)],
+        "flow": app.flow is not None,
+        "inboxes": [inbox.name for inbox in app.inboxes],
         "decisions": counts,
         "code": app.code_version(),
     }

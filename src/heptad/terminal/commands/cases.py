@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.cases.handling import Worker
 from heptad.service.reads.guard import PERSON
-from heptad.standards.errors import InputError
+from heptad.standards.errors import ContractError, InputError, Refused
 from heptad.standards.money import format_minor
 from heptad.standards.time import format_instant
 from heptad.terminal.commands.decisions import row
@@ -186,6 +186,33 @@ def step(  # noqa: PLR0913, PLR0917 - what a step says
         raise InputError("There is no such step.", got=action, do=", ".join(STEPS))
     platform.work.settle()
     return line(done)
+
+
+def refer(
+    platform: Platform, decision: str, reason: str, who: str = "", role: str = ""
+) -> dict[str, Any]:
+    """Put a decision to a person, who looks at it again: into the first inbox of its application.
+
+    Raises:
+        ContractError: if people of that application have no inbox.
+        Refused: if the person is erased, or who refers may not work on its cases.
+    """
+    from heptad.terminal.commands.decisions import full_id
+
+    entry = platform.log.get(full_id(platform, decision))
+    app = platform.app(str(entry.public["app"]))
+    if entry.decision is None:
+        raise Refused("The person is erased.", got=decision)
+    if not app.inboxes:
+        raise ContractError(f"{app.name} has no inbox.", do="declare App(inboxes=(Inbox(…),))")
+    worker = Worker(who or platform.who, role or platform.role)
+    cases = platform.work.cases
+    cases.welcome(app, worker, entry.decision.id)
+    inbox = next((i for i in app.inboxes if entry.decision.outcome in i.on), app.inboxes[0])
+    case = cases.get(cases.alert(app, inbox, entry.decision))
+    if case.status != "closed":
+        cases.note(case.id, reason, worker)
+    return {"case": case.id, "app": app.name, "inbox": inbox.name}
 
 
 def attach(  # noqa: PLR0913, PLR0917 - what is attached to what by whom

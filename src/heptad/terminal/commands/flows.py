@@ -95,6 +95,16 @@ def show(platform: Platform, app: str, number: int = 0, form: str = "json") -> d
     return plain | {"text": flow.text, "drawing": drawn[form](plain) if form in drawn else ""}
 
 
+def read(platform: Platform, app: str, text: str, name: str = "flow.yaml") -> dict[str, Any]:
+    """Read a flow that is being written, as plain data; it is not kept.
+
+    Raises:
+        HeptadError: with line, what and cure, if it cannot be read.
+    """
+    flow = publishing.flow_of(platform.app(app)).read(text, name)
+    return to_plain(flow) | {"text": text, "drawing": ""}
+
+
 def listed(platform: Platform, app: str) -> dict[str, Any]:
     """List the flows of an application that were proposed, newest first."""
     publishing.flow_of(platform.app(app))

@@ -127,6 +127,8 @@ class AppInfo(BaseModel):
     features: dict[str, str] = Field(description="Name → what it computes, in words.")
     inputs: list[str] = Field(description="What its model reads.")
     pages: list[PageLine]
+    flow: bool = Field(description="Whether a flow that people may change decides, or code.")
+    inboxes: list[str] = Field(description="Where its cases go.")
     decisions: dict[str, int] = Field(description="Decisions so far, by outcome.")
     code: Hash
 
@@ -364,6 +366,34 @@ class Replay(BaseModel):
     findings: list[Finding]
     environment: dict[str, str] = Field(description="What differs from where it was decided.")
     of: int = Field(description="Decisions replayed.")
+
+
+class ChangeOf(BaseModel):
+    """An input that would have to be another."""
+
+    name: str
+    now: int | float | str | None = Field(description="In its stored unit.")
+    to: int | float | str | None
+
+
+class Changes(BaseModel):
+    """The smallest permitted changes that would have had a decision approved."""
+
+    id: str
+    outcome: str
+    would_be: str | None
+    changes: list[ChangeOf] = Field(description="None if none of those tried would.")
+    amounts: dict[str, int]
+    tried: int
+    complete: bool = Field(description="Whether all permitted changes were tried.")
+
+
+class Referred(BaseModel):
+    """The case to which a decision was put."""
+
+    case: str
+    app: str
+    inbox: str
 
 
 class Proof(BaseModel):

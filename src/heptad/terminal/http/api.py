@@ -15,6 +15,8 @@ from heptad.terminal.http import (
     decisions,
     document,
     flows,
+    lists,
+    live,
     manual,
     messages,
     online,
@@ -67,13 +69,15 @@ def public(platform: Platform) -> Api:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.platform = platform
+    app.state.platform, app.state.pulse = platform, live.Pulse(platform)
     app.front = Meter(Express(app.routed, platform))
     problems.install(app)
     for part in (
         tables.router,
         decisions.router,
         flows.router,
+        lists.router,
+        live.router,
         console.router,
         reads.router,
         online.router,

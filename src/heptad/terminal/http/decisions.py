@@ -18,9 +18,18 @@ from heptad.terminal.http.access import (
     require_decider,
     require_writer,
 )
-from heptad.terminal.http.answers import AppInfo, AppList, Explanation, PageData, Proof, Replay
+from heptad.terminal.http.answers import (
+    AppInfo,
+    AppList,
+    Changes,
+    Explanation,
+    PageData,
+    Proof,
+    Referred,
+    Replay,
+)
 from heptad.terminal.http.problems import RESPONSES, WrongMedia
-from heptad.terminal.http.schemas import Decided, DecidePlease, DecisionPage, Id
+from heptad.terminal.http.schemas import Decided, DecidePlease, DecisionPage, Id, ReferPlease
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
@@ -132,6 +141,22 @@ def decision(
     name, told = _readable(reader, platform, decision)
     arguments = {"id": name, "to": to, "language": language}
     return Explanation(**run(platform, "explain", arguments | told))
+
+
+@router.get("/decisions/{decision}/changes")
+def change(decision: str, platform: Opened, reader: Reads) -> Changes:
+    """Say which smallest permitted changes would have had a decision approved."""
+    name, told = _readable(reader, platform, decision)
+    return Changes(**run(platform, "flow.change", {"id": name} | told))
+
+
+@router.post("/decisions/{decision}/refer", dependencies=[Depends(json_only)])
+def refer(decision: str, please: ReferPlease, platform: Opened, who: Caller) -> Referred:
+    """Put a decision to a person, who may come to another outcome with somebody else's yes."""
+    name = full_id(platform, decision)
+    require_decider(who, platform, platform.catalog.decisions.get(name).app)
+    asked = {"decision": name, "reason": please.reason, "who": who.id, "role": who.role}
+    return Referred(**run(platform, "cases.refer", asked))
 
 
 @router.post("/decisions/{decision}/replay")

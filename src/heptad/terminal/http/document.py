@@ -35,6 +35,7 @@ TAGS = [
         "name": "flows",
         "description": "What decides: shown, tried on history, published by two people.",
     },
+    {"name": "lists", "description": "Allow, deny and watch lists, and what stands on them."},
     {"name": "reads", "description": "Features, lineage, models, loads and the log."},
     {"name": "console", "description": "What the console draws its pages from."},
     {"name": "subjects", "description": "Persons: what is held of them, and erasing it."},

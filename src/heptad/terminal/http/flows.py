@@ -157,6 +157,12 @@ def publish(app: str, please: PublishPlease, platform: Opened, who: Caller) -> F
     return _line(run(platform, "flow.publish", asked | {"who": who.id}))
 
 
+@router.post("/flow/check")
+def check(app: str, please: FlowPlease, platform: Opened, _: Caller) -> FlowInfo:
+    """Read a flow without keeping it: what it holds, or where it is wrong."""
+    return FlowInfo(**run(platform, "flow.read", {"app": app, "text": please.text}))
+
+
 @router.post("/flow/backtest")
 def backtest(app: str, please: TryPlease, platform: Opened, reader: Reads) -> Tried:
     """Decide history by the flow in force and by this one; say what would change."""

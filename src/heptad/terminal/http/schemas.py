@@ -84,6 +84,14 @@ class Decided(BaseModel):
     erased: bool = Field(False, description="Whether the person it was about has been erased.")
 
 
+class ReferPlease(Closed):
+    """Why a person should look at a decision."""
+
+    reason: Annotated[Text, Field(min_length=3, max_length=4000)] = Field(
+        examples=["the income was misread"]
+    )
+
+
 class DecidePlease(Closed):
     """A row to decide: a new one, checked and stored first, or the key of one that is stored."""
 
