@@ -118,7 +118,7 @@ class Platform:
             self.clock,
             self.guard,
         )
-        self.intake = Intake(self.apps, self.loading, self.reads, self.desk, self.log)
+        self.intake = Intake(self.apps, self.loading, self.reads, self.desk, self.log, self)
         stores.recover()
         features = [f for app in self.apps.values() for f in app.features.values()]
         self.served = Online(stores, self.reads, features)

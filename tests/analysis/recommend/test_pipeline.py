@@ -40,7 +40,7 @@ class Ranked:
         return scores[:, 1:] if self.how == "short" else scores
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     st.integers(0, 10**6), st.floats(0, 1), st.sampled_from(["", "broken", "nan", "short", "none"]),
     st.booleans(), st.booleans(), st.floats(0, 1), st.integers(1, 15),

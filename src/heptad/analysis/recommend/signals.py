@@ -200,10 +200,10 @@ def lifts(data: Interactions, codes: Codes, strength: float = 50.0) -> Array:
     cell = codes[some] * data.n_items + data.items[some]
     both = np.bincount(cell, minlength=n * data.n_items).reshape(n, data.n_items)
     of_context = both.sum(axis=1, keepdims=True) / max(int(some.sum()), 1)
-    of_item = both.sum(axis=0, keepdims=True)
-    return np.asarray(
-        np.log((both + strength * of_context) / ((of_item + strength) * of_context + 1e-12))
-    )
+    usual = (both.sum(axis=0, keepdims=True) + strength) * of_context
+    # A context that was never met says nothing of any item.
+    ratio = np.divide(both + strength * of_context, usual, out=np.ones(both.shape), where=usual > 0)
+    return np.asarray(np.log(ratio), dtype=np.float64)
 
 
 def _ranked(scores: Array, there: Any) -> list[Array]:

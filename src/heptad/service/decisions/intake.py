@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.decisions.deciding import select_rows
 from heptad.service.decisions.grouping import Grouped
 from heptad.service.decisions.quick import Ask
 from heptad.standards.errors import Busy, Conflict, ContractError, HeptadError, UnknownName
@@ -69,6 +70,7 @@ class Intake:
         reads: finds which rows are new.
         desk: decides.
         log: knows which requests were answered before.
+        platform: the open platform, for applications that complete new rows.
 
     Attributes:
         quick: takes clean new rows, while the project is served.
@@ -81,8 +83,10 @@ class Intake:
         reads: Reads,
         desk: Desk,
         log: DecisionLog,
+        platform: Any,
     ) -> None:
         self._apps, self._loading, self._reads = apps, loading, reads
+        self._platform = platform
         self._desk, self._log = desk, log
         self._turns = [threading.Lock() for _ in range(TURNS)]
         self.quick: Quick | None = None
@@ -91,8 +95,30 @@ class Intake:
 
     def accept(self, table: str, rows: Sequence[Row]) -> tuple[RowsReport, list[Opened]]:
         """Store rows and decide those that an application decides on; see `Platform.accept`."""
+        rows = self._completed(table, rows)
         taken = self.quick.ask(Ask(table, rows)) if self.quick is not None else None
         return self.finished(taken) if taken is not None else self._accept(_Post(table, rows))
+
+    def _completed(self, table: str, rows: Sequence[Row]) -> Sequence[Row]:
+        """Let applications complete the new ones among the rows that they decide on."""
+        apps = [a for a in self._apps.values() if a.prepare and a.on.__name__ == table]
+        if not apps or not rows:
+            return rows
+        there = self._there(apps[0].on, rows)
+        found = []
+        for row in rows:
+            new = isinstance(row, dict) and str(row.get(apps[0].on.key.name)) not in there
+            for app in apps if new else ():
+                row = app.prepare(self._platform, row) if app.prepare else row  # noqa: PLW2901
+            found.append(row)
+        return found
+
+    def _there(self, table: type[Table], rows: Sequence[Row]) -> set[str]:
+        """Return the keys of rows that are stored already."""
+        name = table.key.name
+        keys = [str(row[name]) for row in rows if isinstance(row, dict) and name in row]
+        found = select_rows(self._reads.queries, table, self._reads.stored(table), keys=keys)
+        return set(found.column(name).to_pylist())
 
     def finished(self, taken: Taken) -> tuple[RowsReport, list[Opened]]:
         """Decide what the quick way left, and tell what became of rows that it took."""
@@ -119,6 +145,10 @@ class Intake:
             asked = self._desk.asked(app.name, row if key is None else key, name) if name else None
             if asked and (before := self._log.answered(asked.id, asked.body)):
                 return before
+            if row is not None and key is None and app.prepare is not None:
+                # A row that is there already keeps what it was completed with.
+                key = next(iter(self._there(app.on, [row])), None)
+                row = self._completed(app.on.__name__, [row])[0] if key is None else None
             taken = None
             if row is not None and key is None and self.quick is not None:
                 taken = self.quick.ask(Ask(app.on.__name__, [row], app.name, asked))

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate: of the list that was proposed, what this person may be offered, and why not the rest.
+
+Whatever ranks, blends or falls back, its list ends here: a pure function of what is known of the
+person as of the visit, recorded and replayed like any decision.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from heptad.service.app import Outcome, Reason
+from heptad.service.rules.eligibility import House, Person, Terms, admit
+from heptad.standards.errors import HeptadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from heptad.service.app import Inputs, Plain
+
+PURPOSE = "advice"
+POLICY: dict[str, bool | int | float | str] = {
+    "licences": "", "n": 10, "variety": 0.2, "value": 0.0, "explore": 0.0, "budget_ms": 100,
+}  # fmt: skip
+"""`licences` as "GR:funds DE:funds,insurance"; `n` items a list; `variety`, and `value` (expected
+return), weighed against preference; `explore` the share of lists whose last place is drawn;
+`budget_ms` until a list is cut short."""
+WHY = frozenset({"BECAUSE", "ALIKE", "POPULAR", "NEW", "DRAWN"})
+"""Why an item is in a list."""
+
+
+def decide(x: Inputs) -> Outcome:
+    """Offer what was proposed and is admitted; skip where nothing is left."""
+    slate = _slate(x.row.get("slate"))
+    person = person_of(x.row, x.features, slate["held"])
+    house = house_of(x.policy)
+    reasons: list[Reason] = []
+    left: Counter[str] = Counter(slate["left"])
+    for entry in slate["items"]:
+        terms = terms_of(entry)
+        if terms is None:
+            left["NO_TERMS"] += 1
+            continue
+        admitted, excluded = admit(person, [terms], house)
+        left.update({e.code for e in excluded})
+        if admitted:
+            reasons.append(_reason(entry, len(reasons) + 1))
+    found = bool(reasons)
+    reasons += [Reason(code, {"items": n}) for code, n in sorted(left.items())]
+    reasons += _found(slate)
+    return Outcome("offer" if found else "skip", reasons or [Reason("NOTHING")])
+
+
+def _slate(text: Plain) -> dict[str, Any]:
+    """Read a proposed list; what is none is empty."""
+    empty: dict[str, Any] = {"items": [], "left": {}, "steps": [], "held": []}
+    try:
+        given = json.loads(text) if isinstance(text, str) else empty
+    except ValueError:
+        return empty
+    if not isinstance(given, dict):
+        return empty
+    items, left, steps, held = (given.get(name) for name in ("items", "left", "steps", "held"))
+    return {
+        "items": [e for e in items if isinstance(e, dict)] if isinstance(items, list) else [],
+        "left": {
+            str(code): n for code, n in (left if isinstance(left, dict) else {}).items()
+            if isinstance(n, int) and n > 0
+        },
+        "steps": steps if isinstance(steps, list) else [],
+        "held": [str(name) for name in held] if isinstance(held, list) else [],
+        "fallback": str(given.get("fallback") or ""),
+    }  # fmt: skip
+
+
+def person_of(row: Mapping[str, Plain], features: Mapping[str, Any], held: Iterable[str]) -> Person:
+    """Return what is known of who looks, as the terms of items ask for it."""
+    return Person(
+        subject=f"Customer:{row.get('customer')}",
+        age=features["age"],
+        residence=features["residence"],
+        profile=features["profile"],
+        held=frozenset(held),
+    )
+
+
+def house_of(policy: Mapping[str, Plain]) -> House:
+    """Return what the institution is licensed for, from the policy value `licences`."""
+    licences = {}
+    for part in str(policy["licences"]).split():
+        country, _, names = part.partition(":")
+        licences[country] = frozenset(names.split(","))
+    return House(licences, {PURPOSE: "contract"})
+
+
+def terms_of(entry: Mapping[str, Any]) -> Terms | None:
+    """Return the terms of an item, None where they are not written as they must be."""
+    residence = entry.get("residence")
+    try:
+        return Terms(
+            product=str(entry["item"]),
+            purpose=PURPOSE,
+            youngest=_whole(entry.get("youngest")),
+            oldest=_whole(entry.get("oldest")),
+            residence=frozenset(str(residence).split("|")) if residence else None,
+            licence=str(entry.get("licence") or ""),
+            risk=str(entry.get("risk") or ""),
+            once=not entry.get("again"),
+        )
+    except (KeyError, ValueError, TypeError, HeptadError):
+        return None
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _reason(entry: Mapping[str, Any], place: int) -> Reason:
+    code = str(entry.get("why"))
+    numbers: dict[str, Plain] = {
+        "place": place,
+        "item": str(entry["item"]),
+        "title": str(entry.get("title") or entry["item"]),
+        "because": str(entry.get("because") or ""),
+        "propensity": entry.get("propensity")
+        if isinstance(entry.get("propensity"), float)
+        else 1.0,
+    }
+    return Reason(code if code in WHY else "POPULAR", numbers)
+
+
+def _found(slate: Mapping[str, Any]) -> Iterator[Reason]:
+    """Say how many items each step left, and how long all of them took."""
+    steps = {s[0]: s for s in slate["steps"] if isinstance(s, list) and len(s) == 4}
+    if {"allowed", "recall", "rank", "re-rank"} <= steps.keys():
+        yield Reason(
+            "STEPS",
+            {
+                "all": steps["allowed"][1], "allowed": steps["allowed"][2],
+                "recalled": steps["recall"][2], "ranked": steps["rank"][2],
+                "shown": steps["re-rank"][2], "microseconds": sum(s[3] for s in steps.values()),
+            },
+        )  # fmt: skip
+    if slate.get("fallback"):
+        yield Reason("FALLBACK", {"why": slate["fallback"]})

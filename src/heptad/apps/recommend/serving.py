@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Propose a list for a visit: allowed, recalled, ranked, re-ranked, with a reason for each item."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from heptad.analysis.recommend.interactions import histories
+from heptad.analysis.recommend.pipeline import Pipeline
+from heptad.analysis.recommend.reranking import relevance
+from heptad.analysis.recommend.signals import RECENT, People
+from heptad.analysis.recommend.storing import from_bytes
+from heptad.apps.recommend.decide import PURPOSE, house_of, person_of
+from heptad.apps.recommend.learning import hour_of, moment
+from heptad.apps.recommend.shelf import Shelf
+from heptad.apps.recommend.tables import Item
+from heptad.service.reads.asof import read_sql
+from heptad.standards.errors import HeptadError
+from heptad.standards.model import Holding
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from heptad.analysis.arrays import Array, Codes
+    from heptad.analysis.recommend.pipeline import Slate
+    from heptad.analysis.recommend.ranker import Ranker
+
+APP = "recommend"
+ASKED = {"purpose": PURPOSE, "role": "app", "who": APP}
+"""As whom an application reads."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One request as the models see it.
+
+    Attributes:
+        chosen: (h,) places on the shelf, oldest first.
+        context: name → code.
+        idle_days: since the last event, NaN without one.
+    """
+
+    chosen: Sequence[int]
+    context: Mapping[str, int]
+    idle_days: float
+
+
+class Advisor:
+    """A shelf and the approved ranker: what a project recommends from now.
+
+    Args:
+        shelf: the items on offer.
+        ranker: the approved one with the ids that it knows; None before there is one.
+        sha256: hash of the ranker's bytes.
+    """
+
+    def __init__(
+        self, shelf: Shelf, ranker: tuple[Ranker, Mapping[str, Any]] | None, sha256: str
+    ) -> None:
+        self.shelf, self.sha256 = shelf, sha256
+        self.ranker = ranker[0] if ranker else None
+        ids: Sequence[str] = ranker[1]["items"] if ranker else []
+        known = {name: code for code, name in enumerate(ids)}
+        self._known = np.array([known.get(str(r["id"]), -1) for r in shelf.items], dtype=np.int64)
+        self._place = np.array([shelf.codes.get(name, -1) for name in ids], dtype=np.int64)
+
+    @cached_property
+    def safe(self) -> Codes:
+        """(items,) places on the shelf by popularity, the newest first among equals."""
+        counts = np.zeros(len(self.shelf))
+        if self.ranker is not None:
+            old = self._known >= 0
+            counts[old] = self.ranker.signals_.lately_[1][self._known[old]]
+        since = np.array([row["event_time"] for row in self.shelf.items], dtype=np.int64)
+        return np.lexsort((-since, -counts))
+
+    def people(self, asking: Asking) -> People:
+        """Return the person as the ranker reads them: what it knows of their history."""
+        n = len(self._place)
+        codes = [int(self._known[p]) for p in asking.chosen if self._known[p] >= 0]
+        rows, lately = histories([codes], n), histories([codes], n)
+        steps = {code: len(codes) - 1 - at for at, code in enumerate(codes)}
+        lately.data[:] = [np.exp(-steps[int(code)] / RECENT) for code in lately.indices]
+        context = {name: np.array([code]) for name, code in asking.context.items()}
+        return People(rows, lately, np.array([asking.idle_days]), context)
+
+    def slate(
+        self, asking: Asking, allowed: NDArray[Any], n: int, policy: Mapping[str, Any], seed: int
+    ) -> Slate:
+        """Make a list of at most n allowed items."""
+        open_to = allowed.copy()
+        open_to[list(asking.chosen)] = False
+        way = _Request(self, asking, float(policy["value"]))
+        plan = Pipeline(
+            way.recall, way if self.ranker is not None else None, self.shelf.categories, self.safe,
+            narrow=max(20, 2 * n), variety=float(policy["variety"]),
+            explore=float(policy["explore"]), budget_s=float(policy["budget_ms"]) / 1000,
+        )  # fmt: skip
+        return plan.recommend(way.people, open_to, n, seed=seed)
+
+    def because(self, asking: Asking, place: int) -> tuple[str, str]:
+        """Say why an item is there: a code, and the title of what it is like, if it is like something."""
+        code = int(self._known[place]) if self.ranker is not None else -1
+        if code < 0 or self.ranker is None:
+            return "NEW", ""
+        chosen = [p for p in asking.chosen if self._known[p] >= 0]
+        if not chosen:
+            return "POPULAR", ""
+        models = self.ranker.signals_.models_
+        weights = models["ease" if "ease" in models else "neighbours"].weights_
+        pull = np.asarray(weights[self._known[chosen]][:, [code]].todense()).ravel()
+        best = int(pull.argmax())
+        if pull[best] <= 0:
+            return "POPULAR", ""
+        # One past item that carries a good part of it is named; else it is many together.
+        if pull[best] < 0.15 * pull[pull > 0].sum():
+            return "ALIKE", ""
+        return "BECAUSE", str(self.shelf.items[chosen[best]]["title"])
+
+
+class _Request:
+    """Recall and ranking of one request, between places on the shelf and codes of the ranker."""
+
+    def __init__(self, advisor: Advisor, asking: Asking, value: float) -> None:
+        self.advisor, self.asking, self.value = advisor, asking, value
+        n = len(advisor.shelf) if advisor.ranker is None else 0
+        self.people = advisor.people(asking) if not n else _nobody(n)
+
+    def recall(self, people: People, allowed: NDArray[Any], n: int) -> Codes:
+        """Let the ranker's models vote among what is allowed, and add what is new."""
+        known, ranker = self.advisor._known, self.advisor.ranker
+        new = np.flatnonzero(allowed & (known < 0))
+        new = new[np.argsort(-self._taste(new), kind="stable")]
+        if ranker is None:
+            return new[:n]
+        place = self.advisor._place
+        inside = np.zeros(len(place), dtype=bool)
+        inside[place >= 0] = allowed[place[place >= 0]]
+        found = ranker.recall(people, inside).items[0]
+        found = place[found[found >= 0]]
+        few = new[: max(1, n // 10)]
+        return np.concatenate([found[: n - len(few)], few])
+
+    def _taste(self, places: Codes) -> Array:
+        """How well the categories of items fit those of the history."""
+        table = self.advisor.shelf.categories
+        mine = table[list(self.asking.chosen)].sum(axis=0)
+        each = np.maximum(table[places].sum(axis=1), 1)
+        return np.asarray(table[places] @ mine / (each * max(mine.sum(), 1)))
+
+    def score(self, people: People, items: Codes) -> Array:
+        """Rank what the ranker knows; what is new stands where its categories would."""
+        ranker, known = self.advisor.ranker, self.advisor._known
+        assert ranker is not None  # noqa: S101 - a pipeline without one asks for no scores
+        places = items[0]
+        codes = known[places]
+        old = codes >= 0
+        found = np.zeros(len(places))
+        found[old] = ranker.score(people, codes[old][None])[0]
+        if not old.all():
+            found[~old] = self._new_scores(places, old, found)
+        if self.value:
+            found = (1 - self.value) * relevance(found) + self.value * relevance(
+                self.advisor.shelf.values[places]
+            )
+        return found[None]
+
+    def _new_scores(self, places: Codes, old: NDArray[Any], found: Array) -> Array:
+        """Score new items as the mean of the known ones, weighted by shared categories."""
+        table = self.advisor.shelf.categories[places]
+        alike = table[~old] @ table[old].T + 1e-6
+        if not old.any():
+            return self._taste(places[~old])
+        return np.asarray(alike @ found[old] / alike.sum(axis=1))
+
+
+def _nobody(n: int) -> People:
+    from heptad.analysis.recommend.signals import empty
+
+    return empty(n)
+
+
+_ADVISORS: WeakKeyDictionary[Any, tuple[tuple[Any, ...], Advisor]] = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def advisor_of(platform: Any) -> Advisor:
+    """Return what a project recommends from; made again when items or the ranker have changed."""
+    model = platform.catalog.models.champion(APP)
+    version = platform.reads.stored(Item).relation
+    stamp = (version, platform.lake.version(Item.__name__), model.sha256 if model else "")
+    with _LOCK:
+        held = _ADVISORS.get(platform)
+        if held is not None and held[0] == stamp:
+            return held[1]
+        rows = platform.read(Item.__name__, **ASKED).to_pylist()
+        for row in rows:
+            row["event_time"] = _micros(row["event_time"])
+        ranker = None
+        if model is not None:
+            ranker = from_bytes(platform.catalog.models.bytes_of(model.sha256))
+        made = Advisor(Shelf.of(rows), ranker, model.sha256 if model else "")
+        _ADVISORS[platform] = (stamp, made)
+        return made
+
+
+def _micros(value: Any) -> int:
+    from heptad.standards.time import micros
+
+    return value if isinstance(value, int) else micros(value)
+
+
+def prepare(platform: Any, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in the list of a new visit; a list that a caller sends is dropped."""
+    plain = {name: value for name, value in row.items() if name != "slate"}
+    try:
+        hour_of(plain.get("event_time"))
+    except (HeptadError, ValueError):
+        # Ingest says what is wrong with it.
+        return plain
+    if plain.get("customer") is None:
+        return plain
+    return plain | {"slate": propose(platform, plain)}
+
+
+def propose(platform: Any, row: Mapping[str, Any]) -> str:
+    """Return the list for a visit as JSON: items with terms and reasons, what was left out, steps."""
+    advisor = advisor_of(platform)
+    app = platform.app(APP)
+    policy, wanted = platform.desk.policy(app), list(app.features.values())
+    known = platform.online({"Customer": str(row["customer"])}, wanted, **ASKED)
+    shelf = advisor.shelf
+    dismissed = known["dismissed"] or []
+    chosen = [shelf.codes[i] for i in known["chosen"] or [] if i in shelf.codes]
+    held = held_by(platform, str(row["customer"]))
+    person, house = person_of(row, known, held), house_of(policy)
+    allowed, left = shelf.allowed(person, house, str(row.get("catalogue")), dismissed)
+    idle = known["idle"]
+    asking = Asking(
+        chosen, moment(hour_of(row["event_time"]), row.get("channel")),
+        np.nan if idle is None else idle / 86_400,
+    )  # fmt: skip
+    n = int(row.get("n") or policy["n"])
+    slate = advisor.slate(asking, allowed, n, policy, zlib.crc32(str(row.get("id")).encode()))
+    return _written(advisor, asking, slate, left, held)
+
+
+def held_by(platform: Any, customer: str) -> list[str]:
+    """Return the products that a customer holds now."""
+    with platform.guard.reading("held", **ASKED, customer=customer) as access:
+        access.about([f"Customer:{customer}"])
+        reads = platform.reads.under(access)
+        columns = ("id", "customer", "product", "active")
+        held = read_sql(Holding, reads.stored(Holding).relation, t=None, k=None, columns=columns)
+        sql = f"SELECT DISTINCT product FROM ({held}) WHERE customer = ? AND active ORDER BY ALL"
+        found = reads.queries.arrow(sql, [customer]).column(0).to_pylist()
+        access.read.rows = len(found)
+    return [str(product) for product in found]
+
+
+def _written(
+    advisor: Advisor, asking: Asking, slate: Slate, left: Counter[str], held: Sequence[str]
+) -> str:
+    entries = []
+    for place, score, propensity in zip(
+        slate.items.tolist(), slate.scores.tolist(), slate.propensity.tolist(), strict=True
+    ):
+        why, because = advisor.because(asking, place)
+        if propensity < 0.5:
+            why = "DRAWN"
+        entries.append(
+            advisor.shelf.entry(place)
+            | {"why": why, "because": because, "score": round(score, 6), "propensity": propensity}
+        )
+    steps = [[s.name, s.given, s.kept, s.microseconds] for s in slate.trace]
+    return json.dumps(
+        {"items": entries, "left": dict(left), "held": list(held), "steps": steps,
+         "fallback": slate.fallback, "model": advisor.sha256}, ensure_ascii=False,
+    )  # fmt: skip

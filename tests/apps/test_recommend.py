@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recommendation on an open platform: fresh events and items, consent, moments, repeated requests."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from heptad.apps.recommend import app
+from heptad.apps.recommend.decide import WHY
+from heptad.testing.scratch import project
+
+AT = "2025-12-18T00:{:02d}:00Z"
+NOW = "2025-12-18T01:30:00Z"
+
+
+def listed(platform, name, customer, minute=0, **more):
+    """Ask for a list; the ids shown, the codes of the others, and the decision."""
+    row = {"id": name, "event_time": AT.format(minute), "customer": customer,
+           "catalogue": "funds", "channel": "app", "n": 5} | more  # fmt: skip
+    made = platform.decide_one("recommend", row=row).decision
+    shown = [r.numbers["item"] for r in made.reasons if r.code in WHY]
+    return shown, {r.code: dict(r.numbers) for r in made.reasons if r.code not in WHY}, made
+
+
+@pytest.fixture(scope="module")
+def platform():
+    with project(app.demo(7), decided=app) as opened:
+        opened.store("Holding", [{"id": "h1", "event_time": AT.format(0), "customer": "c002",
+                                  "product": "f04", "active": True}])  # fmt: skip
+        opened.run("recommend.learn", "2026-01-01")
+        (model,) = opened.catalog.models.recent(app="recommend", limit=1)
+        opened.approve(model.id, "somebody else", "figures reviewed")
+        yield opened
+
+
+def test_a_model_is_registered_with_figures_on_what_came_later(platform):
+    model = platform.catalog.models.champion("recommend")
+    assert model.metrics["ours"]["ndcg"]["value"] > model.metrics["popularity"]["ndcg"]["value"]
+    assert set(model.metrics["gain"]) == {"popularity", "neighbours"}
+
+
+def test_a_list_says_why_and_what_was_left_out(platform):
+    shown, others, made = listed(platform, "a1", "c002")
+    risks = {f["id"]: f["risk"] for f in app.demo(7)[app.tables[0]]}
+    assert made.outcome == "offer"
+    assert len(shown) == 5
+    assert max(risks[i] for i in shown) <= made.features["profile"] == "R3"
+    assert others["TOO_RISKY"]["items"] == sum(r > "R3" for r in risks.values())
+    assert others["STEPS"]["all"] == 40
+    assert risks["f04"] == "R2"
+    assert "f04" not in shown
+    assert others["ALREADY_HELD"] == {"items": 1}
+    assert (
+        json.loads(made.row["slate"])["model"]
+        == platform.catalog.models.champion("recommend").sha256
+    )
+
+
+def test_what_a_caller_proposes_is_dropped(platform):
+    forged = json.dumps({"items": [{"item": "f03", "title": "Forged"}]})
+    shown, _, made = listed(platform, "a2", "c001", slate=forged)
+    assert "f03" not in shown
+    assert "Forged" not in made.row["slate"]
+
+
+def test_asked_again_the_first_list_is_answered(platform):
+    first = listed(platform, "a3", "c003")[2]
+    assert listed(platform, "a3", "c003", slate="{}")[2].to_bytes() == first.to_bytes()
+
+
+def test_a_fresh_event_changes_the_next_list_and_a_dismissed_item_goes(platform):
+    before = listed(platform, "a4", "c007", 1)[0]
+    assert before == []  # no questionnaire
+    shown = listed(platform, "a5", "c004", 1)[0]
+    platform.store("Interaction", [{"id": "fresh", "event_time": AT.format(2), "customer": "c004",
+                                    "item": shown[0], "action": "dismiss"}])  # fmt: skip
+    after, others, _ = listed(platform, "a6", "c004", 3)
+    assert shown[0] not in after
+    assert others["DISMISSED"]["items"] >= 1
+
+
+def test_a_new_item_and_a_changed_one_are_there_at_once(platform):
+    new = {"id": "z1", "event_time": AT.format(4), "catalogue": "tips", "title": "Neu: ünï 基金",
+           "categories": "bonds"}  # fmt: skip
+    platform.store("Item", [new])
+    shown, _, made = listed(platform, "a7", "c004", 5, catalogue="tips")
+    assert shown == ["z1"]
+    assert made.reasons[0].code == "NEW"
+    platform.store("Item", [new | {"event_time": AT.format(6), "withdrawn": True}])
+    assert listed(platform, "a8", "c004", 7, catalogue="tips")[0] == []
+
+
+def test_without_consent_nothing_that_was_done_counts(platform):
+    """c005 and c010 have not agreed that their behaviour is read: only suitability tells them apart."""
+    made = [listed(platform, f"b{who}", who, 8)[2] for who in ("c005", "c010")]
+    for decision in made:
+        assert decision.features["chosen"] in (None, [])
+        assert decision.features["events"] in (None, 0)
+        assert {r.code for r in decision.reasons if r.code in WHY} <= {"POPULAR", "NEW"}
+
+
+def test_all_decisions_replay_bit_for_bit(platform):
+    report = platform.replay()
+    assert report.identical, report.findings[:3]
+    assert report.decided["identical"] > 5
