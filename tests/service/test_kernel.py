@@ -157,15 +157,33 @@ def plant(monkeypatch, fault: str) -> None:
         monkeypatch.setattr(
             pool, "bounds", lambda *a: (*found(*a)[:3], np.zeros(len(a[3].t), np.uint8))
         )
+    elif fault == "float state":
+        summed = pool.index
+
+        def rounded(made, begin, end):
+            summed(made, begin, end)
+            made.s[:] = made.s.astype(np.float64).astype(np.int64)
+
+        monkeypatch.setattr(pool, "index", rounded)
 
 
 @pytest.mark.parametrize(
     "fault",
-    ["", "window off by one", "future leak", "known_time ignored", "late rows not repaired"],
+    [
+        "",
+        "window off by one",
+        "future leak",
+        "known_time ignored",
+        "late rows not repaired",
+        "float state",
+    ],
 )
 def test_planted_faults_of_the_kernel_are_caught(duck, monkeypatch, fault):
     plant(monkeypatch, fault)
-    rows = some(20)
+    # Amounts beyond what a float holds to the unit, and small enough to be added up.
+    rows = [
+        Version(v.values | {"amount": v.values["amount"] + 2**55 + 1}, v.known) for v in some(20)
+    ]
     rows += [Version(rows[4].values | {"amount": 10**6}, 9 * second)]
     points = [("a", "m", n * second, 0, None) for n in range(22)]
     found = run(duck, rows, [], points, plans="kernel", features=KERNEL)

@@ -284,15 +284,28 @@ def plant(monkeypatch, fault: str) -> None:
             honest(self, rows.set_column(0, "id", [[f"{i}-{k}" for i, k in pairs]]))
 
         monkeypatch.setattr(Stream, "apply", apart)
+    elif fault == "float state":
+        took = rings.take
+
+        def rounded(pool, *more):
+            found = took(pool, *more)
+            pool.s[:] = pool.s.astype(np.float64).astype(np.int64)
+            return found
+
+        monkeypatch.setattr(rings, "take", rounded)
 
 
 @pytest.mark.parametrize(
-    "fault", ["", "window off by one", "future leak", "lost late row", "correction ignored"]
+    "fault",
+    ["", "window off by one", "future leak", "lost late row", "correction ignored", "float state"],
 )
 def test_planted_faults_of_the_stream_are_caught(monkeypatch, fault):
     plant(monkeypatch, fault)
     rows = [
-        Version(v.values | {"event_time": n * second}, (n + n % 3) * second)
+        Version(
+            v.values | {"event_time": n * second, "amount": v.values["amount"] + 2**55 + 1},
+            (n + n % 3) * second,
+        )
         for n, v in enumerate(many(20))
     ]
     rows += [Version(rows[4].values | {"amount": 10**6}, 20 * second)]

@@ -243,6 +243,28 @@ def test_planted_mutants_are_caught(duck, monkeypatch, what, changes):
     assert run(duck, rows, [], points)["count"].to_pylist() != want
 
 
+@pytest.mark.parametrize("fault", ["", "float state"])
+def test_a_state_in_floats_is_caught(duck, monkeypatch, fault):
+    """Amounts beyond 2^53 are added up to the unit."""
+    real = windows.plan
+
+    def rounded(*args):
+        for made in real(*args):
+            yield dataclasses.replace(made, sql=made.sql.replace("sum(", "sum(0::DOUBLE + "))
+
+    if fault:
+        monkeypatch.setattr("heptad.service.batch.history.plan", rounded)
+    rows = [
+        Version({"id": f"p{n}", "event_time": n, "customer": "a", "merchant": None, "country": None,
+                 "amount": 2**55 + n, "currency": "EUR", "status": "authorised"}, n)
+        for n in range(4)
+    ]  # fmt: skip
+    (summed,) = named({"sum": total(Payment.amount, by=BY, where=EUR)}).values()
+    point = ("a", None, second, minute, None)
+    found = run(duck, rows, [], [point], features=[summed])["sum"].to_pylist()
+    assert (found == [expected(summed, rows, [], point, False)]) == (not fault)
+
+
 def test_a_total_that_leaves_64_bits_is_refused(duck):
     rows = [
         Version({"id": f"p{n}", "event_time": 0, "customer": "a", "merchant": None, "country": None,
