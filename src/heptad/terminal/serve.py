@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 GRACE_S = 30
 """How long requests that run may go on once the server was told to stop."""
+SLOW_S = 3.0
+"""What takes longer is announced."""
 TURN_S = 0.001
 """How long one thread may hold the interpreter while others wait: a caller waits for several."""
 _BACKLOG = 1024
@@ -92,7 +94,8 @@ def run(
     with logging_from(log_level), Platform.open(project, clock=clock) as platform:
         platform.room.keep(LARGE)
         sys.setswitchinterval(TURN_S)
-        platform.quicken()
+        with told_if_slow("compiling the kernels of features for this processor, once"):
+            platform.quicken()
         room_for_connections()
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
         if not is_loopback(host) and not api_keys(platform).all():
@@ -110,6 +113,17 @@ def run(
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{listener.getsockname()[1]}"
             asyncio.run(_serve(apps, f"serving {platform.project.name} on {where} (docs: /docs)"))
+
+
+@contextmanager
+def told_if_slow(what: str) -> Iterator[None]:
+    """Say what is being done if it takes longer than a look at the screen."""
+    timer = threading.Timer(SLOW_S, show.say, [f"{what} …"])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Hbase(NamedTuple):
