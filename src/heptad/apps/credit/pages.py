@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the console shows of consumer credit, as data."""
 
+from heptad.apps.credit.running.pages import pages as running
 from heptad.service.app import Block, Page
 
 OF = "app=credit"
@@ -46,4 +47,5 @@ pages = (
             ),
         ),
     ),
+    *running,
 )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from heptad.service.app import Block, Page
 from heptad.service.decisions.explaining import explain
 from heptad.standards.errors import ContractError, HeptadError, UnknownName, suggest
 from heptad.standards.time import day, format_instant
+from heptad.terminal.commands.pagerows import chart_rows, count_rows, table_rows, timeline_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +31,25 @@ OVERVIEW = "overview"
 
 
 def show_page(
-    platform: Platform, name: str, path: str, purpose: str = "", role: str = "", who: str = ""
+    platform: Platform,
+    name: str,
+    path: str,
+    about: str = "",
+    **reader: str,
 ) -> dict[str, Any]:
     """Read what a declared page of an application shows.
 
     The data of a page are one value per read, shaped for its form: `stat` {value, unit}, `table`
     [row], `chart` {x, y, series [{name, points [[x, y]]}]}, `timeline` [{at, kind, text}],
     `decision` one explanation, `text` one text.
+
+    Args:
+        platform: the open project.
+        name: of the application.
+        path: of the page.
+        about: the key that `$about` stands for in what the page reads; a clause that needs one
+            is left out without it.
+        **reader: `purpose`, `role` and `who` reads.
 
     Raises:
         UnknownName: if the application declares no such page.
@@ -46,10 +60,15 @@ def show_page(
     if path not in pages:
         raise UnknownName(f"{name} has no page {path!r}.", got=path, do=suggest(path, pages))
     page = pages[path]
-    aim: dict[str, Any] = {"purpose": purpose or None, "role": role, "who": who}
+    aim: dict[str, Any] = {n: reader.get(n, "") for n in ("role", "who")}
+    aim |= {"purpose": reader.get("purpose") or None, "about": about}
     with platform.reviewing("page", app.purpose, **aim, app=name, page=path):
-        data = {what: read(platform, page.form, what, text) for what, text in page.reads.items()}
-        blocks = [_block(platform, part) for part in page.parts()]
+        data = {
+            what: read(platform, page.form, what, _about(text, about))
+            for what, text in page.reads.items()
+        }
+        parts = [replace(part, read=_about(part.read, about)) for part in page.parts()]
+        blocks = [_block(platform, part) for part in parts]
     return {
         "app": name,
         "title": app.title,
@@ -60,6 +79,15 @@ def show_page(
         "data": data,
         "blocks": blocks,
     }
+
+
+def _about(text: str, key: str) -> str:
+    """Put a key where `$about` stands; without one, leave those clauses out."""
+    if "$about" not in text:
+        return text
+    if any(c.isspace() for c in key):
+        raise ContractError("A key that a page is about has no spaces.", got=key)
+    return " ".join(c.replace("$about", key) for c in text.split() if key or "$about" not in c)
 
 
 def pages_of(app: App) -> list[Page]:
@@ -260,5 +288,9 @@ _READS: dict[tuple[str, str], Read] = {
     ("table", "stages"): _stages,
     ("stat", "pace"): _straight,
     ("form", "decide"): _schema,
+    ("table", "rows"): table_rows,
+    ("chart", "rows"): chart_rows,
+    ("timeline", "rows"): timeline_rows,
+    ("stat", "rows"): count_rows,
 }
 """Form and what is read → what reads it."""

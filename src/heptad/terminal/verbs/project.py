@@ -119,11 +119,12 @@ def _config(data: dict[str, Any]) -> None:
 def apps(
     name: Annotated[str, typer.Argument(help="One application.", autocompletion=complete_app)] = "",
     page: Annotated[str, typer.Argument(help="One of its pages.")] = "",
+    about: Annotated[str, typer.Argument(help="Key of what the page is about, a loan's.")] = "",
     as_json: Json = False,
 ) -> None:
     """List the applications found, show one, or read one of its pages."""
     if page:
-        answer("apps.page", as_json, _page, name=name, path=page)
+        answer("apps.page", as_json, _page, name=name, path=page, about=about)
     elif name:
         answer("apps.show", as_json, _app, name=name)
     else:

@@ -265,3 +265,22 @@ def test_money_of_a_generator_that_others_wrote(tmp_path):
     assert {r["forbidden"] for r in found} == {390_000}
     assert all(r["diverted"] for r in found)
     assert found[0]["path"].endswith("30:M → 40:X 3,900.00 EUR [3]")
+
+
+def test_pages_show_the_day(bank):
+    from heptad.terminal.commands import run
+
+    def shown(path: str, about: str = "") -> dict[str, Any]:
+        page = run(bank, "apps.page", {"name": "credit", "path": path, "about": about})
+        assert all(b["problem"] is None for b in page["blocks"])
+        return {b["title"]: b["data"] for b in page["blocks"]}
+
+    book = shown("book")
+    names = {s["name"] for s in book["Vintages"]["series"]}
+    assert any(name.endswith(" 30+") for name in names)
+    assert book["Loans"]["value"] > 50
+    assert shown("funds")["Diverted"]["value"] >= 1
+    some = next(r["loan"] for r in published(bank, "CollectionAction").values())
+    life = shown("loan", some)
+    assert [len(life[part]) > 0 for part in ("Asked for", "Lent", "Instalments")] == [True] * 3
+    assert {r["loan"] for r in life["What was done"]} == {some}
