@@ -8,15 +8,21 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - read by a fixture
 
+import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from heptad.apps.fraud import app as fraud
+from heptad.engine.sql.expressions import sql_text
 from heptad.runtime import Platform
 from heptad.service.flows.published import Flowing
-from heptad.service.rules.lists import entries, on_list
+from heptad.service.rules.lists import REFS, entries, on_list, relation
 from heptad.sources.sheets import read_sheet
 from heptad.standards.errors import ContractError, HeptadError, InputError
+from heptad.standards.expression import from_json
 from heptad.standards.model import Listing, Payment
+from heptad.standards.resolve import resolve
 from heptad.standards.time import LATEST, day, format_instant, parse_instant
 from heptad.testing.scratch import project
 
@@ -171,3 +177,54 @@ def test_a_decision_rests_on_the_list_as_known_and_replays_so(app):
         platform.close()
         with Platform.open(folder, apps=[app]) as later:
             assert later.replay().identical
+
+
+TIMES = st.integers(0, 6)
+GIVEN = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from("mn"), TIMES, TIMES, TIMES, st.booleans()),
+    max_size=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(given=GIVEN)
+def test_in_sql_a_list_says_what_the_feature_says(given):
+    """Each version of an entry is given as (entry, merchant, begins, ends, known, taken back)."""
+    begins = {(m, e): n for n, (e, m) in enumerate((e, m) for e in "abc" for m in "mn")}
+    rows = [
+        {"id": f"{e}{m}", "list": "watched", "merchant": m, "event_time": begins[m, e] % 7,
+         "until": ends, "known_time": known, "_deleted": gone, "_load": n, "_line": 1}
+        for n, (e, m, _, ends, known, gone) in enumerate(given)
+    ]  # fmt: skip
+    rows.sort(key=lambda r: (r["known_time"], r["_load"]))
+    with duckdb.connect() as duck:
+        others = ", ".join(f"{f.name} VARCHAR" for f in REFS.values() if f.name != "merchant")
+        duck.execute(
+            "CREATE TABLE stored (id VARCHAR, list VARCHAR, merchant VARCHAR, event_time TIMESTAMPTZ, "
+            f"until TIMESTAMPTZ, known_time TIMESTAMPTZ, _deleted BOOL, _load INT, _line INT, {others})"
+        )
+        for r in rows:
+            duck.execute(
+                "INSERT INTO stored BY NAME SELECT ? AS id, ? AS list, ? AS merchant, "
+                "make_timestamptz(?) AS event_time, make_timestamptz(?) AS until, "
+                "make_timestamptz(?) AS known_time, ? AS _deleted, ? AS _load, ? AS _line",
+                [r[name] for name in ("id", "list", "merchant", "event_time", "until", "known_time",
+                                      "_deleted", "_load", "_line")],
+            )  # fmt: skip
+        duck.execute(f"CREATE VIEW lists AS {relation('stored')}")
+        rule = resolve(
+            from_json({"listed": [{"column": "merchant"}, "watched"]}), {"merchant": "text"}
+        )
+        found = duck.execute(
+            f"SELECT merchant, event_time, known_time, {sql_text(rule)} FROM "
+            "(SELECT m AS merchant, t AS event_time, k AS known_time FROM unnest(['m', 'n']) a(m), "
+            "range(8) b(t), range(8) c(k))"
+        ).fetchall()
+    for merchant, t, k, listed in found:
+        standing = {}
+        for r in rows:
+            if r["known_time"] <= k and r["merchant"] == merchant:
+                standing[r["id"]] = r
+        live = [r for r in standing.values() if not r["_deleted"] and r["event_time"] <= t]
+        last = max(live, key=lambda r: r["event_time"], default=None)
+        assert listed == (last is not None and last["until"] > t), (merchant, t, k, rows)

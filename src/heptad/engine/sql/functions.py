@@ -176,11 +176,15 @@ def _business_days(node: Typed, arguments: list[exp.Expr]) -> exp.Expr:
 
 
 def _listed(node: Typed, arguments: list[exp.Expr]) -> exp.Expr:
-    """Ask the relation of lists, at the row's own instant and as known by then."""
+    """Ask the relation of lists, at the row's own instant and as known by then.
+
+    Of several entries of a value the one that began last counts, as for the feature.
+    """
     value = exp.Cast(this=arguments[0], to=exp.DataType.build("VARCHAR", dialect="duckdb"))
     entry = sqlglot.parse_one(  # the relation is `LISTS`
-        f'SELECT 1 FROM {LISTS} AS l WHERE l.valid_from <= "event_time" AND "event_time" < l.valid_until '
-        'AND l.known_from <= "known_time" AND "known_time" < l.known_until',
+        f'SELECT 1 FROM {LISTS} AS l WHERE l.valid_from <= "event_time" '
+        'AND l.known_from <= "known_time" AND "known_time" < l.known_until '
+        'HAVING max_by(l.valid_until, l.valid_from) > "event_time"',
         dialect="duckdb",
     )
     for name, wanted in (("list", _text(str(node.arguments[1].value))), ("value", value)):

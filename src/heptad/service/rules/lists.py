@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from heptad.engine.sql.identifiers import quote
 from heptad.service.features import latest
 from heptad.standards import Ref
 from heptad.standards.errors import ContractError, InputError, suggest
@@ -43,6 +44,28 @@ def on_list(name: str, of: Field) -> Feature:
             do=suggest(target, REFS),
         )  # fmt: skip
     return latest(Listing.until, by=REFS[target], where=Listing.list == name)
+
+
+def relation(stored: str) -> str:
+    """Return SQL of the relation that `listed` reads where rules run as SQL.
+
+    Args:
+        stored: the relation of Listing's row versions.
+
+    Returns:
+        `SELECT list, value, valid_from, valid_until, known_from, known_until`, instants in
+        microseconds: each row version from when it was known until a later one of its entry was.
+        Values of all kinds stand in one column, so a list should hold keys of one table.
+    """
+    values = ", ".join(quote(field.name) for field in REFS.values())
+    instants = ("event_time", "until", "known_time")
+    at, until, known = (f"epoch_us({quote(name)})" for name in instants)
+    return (
+        f"SELECT list, value, valid_from, valid_until, known_from, known_until FROM ("
+        f"SELECT list, coalesce({values}) AS value, {at} AS valid_from, {until} AS valid_until, "
+        f"{known} AS known_from, _deleted AS gone, coalesce(lead({known}) OVER (PARTITION BY id "
+        f"ORDER BY known_time, _load, _line), {2**62}) AS known_until FROM {stored}) WHERE NOT gone"
+    )
 
 
 def entries(  # noqa: PLR0913 - what an upload is, by name
