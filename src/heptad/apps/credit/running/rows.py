@@ -110,7 +110,7 @@ def restate(
             new.append(written(table, row))
     gone = [written(table, row) | {"_deleted": True} for row in held.values()]
     if new or gone:
-        platform.store(table.__name__, [*new, *gone], source="loans")
+        platform.store(table.__name__, [*new, *gone], source="credit-jobs")
     return {"written": len(new), "same": same, "gone": len(gone)}
 
 
