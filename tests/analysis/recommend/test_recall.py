@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from heptad.analysis.recommend.factors import Factors
 from heptad.analysis.recommend.interactions import Interactions, histories
-from heptad.analysis.recommend.linear import Ease, Neighbours, Transitions
+from heptad.analysis.recommend.linear import Ease, Following, Neighbours
 from heptad.analysis.recommend.popularity import DAY, Popularity
 from heptad.analysis.recommend.rules import Rules
 from heptad.standards.errors import ContractError
@@ -24,7 +24,7 @@ def drawn(seed: int = 0, users: int = 60, items: int = 25, n: int = 700) -> Inte
     return Interactions.of(who, what, random.integers(0, 10**9, n), n_users=users, n_items=items)
 
 
-MODELS = [Popularity, Neighbours, Ease, Factors, Transitions, lambda: Rules(support=3, lift=1.0)]
+MODELS = [Popularity, Neighbours, Ease, Factors, Following, lambda: Rules(support=3, lift=1.0)]
 
 
 def test_events_are_put_in_order_and_ties_keep_the_order_of_rows():
@@ -48,16 +48,21 @@ def test_ease_is_the_closed_form():
     assert np.allclose(Ease(reg).fit(data).weights_, wanted, atol=1e-9)
 
 
-def test_transitions_of_whole_sequences_alone_keep_no_item_for_itself():
-    weights = Transitions(reg=5.0, whole=1.0).fit(drawn()).weights_
-    assert np.diag(weights).max() <= 1e-6
+def test_following_counts_votes_by_hand():
+    # 0 1 2: at the first step 0 votes for 1, and e^-1 for 2; at the second 1 and e^-1/2 of 0 for 2.
+    data = Interactions.of([0, 0, 0], [0, 1, 2])
+    model = Following(past=2.0, future=1.0, back=0.0, damp_before=0.0, damp_after=0.0).fit(data)
+    late = np.exp(-1) + np.exp(-0.5)
+    assert np.allclose(model.weights_.toarray(), [[0, 1, late], [0, 0, 1], [0, 0, 0]], atol=1e-6)
+    damped = Following(past=2.0, future=1.0, back=0.5).fit(data).weights_.toarray()
+    assert np.allclose(damped[0, 1], 1 / 2**0.7)
+    assert np.allclose(damped[1, 0], 0.5 / 2**0.7)
 
 
-def test_transitions_learn_what_follows_what():
+def test_following_learns_what_comes_next():
     chain = [[0, 1, 2, 3], [1, 2, 3, 4], [0, 1, 2], [2, 3, 4], [3, 4, 0], [4, 0, 1]] * 5
     users = np.repeat(np.arange(len(chain)), [len(c) for c in chain])
-    data = Interactions.of(users, np.concatenate(chain))
-    model = Transitions(reg=1.0, past=1.0, future=0.5, whole=0.0).fit(data)
+    model = Following(past=1.0, future=0.5).fit(Interactions.of(users, np.concatenate(chain)))
     found = model.scores(histories([[i] for i in range(5)], 5))
     assert found.argmax(axis=1).tolist() == [1, 2, 3, 4, 0]
 
@@ -139,6 +144,7 @@ def test_scores_of_some_items_are_those_of_all(seed):
     lambda: Factors(reg=0.0).fit(drawn()),
     lambda: Popularity(0.0).fit(drawn()),
     lambda: Interactions.of([0], [0]).recent(0.0),
+    lambda: Following(past=0.0).fit(drawn()),
 ])  # fmt: skip
 def test_wrong_inputs_are_refused(wrong):
     with pytest.raises(ContractError):

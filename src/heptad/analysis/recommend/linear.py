@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linear recall: item neighbours, EASE, and EASE's sequel for what comes next."""
+"""Linear recall: item neighbours, EASE, and what follows what."""
 
 from __future__ import annotations
 
@@ -96,54 +96,58 @@ class Ease:
 
 
 @dataclass
-class Transitions:
-    """The linear model of what follows what: the past of each step predicts its future.
+class Following:
+    """What comes soon after what: sparse, so that a catalogue of any size has its sequences read.
 
-    At each step of each sequence the items before it, decayed by distance, are the input and those
-    after it, decayed likewise, the answer; a last term asks the model to hold whole sequences
-    together. Its inputs at an answer are histories decayed by `recent`.
+    At each step of each sequence every item before it, decayed by distance, votes for every item
+    after it, decayed likewise. Votes against the order count in part, votes for frequent items
+    less. Its inputs at an answer are histories decayed by `Interactions.recent(past)`.
 
     Args:
-        reg: on the squared weights.
         past: steps after which what lies before counts 1/e as much.
         future: steps after which what lies ahead counts 1/e as much.
-        whole: weight of whole sequences beside the steps, in [0, 1].
-        n: weights kept of each item, the strongest; None keeps all.
+        back: weight of votes against the order.
+        damp_before: power of its frequency by which what votes is divided.
+        damp_after: power of its frequency by which what is voted for is divided.
 
-    Source: Choe, Kang, Kweon, Oh, Lee, Session-aware linear item-item models, 2021, equations
-    (9) to (12): there SLIS is the whole, SLIT the steps, SLIST both.
+    Source: the decayed before and after of each step follow Choe, Kang, Kweon, Oh, Lee,
+    Session-aware linear item-item models, 2021, equations (9) and (10); the damping is the cosine
+    of item neighbours with free powers, Deshpande, Karypis, Item-based top-N, 2004, section 4.
     """
 
-    reg: float = 10.0
     past: float = 2.0
     future: float = 1.0
-    whole: float = 0.2
-    n: int | None = None
+    back: float = 0.5
+    damp_before: float = 0.5
+    damp_after: float = 0.2
     weights_: Any = field(init=False, repr=False)
 
-    def fit(self, data: Interactions) -> Transitions:
-        """Gather inputs and answers of all steps, and solve for the weights.
+    def fit(self, data: Interactions) -> Following:
+        """Count the votes of all steps.
 
         Raises:
-            ContractError: if there are too many items for a dense matrix.
+            ContractError: if a decay is not above 0.
         """
+        if min(self.past, self.future) <= 0:
+            raise ContractError("A decay in steps must be above 0.", got=str(self))
         before, after = _steps(data, self.past, self.future)
-        seen = data.matrix()
-        alike = (seen.T @ seen) * self.whole
-        left = _dense(before.T @ before) * (1 - self.whole) + _dense(alike)
-        right = _dense(before.T @ after) * (1 - self.whole) + _dense(alike)
-        inverse = _inverse(left, self.reg)
-        weights = inverse @ right
-        if self.whole > 0:
-            # An item may not answer for itself out of whole sequences.
-            own = np.minimum(np.diag(weights), 0) - np.diag(weights)
-            weights += inverse * (own / np.diag(inverse))
-        self.weights_ = weights if self.n is None else strongest(weights, self.n)
+        votes = (before.T @ after).tocsr()
+        votes = (votes + self.back * votes.T).tocsr()
+        votes.setdiag(0)
+        often = data.counts() + 1.0
+        damped = sparse.diags_array(often**-self.damp_before) @ votes
+        found = (damped @ sparse.diags_array(often**-self.damp_after)).tocsr().astype(np.float32)
+        found.eliminate_zeros()
+        self.weights_ = found
         return self
 
     def scores(self, histories: Histories) -> Array:
-        """Score all items for (m, items) histories, which `Interactions.recent(past)` gives."""
+        """Score all items for (m, items) histories, decayed by `past`."""
         return _dense(histories @ self.weights_)
+
+    def some(self, histories: Histories, items: Codes) -> Array:
+        """Score (m, k) items, k of each history; 0 for a code below 0."""
+        return picked(histories @ self.weights_, items)
 
 
 def _steps(data: Interactions, past: float, future: float) -> tuple[Any, Any]:
