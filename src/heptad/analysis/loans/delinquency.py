@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -104,27 +105,16 @@ def standings(made: Book, rule: Rule, days: Sequence[date] = ()) -> list[Standin
         are left out.
     """
     wanted = list(days) or [made.day]
-    walk = _Walk(rule, sorted(made.restructured))
-    steps = made.steps
-    found, n = [], -1
-    start = steps[0].day if steps else wanted[-1] + timedelta(days=1)
-    for day in _each(min(start, wanted[-1]), wanted[-1]):
-        while n + 1 < len(steps) and steps[n + 1].day <= day:
-            n += 1
-        if n < 0:
-            continue
-        standing = walk.day(day, steps[n])
-        if day in wanted:
-            found.append(standing)
-    before = [day for day in wanted if made.begun <= day < start]
-    first = [
-        Standing(day, 0, 0, 0, made.total("lent"), False, None, False, "running") for day in before
-    ]
-    return [*first, *found]
-
-
-def _each(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    walk, steps, found = _Walk(rule, sorted(made.restructured)), made.steps, []
+    first = steps[0].day if steps else wanted[-1] + timedelta(days=1)
+    for day in wanted:
+        if made.begun <= day < first:
+            lent = made.total("lent")
+            found.append(Standing(day, 0, 0, 0, lent, False, None, False, "running"))
+    for n, step in enumerate(steps):
+        end = steps[n + 1].day if n + 1 < len(steps) else wanted[-1] + timedelta(days=1)
+        found += walk.pass_days(step, min(end, wanted[-1] + timedelta(days=1)), wanted)
+    return found
 
 
 class _Walk:
@@ -135,6 +125,23 @@ class _Walk:
         self.material = self.clean = 0
         self.since: date | None = None
         self.forborne: date | None = None
+
+    def pass_days(self, step: Step, end: date, wanted: Sequence[date]) -> list[Standing]:
+        """Let the days pass on which a loan stood so; return those that are wanted.
+
+        While nothing is late and no default lasts, no day differs from the one before.
+        """
+        low, high = bisect_left(wanted, step.day), bisect_left(wanted, end)
+        if step.day >= end:
+            return []
+        if step.oldest is None and self.since is None and step.status != "written off":
+            return [self.day(day, step) for day in [*wanted[low:high], end - timedelta(days=1)]][
+                : high - low
+            ]
+        asked = set(wanted[low:high])
+        every = (step.day + timedelta(days=n) for n in range((end - step.day).days))
+        stood = [(day, self.day(day, step)) for day in every]
+        return [standing for day, standing in stood if day in asked]
 
     def day(self, day: date, step: Step) -> Standing:
         """Let one day pass over a loan that stands as `step` says."""

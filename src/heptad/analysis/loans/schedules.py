@@ -187,7 +187,7 @@ def split_level(principal: int, dues: Sequence[int]) -> tuple[int, list[int]]:
     low, high = 0, 10**12
     while high - low > 1:
         middle = (low + high) // 2
-        if sum(due / (1 + middle / 1e12) ** n for n, due in enumerate(dues, 1)) >= principal:
+        if _worth(dues, middle / 1e12) >= principal:
             low = middle
         else:
             high = middle
@@ -197,6 +197,13 @@ def split_level(principal: int, dues: Sequence[int]) -> tuple[int, list[int]]:
         parts.append(min(max(due - interest, 0), left))
         left -= parts[-1]
     return low, [*parts, left]
+
+
+def _worth(dues: Sequence[int], rate: float) -> float:
+    """Return what dues at equal distances are worth now."""
+    if rate > 0 and min(dues) == max(dues):
+        return dues[0] * -math.expm1(-len(dues) * math.log1p(rate)) / rate
+    return math.fsum(due / (1 + rate) ** n for n, due in enumerate(dues, 1))
 
 
 def internal_rate(flows: Sequence[tuple[float, float]]) -> float:

@@ -53,11 +53,12 @@ class Held:
         return sum(1 for i in self.book.items if i.number and i.due > self.book.day)
 
 
-def read_books(ask: Ask, on: date) -> list[Held]:
-    """Return every loan paid out by a day with its book, in order of ids."""
+def read_books(ask: Ask, on: date, loans: set[str] | None = None) -> list[Held]:
+    """Return loans paid out by a day with their books, in order of ids; all unless some are named."""
     states: dict[str, list[Row]] = {}
     for row in ask(Loan, "SELECT * FROM rows ORDER BY id, event_time", every=True):
-        states.setdefault(row["id"], []).append(row)
+        if loans is None or row["id"] in loans:
+            states.setdefault(row["id"], []).append(row)
     dues, events = _by_loan(ask(Repayment)), _by_loan(ask(LoanEvent))
     return [
         _held(mine, dues.get(loan, []), events.get(loan, []), on)

@@ -40,9 +40,11 @@ def plan_day(platform: Any, text: str) -> dict[str, int]:
             f"SELECT * FROM rows WHERE event_time = {end_of(on)} AND days_late > 0 "
             "AND late > 0 ORDER BY loan",
         )
-        books = {held.id: held for held in read_books(ask, on)} if late else {}
-        promises, done = ask(PaymentPromise), ask(CollectionAction)
-    paid = {loan: _payments(held) for loan, held in books.items()}
+        promises = ask(PaymentPromise)
+        done = ask(CollectionAction, "SELECT * FROM rows WHERE drawn")
+        watched = {row["loan"] for row in (*promises, *done)}
+        books = read_books(ask, on, watched) if watched else []
+    paid = {held.id: _payments(held) for held in books}
     kept_share, running = _promises(promises, paid, on)
     lift = learned(done, paid, on)
     cases = [_case(row, running) for row in late]
