@@ -52,6 +52,8 @@ RULES = {
     },
     # Masked without a purpose; with one, as role, purpose and basis allow.
     "rows": {("GET", "/v1/tables/{name}/rows")},
+    # As rows are: what purpose and basis do not open is not known, and excludes.
+    "judged": {("POST", "/v1/eligible")},
     # The application's own purpose, or that of a review; stated, or the key's.
     "decisions": {
         ("GET", "/v1/apps/{app}/pages/{path}"), ("GET", "/v1/apps/{app}/parity"),
@@ -166,6 +168,7 @@ def allowed(kind: str, role: str, purpose: str) -> bool:
         "open": True,
         "key": True,
         "rows": stated,
+        "judged": stated and (not purpose or bool(PURPOSES[purpose].on("accounts"))),
         "review": stated and bool(REVIEWS & own) and (not purpose or purpose in REVIEWS),
         "write": role in WRITERS,
         "decide": "fraud" in own,
@@ -213,6 +216,7 @@ class Caller:
             "/v1/tables/{name}/rows": [customer(1)],
             "/v1/apps/{app}/decide": {"key": "p1"},
             "/v1/online": {"keys": {"Customer": "c1"}, "features": ["fraud.count_1h"]},
+            "/v1/eligible": {"text": "card: {purpose: marketing, once: true}", "customer": "c1"},
             "/v1/models/{number}/approve": {"note": "a test"},
             "/v1/apps/{app}/flows": {"text": FLOW},
             "/v1/apps/{app}/flow": {"text": FLOW},
@@ -252,7 +256,7 @@ def test_each_role_is_answered_as_the_rules_say(platform, routes, role) -> None:
     answered = refused = 0
     for method, path in sorted(routes):
         kind = KIND[method, path]
-        states = kind in ("rows", "decisions", "review")
+        states = kind in ("rows", "judged", "decisions", "review")
         for purpose in ["", *PURPOSES] if states else ["", "audit", "marketing"]:
             before = len(platform.access)
             answer = who(method, path, purpose)

@@ -66,6 +66,7 @@ COMMANDS: dict[str, str] = {
     "flow.withdraw": "flows:withdraw",
     "flow.change": "flows:change",
     "flow.backtest": "flows:backtest",
+    "eligible": "eligible:eligible",
     "flow.counts": "pace:counts",
     "flow.pace": "pace:pace",
     "card.report": "cards:report",
