@@ -58,6 +58,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty customers over a month, decided by two applications, one with a model."""
     folder = tmp_path_factory.mktemp("console") / "bank"
     write_exports(Bank(30, 7, date(2026, 1, 1), 30), folder)
+    settings = folder / "heptad.toml"
+    lawful = settings.read_text().replace("[project]", '[project]\nregime = "eu"', 1)
+    settings.write_text(lawful)
     with Platform.open(folder) as platform:
         platform.load()
         add_model(platform)
@@ -113,8 +116,8 @@ def served(bank: Path) -> Iterator[Served]:
     port = free_port()
     process = run_server(bank, "--port", str(port))
     assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("serving "), process.communicate(timeout=10)
+    lines = (line for line in process.stdout if line.startswith("serving "))
+    assert next(lines, ""), process.communicate(timeout=10)
     yield Served(process, bank, port)
     process.terminate()
     process.communicate(timeout=30)

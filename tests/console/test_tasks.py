@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.terminal.conftest import Served
 
 pytestmark = pytest.mark.slow
 
@@ -144,7 +148,7 @@ def test_an_analyst_works_a_case_to_a_label_by_keyboard_and_another_agrees(
         page.keyboard.press("g")
         page.keyboard.press("i")
         page.get_by_role("heading", name="Inbox", level=1).wait_for()
-        page.get_by_label("Application").select_option("fraud")
+        page.locator("select.ctl").select_option("fraud")
         page.locator("tbody tr").first.wait_for()
         page.get_by_role("heading", name="Inbox", level=1).click()
         page.keyboard.press("j")
@@ -157,6 +161,7 @@ def test_an_analyst_works_a_case_to_a_label_by_keyboard_and_another_agrees(
         page.keyboard.press("n")
         page.get_by_label("Why, in some words").fill("called: does not know the shop")
         page.keyboard.press("Control+Enter")
+        page.get_by_role("dialog").wait_for(state="detached")
         page.get_by_text("called: does not know the shop").wait_for()
         page.keyboard.press("2")
         assert "Somebody else must agree first." in page.get_by_role("dialog").inner_text()
@@ -171,5 +176,101 @@ def test_an_analyst_works_a_case_to_a_label_by_keyboard_and_another_agrees(
         visit.open(where)
         visit.page.keyboard.press("y")
         visit.page.get_by_text("closed as genuine").wait_for()
-        assert "agreed" in visit.text()
+        assert "agreed" in visit.text().lower()
+        assert not visit.wrong
+
+
+def test_a_credit_officer_reads_a_refusal_refers_it_overrides_and_replays(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting(who="olga") as visit:
+        page = visit.page
+        visit.open("/decisions?app=credit&outcome=decline")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/decisions/*")
+        visit.drawn()
+        page.keyboard.press("l")
+        page.locator(".paper", has_text="cannot agree to").wait_for()
+        page.keyboard.press("Escape")
+        page.locator(".paper").wait_for(state="detached")
+        page.keyboard.press("r")
+        page.get_by_text("equal, bit for bit").wait_for()
+        page.keyboard.press("e")
+        page.get_by_label("Why, in some words").fill("the income was misread")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_url("**/cases/*")
+        page.get_by_text("the income was misread").wait_for()
+        page.get_by_role("button", name="approve").click()
+        page.get_by_label("Why, in some words").fill("payslips of three months seen")
+        page.keyboard.press("Control+Enter")
+        page.get_by_text("Somebody else must agree.").wait_for()
+        where = page.url.removeprefix(visit.url)
+        assert not visit.wrong
+    with visiting(who="bob") as visit:
+        visit.open(where)
+        visit.page.get_by_role("button", name="Agree: approve").click()
+        visit.page.get_by_text("closed as approve").wait_for()
+        visit.page.get_by_role("link", name="Customer:").first.click()
+        visit.page.wait_for_url("**/decisions**subject=**")
+        visit.page.locator("tbody tr", has_text="Approved").first.wait_for()
+        assert [w for w in visit.wrong if "403" not in w] == []
+
+
+def test_a_flow_is_changed_tried_on_history_and_decides_once_another_agreed(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting(who="ann") as visit:
+        page = visit.page
+        visit.open("/apps/fraud/flow")
+        page.get_by_label("spend_floor").fill("1000")
+        page.get_by_role("button", name="Changes", exact=True).click()
+        page.get_by_text("spend_floor: 1000").wait_for()
+        page.get_by_role("button", name="Back-test").click()
+        page.get_by_role("heading", name="What would change").wait_for()
+        page.get_by_role("button", name="YAML").click()
+        text = page.get_by_label("The flow as YAML")
+        whole = text.input_value()
+        text.fill(whole.replace("outcome: hold", "outcome: nothing", 1))
+        page.get_by_role("alert").wait_for()
+        assert page.get_by_role("button", name="Propose").is_disabled()
+        text.fill(whole)
+        page.get_by_role("alert").wait_for(state="detached")
+        page.get_by_role("button", name="Propose").click()
+        page.get_by_text("Somebody else must approve these bytes.").wait_for()
+        page.get_by_role("link", name="Open").click()
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_label("Why, in some words").fill("my own")
+        page.keyboard.press("Control+Enter")
+        page.get_by_role("alert").wait_for()
+        where = page.url.removeprefix(visit.url)
+    with visiting(who="bob") as visit:
+        visit.open(where)
+        for step in ("Approve", "Publish"):
+            visit.page.get_by_role("button", name=step, exact=True).click()
+            visit.page.get_by_label("Why, in some words").fill("swaps reviewed")
+            visit.page.keyboard.press("Control+Enter")
+            visit.page.get_by_role("dialog").wait_for(state="detached")
+        visit.page.get_by_text("champion").wait_for()
+        visit.open("/apps/fraud/flow")
+        assert visit.page.get_by_label("spend_floor").input_value() == "1000"
+        assert not visit.wrong
+
+
+def test_an_open_page_follows_what_others_do(
+    visiting: Callable[..., Any], served: Served, keys: dict[str, str]
+) -> None:
+    with visiting() as visit:
+        visit.open("/decisions?app=fraud")
+        before = visit.page.locator("tbody tr").first.inner_text()
+        row = {"id": "live", "event_time": "2026-01-30T23:59:00Z", "customer": "C00000002"}
+        more = {"amount": "12.00", "currency": "EUR", "status": "authorised"}
+        asked = Request(
+            f"{served.url}/v1/apps/fraud/decide",
+            json.dumps({"row": row | more}).encode(),
+            {"Authorization": f"Bearer {keys['desk']}", "Content-Type": "application/json"},
+        )
+        urlopen(asked).close()
+        visit.page.locator("tbody tr", has_text="Payment live").wait_for()
+        assert visit.page.locator("tbody tr").first.inner_text() != before
         assert not visit.wrong

@@ -1,13 +1,15 @@
 // The blocks that an application's page is made of; what the console does not know it says.
 import { lazy, Suspense } from 'react'
-import type { BlockData, Decided, Explanation, PageData, Plain, Series } from '../api/types'
+import type { BlockData, CaseLink, CaseNode, Decided, Explanation, PageData, Plain, Series, Spot } from '../api/types'
 import { Link } from '@tanstack/react-router'
 import { Card, Empty, Outcome, outcomeWord, Refused, Scroll, When } from '../design/pieces'
 import { Refusal } from '../api/client'
 import { decimal, int, said, t } from '../i18n'
+import type { Columns } from './tracks'
 import './blocks.css'
 
 const Chart = lazy(() => import('./chart'))
+const Places = lazy(() => import('./places')), Links = lazy(() => import('./links')), Distribution = lazy(() => import('./distribution'))
 const DecideForm = lazy(() => import('./form'))
 
 export function Blocks({ page }: { page: PageData }) {
@@ -18,10 +20,16 @@ function Block({ block }: { block: BlockData }) {
   const title = said(block.title), width = `w${block.width}`
   if (block.problem) return <div className={width}><Refused error={new Refusal(block.problem)} /></div>
   if (block.form === 'stat') return <Stat title={title} width={width} data={block.data as { value: number | null; unit: string; low?: number; high?: number }} />
+  if (block.form === 'graph') {
+    const found = block.data as { case: string; nodes: CaseNode[]; links: CaseLink[] }
+    return <div className={width}><Suspense fallback={<div className="wait" style={{ height: 320 }} />}><Links title={title} nodes={found.nodes} links={found.links} note={found.case ? <Link className="link mono" to="/cases/$case" params={{ case: found.case }}>{found.case}</Link> : said(block.note)} /></Suspense></div>
+  }
   return (
-    <Card title={title} note={said(block.note)} className={width} plain={block.form === 'table'}>
+    <Card title={title} note={said(block.note)} className={width} plain={block.form === 'table' || block.form === 'map'}>
       {block.form === 'table' ? <TableBlock title={title} rows={block.data as Record<string, Plain>[]} />
         : block.form === 'chart' ? <Suspense fallback={<div className="wait" style={{ height: 240 }} />}><Chart data={block.data as Series} title={title} /></Suspense>
+        : block.form === 'map' ? <Moved data={block.data as Moved} />
+        : block.form === 'distribution' ? <Suspense fallback={<div className="wait" style={{ height: 160 }} />}><Distribution data={block.data as (Spot & { name: string; unit: string }) | null} /></Suspense>
         : block.form === 'timeline' ? <Timeline events={block.data as { at: string; kind: string; text: string }[]} />
         : block.form === 'decision' ? <DecisionBlock data={block.data as Explanation | null} />
         : block.form === 'form' ? <Suspense fallback={<div className="wait" style={{ height: 160 }} />}><DecideForm data={block.data as never} /></Suspense>
@@ -29,6 +37,13 @@ function Block({ block }: { block: BlockData }) {
         : <p className="warn">{t('This console does not know the block “{kind}”.', { kind: block.form })}</p>}
     </Card>
   )
+}
+
+interface Moved { points: Columns; arcs: { at: number[]; from: [number, number][]; to: [number, number][]; amount: number[] }; of: number }
+
+function Moved({ data }: { data: Moved }) {
+  if (!data.points.at.length) return <Empty command="heptad load">{t('No payment at a place is known yet.')}</Empty>
+  return <Suspense fallback={<div className="wait" style={{ height: 520, margin: 12 }} />}><Places points={data.points} arcs={data.arcs} all={data.of} height={460} /></Suspense>
 }
 
 function Stat({ title, width, data }: { title: string; width: string; data: { value: number | null; unit: string; low?: number; high?: number } }) {

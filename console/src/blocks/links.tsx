@@ -9,17 +9,17 @@ const ROW = 30, TOP = 26, WIDE = 760
 const FILL: Record<string, string> = { person: 'var(--c1)', device: 'var(--c4)', merchant: 'var(--c2)', account: 'var(--c7)' }
 type Spot = CaseNode & { x: number; y: number; side: 'start' | 'end' }
 
-export function LinkChart({ nodes, links, note }: { nodes: CaseNode[]; links: CaseLink[]; note?: string }) {
+export default function LinkChart({ nodes, links, note, title = t('Who is linked') }: { nodes: CaseNode[]; links: CaseLink[]; note?: React.ReactNode; title?: string }) {
   const [table, setTable] = useState(false)
   const [near, setNear] = useState('')
   const { spots, tall } = useMemo(() => placed(nodes, links), [nodes, links])
   const kinds = { person: t('person'), device: t('device'), merchant: t('merchant'), account: t('account') }
-  if (!links.length) return <Card title={t('Who is linked')}><Empty>{t('Nothing links this person with others in that time.')}</Empty></Card>
+  if (!links.length) return <Card title={title}><Empty>{t('Nothing links this person with others in that time.')}</Empty></Card>
   const sentence = t('{n} people, devices, merchants and accounts with {m} links; {k} of them belong to an alert', { n: nodes.length, m: links.length, k: links.filter(l => l.decided).length })
   const touched = new Set(links.filter(l => l.from === near || l.to === near).flatMap(l => [l.from, l.to]))
   const name = (id: string) => spots.get(id)?.name ?? id
   return (
-    <Card title={t('Who is linked')} note={note} plain={table} aside={<button className="ctl" style={{ height: 24 }} aria-pressed={table} onClick={() => setTable(!table)}>{table ? t('As chart') : t('As table')}</button>}>
+    <Card title={title} note={note} plain={table} aside={<button className="ctl" style={{ height: 24 }} aria-pressed={table} onClick={() => setTable(!table)}>{table ? t('As chart') : t('As table')}</button>}>
       {table ? (
         <Scroll label={t('Who is linked')}><table style={{ marginTop: 4 }}><thead><tr><th>{t('From')}</th><th>{t('To')}</th><th>{t('Link')}</th><th className="r">{t('Count')}</th><th className="r">{t('Amount')}</th><th>{t('Alert')}</th></tr></thead><tbody>{links.map(l => <tr key={l.from + l.to + l.what}><td>{name(l.from)}</td><td>{name(l.to)}</td><td>{l.what === 'pays' ? t('pays') : t('uses')}</td><td className="r">{int(l.n)}</td><td className="r">{l.amount ? int(l.amount / 100) : '–'}</td><td>{l.decided ? t('yes') : ''}</td></tr>)}</tbody></table></Scroll>
       ) : (

@@ -200,6 +200,7 @@ export const work = {
   '{n} jobs can be run': '{n} 个可运行的任务',
   '{n} of {total} rows of history': '历史 {total} 行中的 {n} 行',
   '{n} of {total} stored, {k} known before, {r} refused': '{total} 行中存储 {n} 行，{k} 行已知，{r} 行被拒',
+  'No payment at a place is known yet.': '尚无带地点的支付。',
 }
 
 export const workWords: Record<string, string> = {
@@ -248,4 +249,9 @@ export const workWords: Record<string, string> = {
   'deny': '阻止',
   'allow': '放行',
   'due': '到期',
+  'Payments and transfers': '支付与转账',
+  'The case that is due first': '最先到期的案件',
+  'Spent in a day': '一天内支出',
+  'movement': '资金流动',
+  'When and where does money move, between whom, and what was stopped?': '资金何时何地、在谁之间流动，拦截了什么？',
 }

@@ -5,7 +5,7 @@ import { ArrowDownLeft, ArrowUpRight, CreditCard, FilePlus2, Pause, StickyNote, 
 import { lazy, Suspense, useRef, useState } from 'react'
 import { call, send, useRead } from '../api/client'
 import type { Around, CaseLine, Session, Surroundings, WholeCase } from '../api/types'
-import { LinkChart } from '../blocks/links'
+import LinkChart from '../blocks/links'
 import { Card, Empty, Head, Id, Outcome, outcomeWord, Refused, Scroll, State, useShortcuts, When } from '../design/pieces'
 import { bytes, dayOf, instant, int, money, said, t } from '../i18n'
 import { caseTone, Due } from './cases'

@@ -122,8 +122,8 @@ function Changed({ before, after }: { before: string; after: string }) {
 export function withPolicy(text: string, name: string, value: string): string {
   const at = text.search(/^policy:/m)
   if (at < 0) return text
-  const rest = text.slice(at), end = rest.slice(1).search(/^\S/m)
-  const block = end < 0 ? rest : rest.slice(0, end + 1)
+  const rest = text.slice(at), first = rest.indexOf('\n') + 1, end = rest.slice(first).search(/^\S/m)
+  const block = end < 0 ? rest : rest.slice(0, first + end)
   const line = new RegExp(`^(\\s+${name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}:\\s*)\\S+`, 'm')
   return text.slice(0, at) + block.replace(line, `$1${value}`) + rest.slice(block.length)
 }

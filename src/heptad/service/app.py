@@ -158,7 +158,9 @@ class Job:
     reads: Sequence[type[Table]] = ()
 
 
-Form = Literal["stat", "table", "chart", "timeline", "decision", "text", "form"]
+Form = Literal[
+    "stat", "table", "chart", "distribution", "timeline", "graph", "map", "decision", "text", "form"
+]
 
 
 @dataclass(frozen=True)

@@ -114,28 +114,30 @@ def surroundings(
     platform: Platform, case: str, purpose: str = "", role: str = "", who: str = ""
 ) -> dict[str, Any]:
     """Show what lies around a case: what was paid and sent, where, with whom and by which device."""
-    from heptad.service.cases.surroundings import around
-
-    work = platform.work
-    found = work.cases.get(case)
+    found = platform.work.cases.get(case)
     app = platform.app(found.app)
-    ids = work.cases.decisions(found)
     with platform.reviewing(
         "surroundings", app.purpose, purpose=purpose or None, role=role, who=who, case=case
     ) as access:
-        access.reviews(app)
-        entries = access.reviewed(platform.apps, list(platform.log.stored(ids).values()))
-        public = [e.public for e in entries if not e.erased]
-        kind, _, key = found.subject.partition(":")
-        if kind != PERSON or not public:
-            return {"events": [], "nodes": [], "links": [], "of": 0, "left_out": []}
-        times = [int(p["event_time"]) for p in public]
-        people = sorted({key, *(str(e.subject).partition(":")[2] for e in entries)})
-        drawn = around(
-            platform.reads.under(access), access, people, (min(times), max(times)),
-            frozenset(str(p["row_key"]) for p in public),
-        )  # fmt: skip
-    return drawn._asdict()
+        return around_case(platform, access, found)
+
+
+def around_case(platform: Platform, access: Access, case: Case) -> dict[str, Any]:
+    """Return what lies around a case, as far as an access may read it; see `Found`."""
+    from heptad.service.cases.surroundings import around
+
+    access.reviews(platform.app(case.app))
+    ids = platform.work.cases.decisions(case)
+    entries = access.reviewed(platform.apps, list(platform.log.stored(ids).values()))
+    public = [e.public for e in entries if not e.erased]
+    kind, _, key = case.subject.partition(":")
+    if kind != PERSON or not public:
+        return {"events": [], "nodes": [], "links": [], "of": 0, "left_out": []}
+    times = [int(p["event_time"]) for p in public]
+    people = sorted({key, *(str(e.subject).partition(":")[2] for e in entries)})
+    rows = frozenset(str(p["row_key"]) for p in public)
+    reads = platform.reads.under(access)
+    return around(reads, access, people, (min(times), max(times)), rows)._asdict()
 
 
 def line(case: Case) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.app import Block, Page
 from heptad.service.decisions.explaining import explain
+from heptad.service.features import unit_of
 from heptad.standards.errors import ContractError, HeptadError, UnknownName, suggest
 from heptad.standards.time import day, format_instant
 from heptad.terminal.commands.pagerows import chart_rows, count_rows, table_rows, timeline_rows
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from heptad.runtime import Platform
     from heptad.service.app import App
     from heptad.service.decisions.records import Opened
+    from heptad.service.reads.guard import Access
 
     Read = Callable[..., Any]
 
@@ -277,10 +279,52 @@ def _schema(platform: Platform, app: str) -> dict[str, Any]:
     return {"app": app, "schema": row_schema(platform.app(app).on)}
 
 
+def _spread(platform: Platform, app: str, name: str) -> dict[str, Any] | None:
+    """Say how the values of a feature, or of a column decided on, spread in the latest decisions."""
+    from heptad.service.decisions.contrast import place, values_of
+
+    known = [e.decision for e in latest(platform, MOST, app, "") if e.decision is not None]
+    spot = place(values_of(known, name), None)
+    feature = platform.app(app).features.get(name)
+    unit = unit_of(feature) if feature is not None else ""
+    return None if spot is None else spot._asdict() | {"name": name, "unit": unit}
+
+
+def _moved(platform: Platform, app: str) -> dict[str, Any]:
+    """Return where and when money moved, with what the application stopped."""
+    from heptad.service.reads.movements import movements
+
+    access = _access(platform)
+    stopped = latest(platform, MOST, app, "hold,challenge,decline")
+    keys = {str(entry.public["row_key"]) for entry in stopped}
+    return movements(platform.reads.under(access), access, keys)._asdict()
+
+
+def _linked(platform: Platform, app: str) -> dict[str, Any]:
+    """Return who is linked with whom in the case that is due first."""
+    from heptad.terminal.commands.cases import around_case
+
+    open_ones = [c for c in platform.work.cases.page(app=app, limit=1) if c.status != "closed"]
+    if not open_ones:
+        return {"case": "", "nodes": [], "links": []}
+    found = around_case(platform, _access(platform), open_ones[0])
+    return {"case": open_ones[0].id, "nodes": found["nodes"], "links": found["links"]}
+
+
+def _access(platform: Platform) -> Access:
+    """Return the read under which the page is read."""
+    access = platform.guard.current
+    assert access is not None  # noqa: S101 - a page is read under one
+    return access
+
+
 _READS: dict[tuple[str, str], Read] = {
     ("table", "decisions"): _rows,
     ("stat", "decisions"): _number,
     ("chart", "decisions"): _by_day,
+    ("distribution", "feature"): _spread,
+    ("graph", "case"): _linked,
+    ("map", "movements"): _moved,
     ("timeline", "decisions"): _events,
     ("decision", "decisions"): _decision,
     ("table", "model"): _card,

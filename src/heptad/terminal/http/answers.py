@@ -133,7 +133,9 @@ class AppInfo(BaseModel):
     code: Hash
 
 
-Form = Literal["stat", "table", "chart", "timeline", "decision", "text", "form"]
+Form = Literal[
+    "stat", "table", "chart", "distribution", "timeline", "graph", "map", "decision", "text", "form"
+]
 
 
 class BlockData(BaseModel):
