@@ -463,7 +463,9 @@ def funds(*, quick: bool, seed: int) -> list[Row]:
 
 def bank_funds(*, quick: bool, seed: int) -> list[Row]:
     """The same on the simulated bank, with its own truth, on seeds that nothing was chosen on."""
-    from heptad.apps.credit.running.funds import _network, use_rows
+    import pyarrow as pa
+
+    from heptad.apps.credit.running.funds import build, use_rows
     from heptad.sources.bank import Bank
 
     right = told = there = 0
@@ -475,7 +477,8 @@ def bank_funds(*, quick: bool, seed: int) -> list[Row]:
             if row["id"] not in first or row["event_time"] < first[row["id"]]["event_time"]:
                 first[row["id"]] = row
         sinks = {r["counterparty"] for r in tables["Transfer"] if r["counterparty"][0] == "K"}
-        found = _network(list(first.values()), tables["Transfer"], [], {"use:forbidden": sinks})
+        moved = pa.Table.from_pylist(tables["Transfer"])
+        found = build(list(first.values()), moved, None, {"use:forbidden": sinks})
         flagged = {r["loan"] for r in use_rows(found, date(2026, 9, 1)) if r["diverted"]}
         bad = {
             row["id"]

@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from heptad.analysis.loans.tracing import (
     ELSEWHERE,
@@ -87,14 +89,16 @@ def network(ask: Ask, on: date) -> Network:
         Transfer,
         "SELECT id, event_time, customer, coalesce(account, customer) AS account, counterparty, "
         "direction, amount, currency, kind FROM rows WHERE counterparty IS NOT NULL "
-        f"AND event_time >= {since - MATCH * day} ORDER BY event_time, id",
+        f"AND event_time >= {since - MATCH * day}",
+        columns=True,
     )
     paid = ask(
         Payment,
-        "SELECT id, event_time, customer, merchant, amount, currency FROM rows WHERE "
+        "SELECT 'Payment:' || id AS id, event_time, customer, merchant, amount FROM rows WHERE "
         f"status = 'authorised' AND merchant IS NOT NULL AND event_time >= {since - MATCH * day}",
+        columns=True,
     )
-    return _network(loans, moved, paid, _lists(ask, on))
+    return build(loans, moved, paid, _lists(ask, on))
 
 
 def _lists(ask: Ask, on: date) -> dict[str, set[str]]:
@@ -107,57 +111,74 @@ def _lists(ask: Ask, on: date) -> dict[str, set[str]]:
     return found
 
 
-def _network(
+def build(
     loans: Sequence[Mapping[str, Any]],
-    moved: Sequence[Mapping[str, Any]],
-    paid: Sequence[Mapping[str, Any]],
+    moved: pa.Table,
+    paid: pa.Table | None,
     lists: Mapping[str, set[str]],
 ) -> Network:
-    own = {row["account"] for row in moved}
-    of = {row["customer"]: row["account"] for row in moved}
-    wanted, out = _payouts(loans, moved), {}
-    rows: list[tuple[int, str, str, str, int]] = []
-    lender = set()
-    for row in moved:
-        if row["id"] in wanted:
-            lender.add(row["counterparty"])
-            out[row["id"]] = wanted[row["id"]]
-        comes = row["direction"] == "in"
-        # A transfer between two own accounts is booked on both: it is counted where it leaves.
-        if not (comes and row["counterparty"] in own):
-            ends = (row["counterparty"], row["account"])
-            payer, payee = ends if comes else ends[::-1]
-            rows.append((row["event_time"], row["id"], payer, payee, row["amount"]))
-    for row in paid:
-        if row["customer"] in of:
-            key = f"Payment:{row['id']}"
-            rows.append(
-                (row["event_time"], key, of[row["customer"]], row["merchant"], row["amount"])
-            )
-    rows.sort()
-    names = sorted({name for row in rows for name in row[2:4]})
-    number = {name: n for n, name in enumerate(names)}
-    chosen = [loans[n] for n in sorted(set(out.values()))]
-    again = {n: m for m, n in enumerate(sorted(set(out.values())))}
+    """Build the network of transfers and card payments.
+
+    Args:
+        loans: rows of Loan, as they began.
+        moved: columns of Transfer.
+        paid: id, event_time, customer, merchant and amount of card payments.
+        lists: list → accounts and merchants on it.
+    """
+    account = moved.column("account").combine_chunks()
+    other = moved.column("counterparty").combine_chunks()
+    out = pc.equal(moved.column("direction"), "out").combine_chunks()
+    # A transfer between two own accounts is booked on both: it is counted where it leaves.
+    kept = pc.or_(out, pc.invert(pc.is_in(other, value_set=pc.unique(account))))
+    sides = pa.table(
+        {
+            "time": moved.column("event_time"),
+            "id": moved.column("id"),
+            "payer": pc.if_else(out, account, other),
+            "payee": pc.if_else(out, other, account),
+            "amount": moved.column("amount"),
+        }
+    ).filter(kept)
+    if paid is not None and paid.num_rows:
+        sides = pa.concat_tables([sides, _by_card(moved, paid, sides.schema)])
+    sides = sides.sort_by([("time", "ascending"), ("id", "ascending")])
+    wanted = _payouts(loans, moved)
+    ends = pa.chunked_array([*sides.column("payer").chunks, *sides.column("payee").chunks])
+    coded = ends.combine_chunks().dictionary_encode()
+    names, numbers = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+    ids = sides.column("id").to_pylist()
+    places = [(n, wanted[name]) for n, name in enumerate(ids) if name in wanted]
+    drawn = np.full(len(ids), -1)
+    for number, (n, _) in enumerate(places):
+        drawn[n] = number
+    half = len(ids)
     transfers = Transfers(
-        np.array([r[0] for r in rows], np.int64),
-        np.array([number[r[2]] for r in rows], np.int64),
-        np.array([number[r[3]] for r in rows], np.int64),
-        np.array([r[4] for r in rows], np.int64),
-        np.array([again[out[r[1]]] if r[1] in out else -1 for r in rows], np.int64),
-    )
-    kind, serves = _kinds(names, own, lender, lists)
-    return Network(names, [r[1] for r in rows], transfers, kind, serves, chosen)
+        sides.column("time").to_numpy(), numbers[:half], numbers[half:],
+        sides.column("amount").to_numpy(), drawn,
+    )  # fmt: skip
+    lender = {names[int(transfers.source[n])] for n, _ in places}
+    kind, serves = _kinds(names, set(pc.unique(account).to_pylist()), lender, lists)
+    return Network(names, ids, transfers, kind, serves, [loans[n] for _, n in places])
 
 
-def _payouts(
-    loans: Sequence[Mapping[str, Any]], moved: Sequence[Mapping[str, Any]]
-) -> dict[str, int]:
+def _by_card(moved: pa.Table, paid: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return card payments as leaving the account of who paid, where it is known."""
+    of = dict(zip(*(moved.column(n).to_pylist() for n in ("customer", "account")), strict=True))
+    who = pa.array([of.get(name) for name in paid.column("customer").to_pylist()], pa.string())
+    columns = [paid.column("event_time"), paid.column("id"), who, paid.column("merchant"),
+               paid.column("amount")]  # fmt: skip
+    made = pa.table(dict(zip(schema.names, columns, strict=True))).cast(schema)
+    return made.filter(pc.is_valid(made.column("payer")))
+
+
+def _payouts(loans: Sequence[Mapping[str, Any]], moved: pa.Table) -> dict[str, int]:
     """Return the transfer that paid out each loan: of its customer and amount, next to its start."""
     coming: dict[tuple[str, int, str], list[Mapping[str, Any]]] = {}
-    for row in moved:
-        if row["kind"] == "loan" and row["direction"] == "in":
-            coming.setdefault((row["customer"], row["amount"], row["currency"]), []).append(row)
+    lent = pc.and_(
+        pc.equal(moved.column("kind"), "loan"), pc.equal(moved.column("direction"), "in")
+    )
+    for row in moved.filter(lent).to_pylist():
+        coming.setdefault((row["customer"], row["amount"], row["currency"]), []).append(row)
     found: dict[str, int] = {}
     for n, loan in enumerate(loans):
         near = [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from heptad.standards import Table
 
-    Ask = Callable[..., list[dict[str, Any]]]
+    Ask = Callable[..., Any]
 
 _EPOCH = date(1970, 1, 1)
 PURPOSE = "service"
@@ -46,7 +46,7 @@ def asking(platform: Any, job: str, on: date) -> Iterator[Ask]:
 
     What is given asks a table: `ask(Loan)` for all columns of the rows that held, or
     `ask(Transfer, "SELECT … FROM rows GROUP BY …")` over them; `every=True` gives all known
-    states of a state table up to then.
+    states of a state table up to then, `columns=True` columns rather than rows.
     """
     t, k = end_of(on), platform.clock.now()
     who = {"role": platform.role, "purpose": PURPOSE, "who": platform.who}
@@ -54,14 +54,16 @@ def asking(platform: Any, job: str, on: date) -> Iterator[Ask]:
         reads = platform.reads.under(access)
 
         def ask(
-            table: type[Table], sql: str = "SELECT * FROM rows", *, every: bool = False
-        ) -> list[dict[str, Any]]:
+            table: type[Table],
+            sql: str = "SELECT * FROM rows",
+            *,
+            every: bool = False,
+            columns: bool = False,
+        ) -> Any:
             relation = reads.stored(table).relation
             rows = _every(table, relation, t, k) if every else read_sql(table, relation, t=t, k=k)
-            found: list[dict[str, Any]] = reads.queries.arrow(
-                f"WITH rows AS ({rows}) {sql}"
-            ).to_pylist()
-            return found
+            found = reads.queries.arrow(f"WITH rows AS ({rows}) {sql}")
+            return found if columns else found.to_pylist()
 
         yield ask
 
