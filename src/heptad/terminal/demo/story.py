@@ -18,6 +18,7 @@ from heptad.terminal import show
 from heptad.terminal.commands.decisions import row
 from heptad.terminal.demo import attacks, bank, real
 from heptad.terminal.demo.after import show_after
+from heptad.terminal.demo.loans import show_loans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,6 +110,7 @@ def _bank_day(
     _print_three(platform)
     held = _attacked(platform, seed, live.late_keys)
     show_after(platform)
+    show_loans(platform, int(made.world.end))
     return held
 
 
