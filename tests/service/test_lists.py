@@ -128,6 +128,17 @@ def codes(made):
     return {e.public["row_key"]: list(e.public["reasons"]) for e in made}
 
 
+def in_sql(platform):
+    """The payments that the rule, written out as SQL over what is stored, finds."""
+    rule = resolve(from_json({"listed": [{"column": "merchant"}, "watched"]}), {"merchant": "text"})
+    reads = platform.reads
+    told = reads.queries.arrow(
+        f"WITH lists AS ({relation(reads.stored(Listing).relation)}) "
+        f"SELECT r.id FROM {reads.stored(Payment).relation} r WHERE {sql_text(rule, 'r')}"
+    )
+    return set(told.column("id").to_pylist())
+
+
 @pytest.mark.slow
 def test_a_decision_rests_on_the_list_as_known_and_replays_so(app):
     rows = fraud.demo(7)
@@ -153,6 +164,7 @@ def test_a_decision_rests_on_the_list_as_known_and_replays_so(app):
         found = codes(made)
         for payment, at in zip(mine, instants, strict=True):
             assert (found[payment["id"]] == ["WATCHED"]) == (start <= at < end), (at, start, end)
+        assert in_sql(platform) == {key for key, why in found.items() if why == ["WATCHED"]}
         others = [p["id"] for p in payments if p["merchant"] != merchant]
         assert not any("WATCHED" in found[key] for key in others)
         # Whoever puts all merchants on the list today changes nothing that was decided.
@@ -200,14 +212,14 @@ def test_in_sql_a_list_says_what_the_feature_says(given):
     with duckdb.connect() as duck:
         others = ", ".join(f"{f.name} VARCHAR" for f in REFS.values() if f.name != "merchant")
         duck.execute(
-            "CREATE TABLE stored (id VARCHAR, list VARCHAR, merchant VARCHAR, event_time TIMESTAMPTZ, "
-            f"until TIMESTAMPTZ, known_time TIMESTAMPTZ, _deleted BOOL, _load INT, _line INT, {others})"
+            "CREATE TABLE stored (id VARCHAR, list VARCHAR, merchant VARCHAR, event_time BIGINT, "
+            f"until BIGINT, known_time BIGINT, _deleted BOOL, _load INT, _line INT, {others})"
         )
         for r in rows:
             duck.execute(
                 "INSERT INTO stored BY NAME SELECT ? AS id, ? AS list, ? AS merchant, "
-                "make_timestamptz(?) AS event_time, make_timestamptz(?) AS until, "
-                "make_timestamptz(?) AS known_time, ? AS _deleted, ? AS _load, ? AS _line",
+                "? AS event_time, ? AS until, "
+                "? AS known_time, ? AS _deleted, ? AS _load, ? AS _line",
                 [r[name] for name in ("id", "list", "merchant", "event_time", "until", "known_time",
                                       "_deleted", "_load", "_line")],
             )  # fmt: skip

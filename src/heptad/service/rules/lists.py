@@ -50,7 +50,7 @@ def relation(stored: str) -> str:
     """Return SQL of the relation that `listed` reads where rules run as SQL.
 
     Args:
-        stored: the relation of Listing's row versions.
+        stored: the relation of Listing's row versions, as `Reads.stored` gives it.
 
     Returns:
         `SELECT list, value, valid_from, valid_until, known_from, known_until`, instants in
@@ -58,12 +58,10 @@ def relation(stored: str) -> str:
         Values of all kinds stand in one column, so a list should hold keys of one table.
     """
     values = ", ".join(quote(field.name) for field in REFS.values())
-    instants = ("event_time", "until", "known_time")
-    at, until, known = (f"epoch_us({quote(name)})" for name in instants)
     return (
         f"SELECT list, value, valid_from, valid_until, known_from, known_until FROM ("
-        f"SELECT list, coalesce({values}) AS value, {at} AS valid_from, {until} AS valid_until, "
-        f"{known} AS known_from, _deleted AS gone, coalesce(lead({known}) OVER (PARTITION BY id "
+        f"SELECT list, coalesce({values}) AS value, event_time AS valid_from, until AS valid_until, "
+        f"known_time AS known_from, _deleted AS gone, coalesce(lead(known_time) OVER (PARTITION BY id "
         f"ORDER BY known_time, _load, _line), {2**62}) AS known_until FROM {stored}) WHERE NOT gone"
     )
 

@@ -80,6 +80,7 @@ COMMANDS: dict[str, str] = {
     "log.verify": "log:verify_log",
     "log.checkpoint": "log:checkpoint",
     "retention": "upkeep:retention",
+    "retention.persons": "retaining:persons",
     "compact": "upkeep:compact",
     "doctor": "doctor:doctor",
     "backup": "backups:backup",

@@ -82,10 +82,24 @@ def retention(
         str, typer.Option(help="Remove versions older than this, e.g. '10 years'.")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Remove; otherwise only say what.")] = False,
+    persons: Annotated[
+        bool, typer.Option("--persons", help="Persons whom the law of the project lets go.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove old versions that no kept decision names; nothing else ever does."""
+    """Remove old versions that no kept decision names, or persons whom no duty keeps any more."""
+    if persons:
+        answer("retention.persons", as_json, _let_go, apply=yes)
+        return
     answer("retention", as_json, lambda d: show.show_table(d["tables"]), keep=keep, apply=yes)
+
+
+def _let_go(data: dict[str, Any]) -> None:
+    show.show_table(data["persons"])
+    done = "erased" if data["applied"] else "may be erased with --yes"
+    show.say(
+        f"{len(data['persons'])} of {data['of']:,} {done}; a legal hold keeps {data['held']:,}"
+    )
 
 
 @app.command()
