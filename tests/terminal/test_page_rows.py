@@ -94,3 +94,45 @@ def test_a_page_about_one_loan_and_about_all(platform):
 def test_pages_of_running_loans_say_no_problem_before_the_first_day(platform, path):
     page = run(platform, "apps.page", {"name": "credit", "path": path})
     assert [b["problem"] for b in page["blocks"]] == [None] * len(page["blocks"])
+
+
+def test_a_page_is_printed_as_paper(platform):
+    from html.parser import HTMLParser
+
+    from heptad.terminal.paper import paper
+
+    page = run(platform, "apps.page", {"name": "credit", "path": "loan", "about": "l1"})
+    page["blocks"].append(
+        {"form": "chart", "title": "<b>", "note": "", "problem": None,
+         "data": {"x": "m", "y": "v", "series": [{"name": "a & b", "points": [["1", 0.5], ["2", -1]]}]}}
+    )  # fmt: skip
+    page["blocks"].append(
+        {
+            "form": "stat",
+            "title": "x",
+            "note": "n",
+            "problem": {"detail": "no <rows>"},
+            "data": None,
+        }
+    )
+    text = paper(page, "made by a test")
+    open_: list[str] = []
+
+    class Balanced(HTMLParser):
+        def handle_starttag(self, tag, _):
+            if tag not in ("meta", "line"):
+                open_.append(tag)
+
+        def handle_endtag(self, tag):
+            assert tag == "line" or open_.pop() == tag
+
+    reader = Balanced()
+    reader.feed(text)
+    reader.close()
+    assert open_ == []
+    assert "168.5" in text
+    assert "&lt;b&gt;" in text
+    assert "a &amp; b" in text
+    assert "no &lt;rows&gt;" in text
+    assert "<script" not in text
+    assert "@media print" in text

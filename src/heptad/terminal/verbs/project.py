@@ -10,7 +10,7 @@ import typer
 
 from heptad.standards.errors import Corrupt, InputError
 from heptad.terminal import show
-from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, session
+from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, ask, session
 from heptad.terminal.complete import complete_app, complete_table
 
 
@@ -134,15 +134,31 @@ def apps(
     name: Annotated[str, typer.Argument(help="One application.", autocompletion=complete_app)] = "",
     page: Annotated[str, typer.Argument(help="One of its pages.")] = "",
     about: Annotated[str, typer.Argument(help="Key of what the page is about, a loan's.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Write the page as HTML that prints well.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the applications found, show one, or read one of its pages."""
-    if page:
+    if page and out is not None:
+        _written(ask("apps.page", as_json, name=name, path=page, about=about), out)
+    elif page:
         answer("apps.page", as_json, _page, name=name, path=page, about=about)
     elif name:
         answer("apps.show", as_json, _app, name=name)
     else:
         _apps(as_json)
+
+
+def _written(data: dict[str, Any], out: Path) -> None:
+    """Write a page that was read as an HTML file."""
+    from heptad import __version__
+    from heptad.standards.time import SystemClock, format_instant
+    from heptad.terminal.paper import paper
+
+    at = format_instant(SystemClock().now())
+    out.write_text(paper(data, f"heptad {__version__}, read {at}"), encoding="utf-8")
+    show.say(f"wrote {out}")
 
 
 def _apps(as_json: bool) -> None:
@@ -183,16 +199,22 @@ def _app(data: dict[str, Any]) -> None:
 
 def _page(data: dict[str, Any]) -> None:
     show.say(data["question"])
-    for found in data["data"].values():
-        if isinstance(found, list):
-            show.show_table(found)
-        elif isinstance(found, dict) and "series" in found:
-            points = [(s["name"], x, y) for s in found["series"] for x, y in s["points"]]
-            show.show_table([{"of": of, found["x"]: x, found["y"]: y} for of, x, y in points])
-        elif isinstance(found, dict):
-            show.show_facts(found)
-        else:
-            show.say(show.cell(found))
+    for block in data["blocks"]:
+        show.say("")
+        show.say(block["title"])
+        _shown(block["problem"] or block["data"])
+
+
+def _shown(found: Any) -> None:
+    if isinstance(found, list):
+        show.show_table(found)
+    elif isinstance(found, dict) and "series" in found:
+        points = [(s["name"], x, y) for s in found["series"] for x, y in s["points"]]
+        show.show_table([{"of": of, found["x"]: x, found["y"]: y} for of, x, y in points])
+    elif isinstance(found, dict):
+        show.show_facts(found)
+    else:
+        show.say(show.cell(found))
 
 
 keys = typer.Typer(help="Keys for the HTTP API.", no_args_is_help=True)
