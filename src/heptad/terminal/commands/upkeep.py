@@ -16,7 +16,8 @@ def retention(platform: Platform, keep: str = "", apply: bool = False) -> dict[s
     span = parse_duration(keep) if keep else platform.project.retention.decisions
     edge = platform.clock.now() - span
     found = []
-    for name in platform.lake.names():
+    # A table is made when it is first asked for: until it holds rows there is nothing to keep.
+    for name in (n for n in platform.lake.names() if platform.lake.files(n)):
         versions = platform.catalog.versions
         history = versions.history(name, limit=1_000_000)
         newer = max(1, sum(v.instant >= edge for v in history))
