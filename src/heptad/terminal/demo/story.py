@@ -16,7 +16,7 @@ from heptad.runtime import Platform
 from heptad.standards.errors import Conflict, ContractError
 from heptad.terminal import show
 from heptad.terminal.commands.decisions import row
-from heptad.terminal.demo import attacks, bank, real
+from heptad.terminal.demo import advice, attacks, bank, real
 from heptad.terminal.demo.after import show_after
 from heptad.terminal.demo.loans import show_loans
 
@@ -58,6 +58,7 @@ def run_demo(folder: Path, *, seed: int = 7, size: int = 1, fetch: bool = False)
     with Platform.open(folder) as platform, show.progress_bar(quiet=False) as progress:
         held = _bank_day(platform, made, seed, progress)
         example = platform.catalog.decisions.page(limit=1).entries[0].id[:6]
+    held &= _advised(folder)
     held &= _real(folder, fetch=fetch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     show.say("")
@@ -215,6 +216,17 @@ def _digest(platform: Platform) -> str:
         if entry.decision is not None:
             digest.update(entry.decision.to_bytes())
     return digest.hexdigest()
+
+
+def _advised(folder: Path) -> bool:
+    """Lists of funds for simulated customers."""
+    show.say("")
+    show.say("RECOMMENDED, AND WHAT WAS LEFT OUT")
+    held = True
+    for line in advice.funds(folder / "funds"):
+        show.say(f" {line.what:<{WIDTH}} {line.answer}")
+        held &= line.held
+    return held
 
 
 def _real(folder: Path, *, fetch: bool) -> bool:

@@ -27,10 +27,16 @@ def decide(
     keys: Annotated[list[str] | None, typer.Argument(help="Keys of rows; all by default.")] = None,
     since: Annotated[str, typer.Option(help="Rows from this instant on.")] = "",
     until: Annotated[str, typer.Option(help="Rows before this instant.")] = "",
+    row: Annotated[str, typer.Option(help="One new row as JSON, which is stored first.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Decide rows that are stored; a row decided before answers its first decision."""
-    answer("decide", as_json, _decided, app=app_name, keys=keys or [], since=since, until=until)
+    """Decide rows that are stored, or a new one; one decided before answers its first decision."""
+    answer(
+        "decide",
+        as_json,
+        _decided,
+        app=app_name, keys=keys or [], since=since, until=until, new=row,
+    )  # fmt: skip
 
 
 def _decided(data: dict[str, Any]) -> None:

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recommendation: lists on a global split by time, next items, the stages of Table 1, serving."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import sys
+import time
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.harness import Row, child
+from heptad.analysis.recommend.factors import Factors
+from heptad.analysis.recommend.interactions import Interactions
+from heptad.analysis.recommend.judging import judge, miscalibration
+from heptad.analysis.recommend.linear import Ease, Following, Neighbours
+from heptad.analysis.recommend.popularity import Popularity
+from heptad.analysis.recommend.ranker import Ranker
+from heptad.analysis.recommend.signals import Items, people_of
+from heptad.analysis.recommend.significance import compare, mean_interval
+from heptad.analysis.recommend.splits import at_instant, cold_items, cold_users, last_out, leaks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heptad.analysis.recommend.splits import Split
+
+HOUR = 3_600_000_000
+
+
+def _found(path: str) -> Path | None:
+    found = Path(os.environ.get("HEPTAD_DATA") or "absent") / path
+    if found.exists():
+        return found
+    print(f"not run: {path} is absent; set HEPTAD_DATA", file=sys.stderr, flush=True)
+    return None
+
+
+def films(folder: Path) -> tuple[list[int], Items]:
+    """The films of MovieLens-1M: their ids, genres and years."""
+    lines = [x.split("::") for x in (folder / "movies.dat").read_text("latin-1").splitlines()]
+    names = sorted({g for line in lines for g in line[2].split("|")})
+    genres = np.array([[g in line[2].split("|") for g in names] for line in lines], dtype=float)
+    years = [float(re.findall(r"\((\d{4})\)", line[1])[-1]) for line in lines]
+    return [int(line[0]) for line in lines], Items(genres, np.array(years))
+
+
+def positives(folder: Path, parts: tuple[str, ...], ids: list[int]) -> Interactions:
+    """The published split by time, of ratings of 4 and more."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    read = [pq.read_table(folder / "time_split" / f"{p}_positives.parquet") for p in parts]
+    rows = pa.concat_tables(read)
+    who, what, when = (rows.column(c).to_numpy() for c in ("user_id", "movie_id", "timestamp"))
+    return Interactions.of(
+        who, np.searchsorted(ids, what), when * 1_000_000, n_users=6041, n_items=len(ids)
+    )
+
+
+def _hour(data: Interactions) -> dict[str, Any]:
+    return {"hour": data.times // HOUR % 24 // 4}
+
+
+def _ranked(split: Split, items: Items, **settings: Any) -> tuple[Ranker, Callable[..., Any]]:
+    """Our ranker on what was before, and its scores at each user's first moment afterwards."""
+    model = Ranker(**settings).fit(split.train, items, _hour(split.train))
+    first = np.zeros(split.test.n_users, dtype=np.int64)
+    first[split.test.users[::-1]] = np.arange(len(split.test))[::-1]
+    hours = _hour(split.test)["hour"]
+    return model, lambda r: model.scores(people_of(split.train, r, {"hour": hours[first[r]]}))
+
+
+def _plain(model: Any) -> Callable[[Split], Callable[..., Any]]:
+    def fitted(split: Split) -> Callable[..., Any]:
+        seen, made = split.train.matrix(), model.fit(split.train)
+        return lambda r: made.scores(seen[r])
+
+    return fitted
+
+
+BASELINES: dict[str, list[tuple[str, Callable[[], Any]]]] = {
+    "popularity": [(f"half-life {h} d", lambda h=h: Popularity(h)) for h in (None, 7.0, 30.0)],
+    "neighbours": [(f"shrink {s:g}", lambda s=s: Neighbours(shrink=s)) for s in (5.0, 20.0, 100.0)],
+    "ease": [(f"reg {r:g}", lambda r=r: Ease(r)) for r in (200.0, 500.0, 1500.0)],
+    "ials": [
+        (f"reg {r:g}, unobserved {a:g}", lambda r=r, a=a: Factors(64, r, a))
+        for r, a in ((0.003, 0.1), (0.01, 0.3), (0.02, 1.0))
+    ],
+}  # fmt: skip
+"""Each baseline with what it is tuned over, on what came before the test."""
+
+
+def time_split(*, quick: bool, seed: int) -> list[Row]:
+    """NDCG@10 after one instant for everybody, beside baselines tuned on the part before it."""
+    folder = _found("movielens-1m")
+    if folder is None:
+        return []
+    ids, items = films(folder)
+    before = positives(folder, ("train", "val"), ids)
+    tuning = at_instant(before, int(positives(folder, ("val",), ids).times.min()))
+    whole = positives(folder, ("train", "val", "test"), ids)
+    split = at_instant(whole, int(positives(folder, ("test",), ids).times.min()))
+    assert not leaks(split), leaks(split)
+    each, told = {}, {"users": len(split.rows), "tuned on": len(tuning.rows), "seed": seed}
+    for name, settings in BASELINES.items():
+        tried = {
+            said: judge(tuning, _plain(make())(tuning)).mean("ndcg") for said, make in settings
+        }
+        best = max(tried, key=lambda said: tried[said])
+        told[f"{name} tuned"] = tried
+        start = time.process_time()
+        scores = _plain(dict(settings)[best]())(split)
+        spent = time.process_time() - start
+        each[f"{name}, {best}"] = (judge(split, scores), spent)
+    for name, trees in (("votes of recall alone", 0), ("ours", 30 if quick else 80)):
+        start = time.process_time()
+        _, scores = _ranked(split, items, trees=trees, seed=seed)
+        each[name] = (judge(split, scores), time.process_time() - start)
+    genres = items.categories / np.maximum(items.categories.sum(axis=1, keepdims=True), 1)
+    for name, (found, spent) in each.items():
+        away = miscalibration(found.lists, split.train.matrix()[split.rows], genres).mean()
+        figures = {m: mean_interval(v, seed=seed) for m, v in found.each.items()}
+        told[name] = {m: str(i) for m, i in figures.items()} | found.overall | {
+            "away from own genres": float(away), "fit_cpu_s": spent}  # fmt: skip
+        print(
+            f"  {name:<34} NDCG@10 {figures['ndcg']}, recall {figures['recall'].value:.4f}, "
+            f"gAUC {figures['auc'].value:.4f}, coverage {found.overall['coverage']:.3f}, "
+            f"novelty {found.overall['novelty']:.2f} bit, genres {away:.2f} nat, {spent:.1f} CPU s",
+            flush=True,
+        )
+    ours = each.pop("ours")[0].each["ndcg"]
+    gains = compare(ours, {n: f.each["ndcg"] for n, (f, _) in each.items()}, seed=seed)
+    for name, gain in gains.items():
+        print(f"  ours less {name:<34} {gain}", flush=True)
+        told[f"ours less {name}"] = str(gain)
+    least = min(gain.interval.low for gain in gains.values())
+    worst = max(gain.adjusted for gain in gains.values())
+    return [
+        Row("time_split", f"NDCG@10 of {len(ours)} users after the cut", float(ours.mean()),
+            "NDCG", 0.185, least=True, detail=told),
+        Row("time_gain", f"least gain over a baseline, lower end of its interval, p ≤ {worst:.4f}",
+            least, "NDCG", 0.0, least=True),
+    ]  # fmt: skip
+
+
+def next_item(*, quick: bool, seed: int) -> list[Row]:
+    """The last purchase of everybody in Amazon Beauty, among all items."""
+    path = _found("amazon-sequences/Beauty.txt")
+    if path is None:
+        return []
+    lines = [list(map(int, x.split())) for x in path.read_text().splitlines()]
+    if quick:
+        lines = lines[:4000]
+    users = np.repeat([x[0] - 1 for x in lines], [len(x) - 1 for x in lines])
+    data = Interactions.of(users, np.concatenate([x[1:] for x in lines]) - 1)
+    test = last_out(data)
+    tuning = last_out(test.train)
+    grid = [
+        {"past": p, "future": f, "back": b, "damp_after": d}
+        for p, f in ((1.0, 1.0), (2.0, 1.0), (3.0, 2.0))
+        for b in (0.0, 0.5) for d in (0.1, 0.2, 0.3, 0.5)
+    ]  # fmt: skip
+    tried = {}
+    for settings in grid:
+        scores = _following(tuning, settings)
+        tried[str(settings)] = judge(tuning, scores, n=10).mean("ndcg")
+    best = grid[int(np.argmax(list(tried.values())))]
+    start = time.process_time()
+    scores = _following(test, best)
+    spent = time.process_time() - start
+    found, again = judge(test, scores), judge(test, scores, unseen=False)
+    popular = judge(test, _plain(Popularity())(test))
+    near = judge(test, _plain(Neighbours())(test))
+    each = {"popularity": popular.each["ndcg"], "neighbours": near.each["ndcg"]}
+    gains = compare(found.each["ndcg"], each, seed=seed)
+    interval = mean_interval(found.each["ndcg"], seed=seed)
+    told = {"settings": best, "tuned": tried, "interval": str(interval), "hit": found.mean("hit"),
+            "seen items left in": again.mean("ndcg"), "fit_cpu_s": spent,
+            **{f"less {n}": str(g) for n, g in gains.items()},
+            **{n: float(v.mean()) for n, v in each.items()}}  # fmt: skip
+    print(f"  Beauty, {best}: NDCG@10 {interval}, hit {found.mean('hit'):.4f}, {spent:.1f} CPU s; "
+          f"with seen items left in {again.mean('ndcg'):.4f}; popularity {popular.mean('ndcg'):.4f}, "
+          f"neighbours {near.mean('ndcg'):.4f}", flush=True)  # fmt: skip
+    return [
+        Row("next_item", f"NDCG@10 among unseen items, {len(found.users):,} users; seen left in "
+            f"{again.mean('ndcg'):.4f}", interval.value, "NDCG", 0.0531, least=True, detail=told),
+    ]  # fmt: skip
+
+
+def _following(split: Split, settings: dict[str, float]) -> Callable[..., Any]:
+    model = Following(**settings).fit(split.train)
+    before = split.train.recent(settings["past"])
+    return lambda r: model.scores(before[r])
+
+
+def cold(*, quick: bool, seed: int) -> list[Row]:
+    """People of whom three events are known, and items that nobody chose yet, beside popularity."""
+    folder = _found("movielens-1m")
+    if folder is None:
+        return []
+    ids, items = films(folder)
+    data = positives(folder, ("train",), ids)
+    split = cold_users(data, 0.05 if quick else 0.1, given=3, seed=seed)
+    _, scores = _ranked(split, items, trees=30 if quick else 80, seed=seed, fewest=3)
+    ours, popular = judge(split, scores), judge(split, _plain(Popularity())(split))
+    gain = compare(ours.each["ndcg"], {"popularity": popular.each["ndcg"]}, seed=seed)["popularity"]
+    fresh = cold_items(data, 0.1, seed=seed)
+    rate = items.categories / np.maximum(items.categories.sum(axis=1, keepdims=True), 1)
+    seen = fresh.train.matrix()
+    held_out = np.zeros(data.n_items)
+    held_out[np.unique(fresh.test.items)] = 1
+
+    def tastes(rows: Any) -> Any:
+        mine = seen[rows] @ rate
+        usual = rate[fresh.train.items].mean(axis=0)
+        return np.where(held_out > 0, mine / (usual + 1e-3) @ rate.T, -np.inf)
+
+    def chance(rows: Any) -> Any:
+        drawn = np.random.default_rng(seed).random((len(rows), data.n_items))
+        return np.where(held_out > 0, drawn, -np.inf)
+
+    by_taste, by_chance = judge(fresh, tastes), judge(fresh, chance)
+    new = compare(by_taste.each["auc"], {"chance": by_chance.each["auc"]}, seed=seed)["chance"]
+    print(f"  cold users: ours {ours.mean('ndcg'):.4f}, popularity {popular.mean('ndcg'):.4f}, {gain}\n"
+          f"  cold items by genres: gAUC {by_taste.mean('auc'):.4f}, chance "
+          f"{by_chance.mean('auc'):.4f}, {new}", flush=True)  # fmt: skip
+    return [
+        Row("cold_users", f"NDCG@10 less popularity's, {len(ours.users)} people with 3 events, lower end",
+            gain.interval.low, "NDCG", 0.0, least=True, detail={"gain": str(gain)}),
+        Row("cold_items", "gAUC among items nobody chose, less chance, lower end", new.interval.low,
+            "AUC", 0.0, least=True, detail={"gain": str(new)}),
+    ]  # fmt: skip
+
+
+def table1(*, quick: bool, seed: int) -> list[Row]:
+    """Table 1 of the paper on corporate fintech with measured values: recall beside sorting."""
+    folder = _found("movielens-1m")
+    if folder is None:
+        return []
+    ids, items = films(folder)
+    whole = positives(folder, ("train", "val", "test"), ids)
+    split = at_instant(whole, int(positives(folder, ("test",), ids).times.min()))
+    model, scores = _ranked(split, items, trees=30 if quick else 80, seed=seed)
+    people = people_of(split.train, split.rows[:200], {"hour": np.zeros(200, dtype=int)})
+    start = time.process_time()
+    found = model.recall(people).items
+    recall_us = (time.process_time() - start) / found.shape[0] / len(ids) * 1e6
+    start = time.process_time()
+    model.score(people, found)
+    sort_us = (time.process_time() - start) / found.size * 1e6
+    signals = model.signals_
+    weights = sum(
+        m.weights_.size if hasattr(m, "weights_") else m.items_.size
+        for m in signals.models_.values()
+    )
+    leaves = sum(t["num_leaves"] for t in model.booster_.dump_model()["tree_info"])
+    alone = Ranker(trees=0)
+    alone.signals_ = signals
+    votes = judge(split, lambda r: alone.scores(people_of(split.train, r, {})))
+    both = judge(split, scores)
+    lines = [
+        ("", "recall", "sorting"),
+        ("candidates", f"{len(ids):,}", f"{found.shape[1]:,}"),
+        ("models", f"{len(signals.models_)} + popularity", f"{model.booster_.num_trees()} trees"),
+        ("parameters", f"{weights:,}", f"{leaves:,} leaves"),
+        ("features", "items chosen", f"{len(signals.names)}"),
+        ("CPU µs a candidate", f"{recall_us:.3f}", f"{sort_us:.2f}"),
+        ("NDCG@10 alone", f"{votes.mean('ndcg'):.4f}", f"{both.mean('ndcg'):.4f} after recall"),
+    ]
+    for line in lines:
+        print(f"  {line[0]:<20} {line[1]:>18} {line[2]:>22}", flush=True)
+    return [Row("table1", "sorting's CPU µs a candidate over recall's", sort_us / recall_us, "ratio",
+                detail={"table": lines})]  # fmt: skip
+
+
+def served(n: int, seed: int) -> dict[str, Any]:
+    """Serve lists out of n items: index, factors, votes by products, MMR, rules; in one process."""
+    from heptad.analysis.recommend.index import Index
+    from heptad.analysis.recommend.pipeline import Pipeline
+    from heptad.analysis.recommend.signals import empty
+
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(2000, 64)).astype(np.float32)
+    vectors = centres[random.integers(0, 2000, n)]
+    vectors = vectors + random.normal(0, 0.5, (n, 64)).astype(np.float32)
+    start = time.process_time()
+    index = Index(probes=64).fit(vectors)
+    built = time.process_time() - start
+    hot = random.random(n) ** 4
+    risk = random.integers(0, 5, n)
+    folded = vectors[:, :8].copy()
+    layers = [random.normal(0, 0.1, s).astype(np.float32) for s in ((128, 64), (64, 1))]
+    past = vectors[random.integers(0, n, 50)]
+    query = np.zeros(64, dtype=np.float32)
+
+    def recall(_people: Any, allowed: Any, k: int) -> Any:
+        return index.search(query, k, allowed=allowed)[0]
+
+    class Attention:
+        """Fifty past items attend to each candidate; two layers on top, as a stand-in network."""
+
+        def score(self, _people: Any, items: Any) -> Any:
+            candidates = vectors[items[0]]
+            weight = np.maximum(candidates @ past.T, 0)
+            user = weight @ past / 50
+            hidden = np.maximum(np.concatenate([candidates, user], axis=1) @ layers[0], 0)
+            return (hidden @ layers[1]).T.astype(np.float64)
+
+    plan = Pipeline(recall, Attention(), folded, np.argsort(-hot), budget_s=1.0)
+    people, walls, cpus, shares = empty(n), [], [], []
+    for turn in range(120):
+        query[:] = vectors[random.integers(n)] + random.normal(0, 0.3, 64)
+        wall, cpu = time.perf_counter(), time.process_time()
+        slate = plan.recommend(people, risk <= turn % 5, 10, seed=turn)
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+        assert (risk[slate.items] <= turn % 5).all()
+        if turn % 6 == 0:
+            exact = np.argpartition(-(vectors @ query), 200)[:200]
+            shares.append(len(np.intersect1d(exact, index.search(query, 200)[0])) / 200)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "p50_ms": float(np.median(walls[20:]) * 1e3), "p99_ms": float(np.quantile(walls[20:], 0.99) * 1e3),
+        "cpu_ms": float(np.median(cpus[20:]) * 1e3), "recall": float(np.mean(shares)),
+        "built_cpu_s": built, "peak_mib": peak,
+    }  # fmt: skip
+
+
+def serving(*, quick: bool, seed: int) -> list[Row]:
+    """Lists out of 10⁴ to 10⁶ items: allowed → 200 → 20 → 10, in process."""
+    rows: list[Row] = []
+    sizes = (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000)
+    for n in sizes:
+        found = child("benchmarks.recommend:served", n, seed).answer
+        print(f"  {n:>9,} items: p50 {found['p50_ms']:.2f} ms, p99 {found['p99_ms']:.1f} ms wall, "
+              f"{found['cpu_ms']:.2f} CPU ms, recall@200 {found['recall']:.4f}, "
+              f"{found['peak_mib']:.0f} MiB, index {found['built_cpu_s']:.0f} CPU s", flush=True)  # fmt: skip
+        rows += [
+            Row(f"list_{n}", f"CPU ms of a list out of {n:,} items, p50", found["cpu_ms"], "ms",
+                10.0, detail=found),
+            Row(f"recall_{n}", "recall@200 of exact", found["recall"], "share", 0.99, least=True),
+        ]  # fmt: skip
+    rows.append(Row("memory", f"peak at {sizes[-1]:,} items", found["peak_mib"], "MiB", 1536.0))
+    return rows
+
+
+ROWS: dict[str, Callable[..., list[Row]]] = {
+    "time_split": time_split,
+    "next_item": next_item,
+    "cold": cold,
+    "table1": table1,
+    "serving": serving,
+}
+if find_spec("benchmarks.recommend_models") and find_spec("torch"):
+    ROWS |= import_module("benchmarks.recommend_models").ROWS
