@@ -32,8 +32,7 @@ def test_an_officer_finds_a_decision_by_keyboard_and_replays_it(
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         page.wait_for_url("**/decisions/*")
-        visit.drawn()
-        assert "What would have changed it" in visit.text()
+        page.get_by_role("heading", name="What would have changed it").wait_for()
         page.keyboard.press("r")
         page.get_by_text("equal, bit for bit").wait_for()
         assert not visit.wrong
@@ -190,6 +189,7 @@ def test_a_credit_officer_reads_a_refusal_refers_it_overrides_and_replays(
         page.keyboard.press("Enter")
         page.wait_for_url("**/decisions/*")
         visit.drawn()
+        page.get_by_role("button", name="Letter").wait_for()
         page.keyboard.press("l")
         page.locator(".paper", has_text="cannot agree to").wait_for()
         page.keyboard.press("Escape")

@@ -35,6 +35,8 @@ RULES = {
         # What proves who asks is in the link, or in the signature.
         ("GET", "/v1/unsubscribe/{token}"), ("POST", "/v1/unsubscribe/{token}"),
         ("POST", "/v1/receipts/{provider}"),
+        # Who signs in has no session yet; see test_http_signin.
+        ("GET", "/v1/signin"), ("GET", "/v1/signin/go"), ("GET", "/v1/signin/back"),
     },
     # Any key: what tables, features, models and loads are, and how many; no row of anybody.
     "key": {
@@ -42,7 +44,7 @@ RULES = {
         ("GET", "/v1/tables/{name}/contract"), ("GET", "/v1/tables/{name}/quality"),
         ("GET", "/v1/apps"), ("GET", "/v1/apps/{app}"), ("GET", "/v1/overview"),
         ("GET", "/v1/apps/{app}/flow"), ("GET", "/v1/apps/{app}/flows"),
-        ("GET", "/v1/session"), ("GET", "/v1/search"), ("GET", "/v1/features"),
+        ("POST", "/v1/signout"), ("GET", "/v1/session"), ("GET", "/v1/search"), ("GET", "/v1/features"),
         ("GET", "/v1/lineage/{node:path}"), ("GET", "/v1/models"), ("GET", "/v1/models/{number}"),
         ("GET", "/v1/loads"), ("GET", "/v1/runs"), ("GET", "/v1/log"),
         ("GET", "/v1/log/checkpoint"), ("POST", "/v1/log/verify"), ("GET", "/v1/schedule"),

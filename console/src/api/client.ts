@@ -17,10 +17,14 @@ export const key = {
   set: (text: string) => sessionStorage.setItem(KEY, text),
 }
 
+/** Of who signed in: sent along with every change, so that no page from elsewhere can make one. */
+export const csrf = { token: '' }
+
 export async function call<T>(path: string, init: { method?: string; body?: unknown; purpose?: string; signal?: AbortSignal } = {}): Promise<T> {
   const headers: Record<string, string> = { Accept: 'application/json' }
   if (init.purpose) headers['Heptad-Purpose'] = init.purpose
   if (key.get()) headers.Authorization = `Bearer ${key.get()}`
+  if (csrf.token && (init.method ?? 'GET') !== 'GET') headers['Heptad-CSRF'] = csrf.token
   if (init.body !== undefined) headers['Content-Type'] = 'application/json'
   let answer: Response
   try {
@@ -31,6 +35,7 @@ export async function call<T>(path: string, init: { method?: string; body?: unkn
   }
   const found = await answer.json().catch(() => null)
   if (!answer.ok) throw new Refusal(found?.title ? found : { title: `The server answered ${answer.status}.`, status: answer.status, code: 'http' })
+  if (path === '/v1/session') csrf.token = String(found.csrf ?? '')
   return found as T
 }
 
@@ -38,6 +43,7 @@ export async function call<T>(path: string, init: { method?: string; body?: unkn
 export async function send<T>(path: string, bytes: Blob): Promise<T> {
   const headers: Record<string, string> = { 'Content-Type': 'application/octet-stream' }
   if (key.get()) headers.Authorization = `Bearer ${key.get()}`
+  if (csrf.token) headers['Heptad-CSRF'] = csrf.token
   const answer = await fetch(path, { method: 'POST', headers, body: bytes })
   const found = await answer.json().catch(() => null)
   if (!answer.ok) throw new Refusal(found?.title ? found : { title: `The server answered ${answer.status}.`, status: answer.status, code: 'http' })

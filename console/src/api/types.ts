@@ -4,7 +4,7 @@ export type Plain = string | number | boolean | null
 export type Tone = '' | 'good' | 'warn' | 'bad' | 'off'
 
 export interface Problem { title: string; status: number; code: string; got?: string | null; do?: string | null; place?: string | null }
-export interface Session { id: string; role: string; purposes: { name: string; sentence: string }[]; version: string; project: string }
+export interface Session { id: string; role: string; purposes: { name: string; sentence: string }[]; version: string; project: string; csrf: string }
 export interface LayerNode { id: string; name: string; note: string; to: string; tone: Tone; sub?: string; spark?: number[] }
 export interface Layer { number: number; name: string; nodes: LayerNode[]; more: number; count: number | null; fresh: string | null; failures: number; failing: string; spark: number[] }
 export interface Overview {

@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router'
 import { Check, CircleAlert, CircleHelp, Copy, Pause, ShieldQuestion, SkipForward, Sparkles, X } from 'lucide-react'
 import { useEffect, useRef, useState, type ReactNode } from 'react'
-import { key, Refusal } from '../api/client'
+import { key, Refusal, useRead } from '../api/client'
 import type { Outcome as OutcomeName, Problem } from '../api/types'
 import { instant, said, t } from '../i18n'
 
@@ -74,6 +74,8 @@ export function Refused({ error }: { error: unknown }) {
 
 function SignIn() {
   const [text, setText] = useState('')
+  const ways = useRead<{ provider: string | null }>('signin')
+  if (ways.data?.provider) return <p style={{ marginTop: 10 }}><a className="btn primary" href={`/v1/signin/go?to=${encodeURIComponent(location.pathname + location.search)}`}>{t('Sign in with {provider}', { provider: ways.data.provider })}</a></p>
   return (
     <form className="row wrap" style={{ marginTop: 10 }} onSubmit={e => { e.preventDefault(); key.set(text.trim()); location.reload() }}>
       <label className="grow"><span className="vh">{t('Key')}</span><input className="field" type="password" autoComplete="off" placeholder="hep_…" value={text} onChange={e => setText(e.target.value)} /></label>

@@ -201,6 +201,8 @@ export const work = {
   '{n} of {total} rows of history': '历史 {total} 行中的 {n} 行',
   '{n} of {total} stored, {k} known before, {r} refused': '{total} 行中存储 {n} 行，{k} 行已知，{r} 行被拒',
   'No payment at a place is known yet.': '尚无带地点的支付。',
+  'Sign in with {provider}': '通过 {provider} 登录',
+  'Sign out': '退出',
 }
 
 export const workWords: Record<string, string> = {

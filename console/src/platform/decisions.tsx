@@ -3,7 +3,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { call, useCircumstances, useRead, url } from '../api/client'
-import type { AppLine, Decided, DecisionPage } from '../api/types'
+import type { AppLine, Decided, DecisionPage, Session } from '../api/types'
 import { Card, Empty, Head, Outcome, outcomeWord, Refused, Scroll, useRows, When } from '../design/pieces'
 import { int, said, t } from '../i18n'
 
@@ -15,10 +15,14 @@ export default function Decisions() {
   const go = useNavigate()
   const { as_of, purpose } = useCircumstances()
   const apps = useRead<{ apps: AppLine[] }>('apps')
+  const session = useRead<Session>('session')
+  const may = session.data?.purposes.map(p => p.name) ?? [], all = may.includes('audit') || may.includes('legal')
+  const own = apps.data?.apps.filter(a => all || may.includes(a.purpose)) ?? []
+  const app = search.app ?? (all ? undefined : own[0]?.name)
   const outcome = search.waits ? WAITS : search.outcome ?? ''
-  const asked = { app: search.app, outcome, subject: search.subject, until: as_of, limit: 100 }
+  const asked = { app, outcome, subject: search.subject, until: as_of, limit: 100 }
   const pages = useInfiniteQuery({
-    queryKey: ['decisions', asked, purpose], initialPageParam: '',
+    queryKey: ['decisions', asked, purpose], initialPageParam: '', enabled: Boolean(apps.data && session.data),
     queryFn: ({ pageParam, signal }) => call<DecisionPage>(url('decisions', { ...asked, cursor: pageParam }), { purpose, signal }),
     getNextPageParam: last => last.cursor ?? undefined,
   })
@@ -32,7 +36,7 @@ export default function Decisions() {
     <>
       <Head title={t('Decisions')}>{t('What was decided about whom, and why?')}</Head>
       <div className="filters">
-        <label><span className="vh">{t('Application')}</span><select className="ctl" value={search.app ?? ''} onChange={e => set({ app: e.target.value || undefined })}><option value="">{t('All applications')}</option>{apps.data?.apps.map(a => <option key={a.name} value={a.name}>{said(a.title)}</option>)}</select></label>
+        <label><span className="vh">{t('Application')}</span><select className="ctl" value={app ?? ''} onChange={e => set({ app: e.target.value || undefined })}>{all && <option value="">{t('All applications')}</option>}{own.map(a => <option key={a.name} value={a.name}>{said(a.title)}</option>)}</select></label>
         <label><span className="vh">{t('Outcome')}</span><select className="ctl" value={search.waits ? 'waits' : search.outcome ?? ''} onChange={e => set(e.target.value === 'waits' ? { waits: 'true', outcome: undefined } : { outcome: e.target.value || undefined, waits: undefined })}><option value="">{t('All outcomes')}</option><option value="waits">{t('For a person')}</option>{OUTCOMES.map(o => <option key={o} value={o}>{outcomeWord(o)}{counts[o] ? ` · ${int(counts[o])}` : ''}</option>)}</select></label>
         <Subject at={search.subject ?? ''} set={subject => set({ subject: subject || undefined })} />
         {(search.app || outcome || search.subject) && <button className="link" onClick={() => set({ app: undefined, outcome: undefined, waits: undefined, subject: undefined })}>{t('Clear')}</button>}

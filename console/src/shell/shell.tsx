@@ -2,7 +2,7 @@
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, Eye, House, Inbox as InboxIcon, Languages, LayoutGrid, ListChecks, Mail, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, Waypoints, type LucideIcon } from 'lucide-react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
-import { useCircumstances, useRead } from '../api/client'
+import { call, useCircumstances, useRead } from '../api/client'
 import { useLive, type Line } from '../api/live'
 import type { AppLine, Session } from '../api/types'
 import { Logo } from '../design/pieces'
@@ -48,7 +48,7 @@ export function Shell() {
         </nav>
         <Places label={t('Platform')} places={PLATFORM} head />
         <Places label={t('Govern')} places={GOVERN} head />
-        <div className="foot"><a className="row" style={{ gap: 6 }} href="/docs"><BookOpen size={13} aria-hidden />{t('Manual of the API')}</a><div className="clip" style={{ marginTop: 4 }}>{session.data ? `${session.data.project} · ${session.data.version} · ${session.data.role}` : ' '}</div><Live line={line} /></div>
+        <div className="foot"><a className="row" style={{ gap: 6 }} href="/docs"><BookOpen size={13} aria-hidden />{t('Manual of the API')}</a><div className="clip" style={{ marginTop: 4 }}>{session.data ? `${session.data.project} · ${session.data.version} · ${session.data.role}` : ' '}</div>{session.data?.csrf && <button className="link" onClick={() => void call('/v1/signout', { method: 'POST' }).finally(() => location.assign('/'))}>{t('Sign out')}</button>}<Live line={line} /></div>
       </aside>
       <div style={{ minWidth: 0 }}>
         <header className="top">

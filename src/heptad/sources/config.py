@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heptad.sources.sections import Section
+from heptad.sources.signin import SIGNIN_KEYS, Signin, signin
 from heptad.sources.toml_lines import Lines
 from heptad.sources.work import (
     OUTBOX_KEYS,
@@ -46,7 +47,7 @@ ENCODINGS = (
 )  # fmt: skip
 
 _SECTIONS = (
-    "project", "source", "engine", "serve", "security", "retention", "apps", "schedule", "provider",
+    "project", "source", "engine", "serve", "signin", "security", "retention", "apps", "schedule", "provider",
     "outbox", "sink",
 )  # fmt: skip
 _SOURCE_KEYS = (
@@ -217,6 +218,7 @@ class Project:
     providers: tuple[Provider, ...] = ()
     outbox: Outbox = field(default_factory=Outbox)
     sinks: tuple[Sink, ...] = ()
+    signin: Signin = field(default_factory=Signin)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the file says as plain data; secrets are there by reference only."""
@@ -310,6 +312,7 @@ def parse_project(
         providers=providers(root),
         outbox=outbox(_section(root, "outbox", OUTBOX_KEYS)),
         sinks=sinks(root),
+        signin=signin(_section(root, "signin", SIGNIN_KEYS)),
     )
 
 

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls, in which role and for which purpose: loopback without keys, a key everywhere else."""
+"""Who calls, in which role and why: loopback without keys, a key, or a session of who signed in."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, NamedTuple
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Header, Request
 
 from heptad.security.apikeys import ApiKeys, Principal
 from heptad.security.purposes import PURPOSES, REVIEWS, find_purpose, may_act, reviewing
+from heptad.security.sessions import brings
 from heptad.standards.errors import Refused, Unauthorised
 
 if TYPE_CHECKING:
@@ -61,7 +63,10 @@ def caller(
     Raises:
         Unauthorised: if a key is needed and none that is valid was given.
     """
-    keys = api_keys(opened(request))
+    platform = opened(request)
+    keys = api_keys(platform)
+    if authorization is None and platform.project.signin.issuer:
+        return signed_in(request)
     if authorization is None and not keys.all():
         # The Host header too: a web page may have its own name point to this machine.
         host = request.client.host if request.client else ""
@@ -72,6 +77,46 @@ def caller(
         )
     scheme, _, text = (authorization or "").partition(" ")
     return keys.authenticate(text.strip() if scheme.lower() == "bearer" else None)
+
+
+COOKIE, SECURED = "heptad-session", "__Host-heptad-session"
+CSRF = "heptad-csrf"
+"""Header that a call which changes something brings besides the cookie."""
+SAFE = frozenset({"GET", "HEAD"})
+
+
+def name_of(request: Request) -> str:
+    """Return the name of the session's cookie; over https one that no other host can set."""
+    return SECURED if request.url.scheme == "https" else COOKIE
+
+
+def signed_in(request: Request) -> Principal:
+    """Return who signed in, if the call is theirs and was made by our own page.
+
+    Raises:
+        Unauthorised: if nobody did, or the session is over.
+        Refused: if a call that changes something lacks the session's second token, or was made
+            by a page from elsewhere.
+    """
+    found = request.app.state.sessions.find(request.cookies.get(name_of(request), ""))
+    if found is None:
+        raise Unauthorised("Nobody is signed in.", do="sign in, or send a key")
+    if request.method not in SAFE:
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != request.url.netloc:
+            raise Refused("A page from elsewhere may change nothing.", got=origin)
+        if not brings(found, request.headers.get(CSRF, "")):
+            raise Refused("The call lacks the session's token.", do=f"send the header {CSRF}")
+    who: Principal = found.who
+    return who
+
+
+def csrf_of(request: Request) -> str:
+    """Return the second token of the session of whoever calls; "" if a key does."""
+    if "authorization" in request.headers:
+        return ""
+    found = request.app.state.sessions.find(request.cookies.get(name_of(request), ""))
+    return "" if found is None else str(found.csrf)
 
 
 def purpose(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from heptad import __version__
+from heptad.security.sessions import Sessions
 from heptad.terminal.http import (
     cases,
     console,
@@ -24,6 +25,7 @@ from heptad.terminal.http import (
     problems,
     reads,
     schedule,
+    signin,
     site,
     subjects,
     tables,
@@ -71,6 +73,7 @@ def public(platform: Platform) -> Api:
         redoc_url=None,
     )
     app.state.platform, app.state.pulse = platform, live.Pulse(platform)
+    app.state.provider, app.state.sessions = signin.provider_of(platform), Sessions()
     app.front = Meter(Express(app.routed, platform))
     problems.install(app)
     for part in (
@@ -79,6 +82,7 @@ def public(platform: Platform) -> Api:
         flows.router,
         lists.router,
         live.router,
+        signin.router,
         console.router,
         reads.router,
         online.router,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from heptad import __version__
 from heptad.security.purposes import PURPOSES, may_act
@@ -15,6 +15,7 @@ from heptad.terminal.http.access import (
     Caller,
     Opened,
     Reads,
+    csrf_of,
     require_approver,
     require_writer,
 )
@@ -49,7 +50,7 @@ def overview(platform: Opened, _: Caller) -> Overview:
 
 
 @router.get("/session")
-def session(platform: Opened, who: Caller) -> Session:
+def session(request: Request, platform: Opened, who: Caller) -> Session:
     """Say who calls, in which role, and which purposes may be stated."""
     stated = [p for n, p in PURPOSES.items() if n in who.purposes and may_act(who.role, n)]
     return Session(
@@ -58,6 +59,7 @@ def session(platform: Opened, who: Caller) -> Session:
         purposes=[{"name": p.name, "sentence": p.sentence} for p in stated],
         version=__version__,
         project=platform.project.name,
+        csrf=csrf_of(request),
     )
 
 

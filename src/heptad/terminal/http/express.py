@@ -99,7 +99,7 @@ class Express:
             return
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         length = headers.get("content-length", "")
-        if not length.isdigit() or int(length) > LARGEST:
+        if not length.isdigit() or int(length) > LARGEST or "cookie" in headers:
             await self.app(scope, receive, send)
             return
         body, left = await _body(receive)

@@ -18,6 +18,7 @@ class Session(BaseModel):
     purposes: list[dict[str, str]] = Field(description="{name, sentence} of each to be stated.")
     version: str
     project: str
+    csrf: str = Field(description="To be sent with changes by who signed in; empty for a key.")
 
 
 class Notice(BaseModel):
