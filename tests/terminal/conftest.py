@@ -118,6 +118,15 @@ def run_server(project: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
+def wait_for_server(process: subprocess.Popen[str]) -> str:
+    """Wait until it serves, and return the line that says where."""
+    assert process.stdout is not None
+    for line in process.stdout:  # where it starts slowly, it says first what it is busy with
+        if line.startswith("serving "):
+            return line
+    pytest.fail(str(process.communicate(timeout=10)))
+
+
 @pytest.fixture(scope="session")
 def serving() -> Iterator[Callable[[Path], Served]]:
     """Serve projects until the tests end."""
@@ -126,10 +135,8 @@ def serving() -> Iterator[Callable[[Path], Served]]:
     def start(project: Path) -> Served:
         port = free_port()
         process = run_server(project, "--port", str(port))
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("serving "), process.communicate(timeout=10)
         started.append(Served(process, project, port))
+        wait_for_server(process)
         return started[-1]
 
     yield start

@@ -17,7 +17,7 @@ from heptad.terminal import logs
 from heptad.terminal.http.api import public
 from heptad.terminal.serve import logging_from
 from tests.terminal.calling import Client
-from tests.terminal.conftest import free_port, run_server
+from tests.terminal.conftest import free_port, run_server, wait_for_server
 from tests.terminal.rows import CARD, customer, payment
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ def test_levels() -> None:
 def test_a_server_tells_each_request_on_standard_error(own: Path) -> None:
     port = free_port()
     process = run_server(own, "--port", str(port), "--log-level", "info")
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("serving ")
+    wait_for_server(process)
     httpx.get(f"http://127.0.0.1:{port}/health")
     httpx.get(f"http://127.0.0.1:{port}/nowhere")
     process.terminate()

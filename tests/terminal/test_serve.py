@@ -17,7 +17,7 @@ from heptad.engine.local.owner import Owner, socket_path
 from heptad.runtime import Platform
 from heptad.standards.errors import Busy, InputError, Refused
 from heptad.terminal import serve
-from tests.terminal.conftest import heptad, run_server
+from tests.terminal.conftest import heptad, run_server, wait_for_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,8 +138,7 @@ def test_with_a_key_others_are_served(project: Path) -> None:
     ).data["key"]
     process = run_server(project, "--host", "0.0.0.0", "--port", "0")
     try:
-        assert process.stdout is not None
-        url = process.stdout.readline().split(" on ")[1].split()[0].replace("0.0.0.0", "127.0.0.1")
+        url = wait_for_server(process).split(" on ")[1].split()[0].replace("0.0.0.0", "127.0.0.1")
         assert httpx.get(f"{url}/v1/log").status_code == 401
         given = {"Authorization": f"Bearer {key}"}
         assert httpx.get(f"{url}/v1/log", headers=given).status_code == 200

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 30
 """How long requests that run may go on once the server was told to stop."""
-SLOW_S = 3.0
+SLOW_S = 5.0
 """What takes longer is announced."""
 TURN_S = 0.001
 """How long one thread may hold the interpreter while others wait: a caller waits for several."""
@@ -94,7 +94,9 @@ def run(
     with logging_from(log_level), Platform.open(project, clock=clock) as platform:
         platform.room.keep(LARGE)
         sys.setswitchinterval(TURN_S)
-        with told_if_slow("compiling the kernels of features for this processor, once"):
+        with told_if_slow(
+            "preparing features; the first time, what computes them is compiled for this processor"
+        ):
             platform.quicken()
         room_for_connections()
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
