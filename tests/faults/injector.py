@@ -107,7 +107,7 @@ class Injector:
         trace: TracebackType | None,
     ) -> None:
         self._jobs.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         self._answers.close()
 
 
