@@ -267,6 +267,38 @@ def test_money_of_a_generator_that_others_wrote(tmp_path):
     assert found[0]["path"].endswith("30:M → 40:X 3,900.00 EUR [3]")
 
 
+def test_a_behaviour_score_is_learned_of_the_past_and_told_of_today(bank, monkeypatch):
+    from heptad.apps.credit.running import scoring
+
+    told = scoring.score_day(bank, DAY)
+    assert told["scored"] == 0  # too few defaults to learn anything
+    monkeypatch.setattr(scoring, "LEAST", 1)
+    told = scoring.score_day(bank, DAY)
+    scores = published(bank, "BehaviourScore")
+    sound = {r["loan"] for r in published(bank, "LoanDay").values() if not r["default"]}
+    assert {r["loan"] for r in scores.values()} - {"by hand"} == sound
+    assert told["scored"] == told["written"] == len(scores)
+    ranked = sorted(scores.values(), key=lambda r: r["points"])
+    assert ranked[0]["probability"] >= ranked[-1]["probability"]
+    assert scoring.score_day(bank, DAY)["written"] == 0
+
+
+def test_default_rates_are_linked_to_the_economy(bank):
+    rows = [
+        {"id": f"jobless-{n}", "event_time": f"2026-{n:02d}-28T00:00:00Z", "series": "jobless",
+         "value": f"{4 + n % 5}"}
+        for n in range(1, 13)
+    ]  # fmt: skip
+    bank.store("Macro", rows)
+    bank.work.jobs.run("credit.loans", DAY, "with the economy")
+    told = [r for r in published(bank, "LoanFigure").values() if r["report"] == "economy"]
+    found = {(r["series"], r["at"]): r["value"] / 1e6 for r in told}
+    assert 0 <= found["explained", "all series"] <= 1
+    loss = sum(r["loss"] for r in published(bank, "LoanDay").values()) / 100
+    weight = found["log-odds for one deviation", "jobless"]
+    assert (found["loss", "one deviation worse"] > loss) == (weight != 0)
+
+
 def test_pages_show_the_day(bank):
     from heptad.terminal.commands import run
 

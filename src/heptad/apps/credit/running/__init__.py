@@ -7,8 +7,10 @@ tables: where each loan stands, figures of the book, what a loan was used for, t
 
 from heptad.apps.credit.running.calling import plan_day
 from heptad.apps.credit.running.funds import trace_day
+from heptad.apps.credit.running.scoring import score_day
 from heptad.apps.credit.running.servicing import close_day
 from heptad.apps.credit.running.tables import (
+    BehaviourScore,
     CollectionAction,
     FundsUse,
     LoanDay,
@@ -17,14 +19,22 @@ from heptad.apps.credit.running.tables import (
     PaymentPromise,
 )
 from heptad.service.app import Job
-from heptad.standards.model import Loan, Payment, Repayment, Transfer
+from heptad.standards.model import Loan, Macro, Payment, Repayment, Transfer
 
-tables = (LoanEvent, LoanDay, LoanFigure, FundsUse, PaymentPromise, CollectionAction)
+tables = (
+    LoanEvent, LoanDay, LoanFigure, BehaviourScore, FundsUse, PaymentPromise, CollectionAction,
+)  # fmt: skip
 jobs = (
     Job(
         "loans",
         "Close a day of the loans: where each stands, its stage and loss, figures of the book",
         close_day,
+        (Loan, Repayment, LoanEvent, Transfer, Macro),
+    ),
+    Job(
+        "behaviour",
+        "Learn a behaviour score from the book as it was, and score the loans that run",
+        score_day,
         (Loan, Repayment, LoanEvent, Transfer),
     ),
     Job(

@@ -38,7 +38,7 @@ def figures(
         evidence: tables and versions that the book was read from.
     """
     made, at = [], end_of(closed.on)
-    for part in (_vintages, _rolls, _stages, _concentration, _stability, _stress):
+    for part in (_vintages, _rolls, _stages, _concentration, _stability, _stress, _economy):
         made += list(part(closed))
     made += list(_bridge(closed, earlier))
     return [
@@ -157,6 +157,23 @@ def _stress(closed: Closed) -> Found:
         lost = expected_loss(closed.exposures, Scenarios(s.names, s.weights, moved, s.lgd))
         value = total([int(lost.booked[n]) for n in _mine(closed)]) / minor
         yield "stress", "loss", f"{shift:.1f}", value, currency, len(closed.held)
+
+
+def _economy(closed: Closed) -> Found:
+    """How default rates followed the economy, and the loss one deviation to the worse side."""
+    found = closed.economy
+    if found is None:
+        return
+    currency, minor = _unit(closed)
+    n = len(closed.held)
+    yield "economy", "explained", "all series", found.explained, "share", n
+    for name, weight in zip(found.names, found.weights.tolist(), strict=True):
+        yield "economy", "log-odds for one deviation", name, weight, "log-odds", n
+    s, shift = closed.scenarios, float(np.abs(found.weights).sum())
+    moved = np.stack([stressed(h, [shift] * 12) for h in s.hazard])
+    lost = expected_loss(closed.exposures, Scenarios(s.names, s.weights, moved, s.lgd))
+    value = total([int(lost.booked[n]) for n in _mine(closed)]) / minor
+    yield "economy", "loss", "one deviation worse", value, currency, n
 
 
 def _bridge(closed: Closed, earlier: Mapping[str, tuple[int, int, int]]) -> Found:

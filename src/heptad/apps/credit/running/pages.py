@@ -22,7 +22,7 @@ pages = (
             Block("chart", f"{_OF} report=bridge x=at y=value by=series",
                   "Expected loss, from the day closed before to this one"),
             Block("table", f"{_OF} report=stage {_LINES}", "Stages", width=6),
-            Block("table", f"{_OF} report=scenario,stress {_LINES}", "Scenarios and stress", width=6),
+            Block("table", f"{_OF} report=scenario,stress,economy {_LINES}", "Scenarios and stress", width=6),
             Block("table", f"{_OF} report=moves {_LINES}", "Moves of a month, all months"),
         ),
     ),

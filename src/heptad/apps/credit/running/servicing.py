@@ -13,12 +13,12 @@ from heptad.analysis.loans.behaviour import inputs, warnings
 from heptad.analysis.loans.delinquency import BUCKETS, REPAID, WRITTEN_OFF, standings
 from heptad.analysis.loans.losses import Exposures, Risk, Scenarios, expected_loss, stages
 from heptad.analysis.loans.movements import Months, movements
-from heptad.analysis.loans.stress import stressed
+from heptad.analysis.loans.stress import Link, link, stressed
 from heptad.apps.credit.running import rules
 from heptad.apps.credit.running.books import read_books
-from heptad.apps.credit.running.rows import asking, end_of, restate, start_of
+from heptad.apps.credit.running.rows import asking, day_of, end_of, restate, start_of
 from heptad.apps.credit.running.tables import LoanDay, LoanFigure
-from heptad.standards.model import Transfer
+from heptad.standards.model import Macro, Transfer
 from heptad.standards.time import day
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Closed:
         exposures: what is owed, in the order of `held`.
         loss: what is expected to be lost of it.
         scenarios: what may come.
+        economy: how default rates followed the economy; None where too little is known.
     """
 
     on: date
@@ -61,6 +62,7 @@ class Closed:
     exposures: Exposures
     loss: Loss
     scenarios: Scenarios
+    economy: Link | None = None
 
 
 def close_day(platform: Any, text: str) -> dict[str, int]:
@@ -86,7 +88,7 @@ def close(ask: Ask, on: date) -> Closed:
     every = read_books(ask, on)
     ends = month_ends(min((h.started for h in every), default=on), on)
     walked = [standings(h.book, rules.RULE, sorted({*ends, on})) for h in every]
-    first = _month(ends[0])
+    first = month(ends[0])
     counted = movements(_months(every, walked, set(ends), first), max(len(ends), 1))
     running = [n for n, s in enumerate(walked) if s and s[-1].bucket < REPAID]
     held, past = [every[n] for n in running], [walked[n] for n in running]
@@ -96,7 +98,29 @@ def close(ask: Ask, on: date) -> Closed:
     scenarios = scenarios_of(counted)
     exposures = _exposures(held, now, codes, scenarios)
     loss = expected_loss(exposures, scenarios)
-    return Closed(on, held, now, counted, first, behaviour, codes, exposures, loss, scenarios)
+    economy = _economy(ask, counted, first)
+    return Closed(
+        on, held, now, counted, first, behaviour, codes, exposures, loss, scenarios, economy
+    )
+
+
+def _economy(ask: Ask, counted: Movements, first: int) -> Link | None:
+    """Link the share of loans that came to 91+ in each month to macro series of that month."""
+    values: dict[str, dict[int, float]] = {}
+    for row in ask(Macro, "SELECT series, event_time, value FROM rows ORDER BY event_time"):
+        values.setdefault(row["series"], {})[month(day_of(row["event_time"]))] = row["value"] / 1e6
+    stood = counted.moves[:, :4].sum(axis=(1, 2))
+    known = [
+        m
+        for m in range(len(stood))
+        if stood[m] and values and all(first + m in of for of in values.values())
+    ]
+    series = {name: np.array([of[first + m] for m in known]) for name, of in values.items()}
+    moving = {name: column for name, column in series.items() if len(known) and column.std() > 0}
+    if len(known) < 10 or not moving:
+        return None
+    rates = counted.moves[known, :4, 4].sum(axis=1) / stood[known]
+    return link(rates, moving)
 
 
 def month_ends(start: date, on: date) -> list[date]:
@@ -111,7 +135,8 @@ def month_ends(start: date, on: date) -> list[date]:
         found.append(end)
 
 
-def _month(on: date) -> int:
+def month(on: date) -> int:
+    """Return the month of a day, counted from the year 0."""
     return on.year * 12 + on.month - 1
 
 
@@ -121,11 +146,11 @@ def _months(
     """Return the loans at the ends of months; what has ended is told once."""
     rows: list[tuple[int, ...]] = []
     for n, (held, stands) in enumerate(zip(every, walked, strict=True)):
-        cohort = _month(held.started) - first
+        cohort = month(held.started) - first
         for s in stands:
             if s.day in ends:
-                month = _month(s.day) - first
-                rows.append((n, month, min(cohort, month), s.bucket, s.balance, held.lent))
+                at = month(s.day) - first
+                rows.append((n, at, min(cohort, at), s.bucket, s.balance, held.lent))
                 if s.bucket >= REPAID:
                     break
     columns = np.array(rows, np.int64).reshape(-1, 6).T
@@ -179,13 +204,14 @@ def _behaviour(
     for n, h in enumerate(held):
         for ago, money, wage in flows.get(h.customer, ()):
             inflow[n, months - 1 - ago], salary[n, months - 1 - ago] = money, wage
-    age = [_month(on) - _month(h.started) for h in held]
+    age = [month(on) - month(h.started) for h in held]
     repaid = [1 - s[-1].balance / h.lent for h, s in zip(held, past, strict=True)]
     due = [_level(h) for h in held]
     return inputs(late, age, repaid, inflow, salary, due)
 
 
 def _level(held: Held) -> int:
+    """Return what falls due next, in minor units; 0 after the last instalment."""
     ahead = [i for i in held.book.items if i.number and i.due > held.book.day]
     return ahead[0].owed["interest"] + ahead[0].owed["principal"] if ahead else 0
 

@@ -69,6 +69,18 @@ class LoanFigure(Table):
     evidence = Text("Tables and versions that it was computed from")
 
 
+class BehaviourScore(Table):
+    """What a card learned from the book says of one loan at the end of a day."""
+
+    id = Text("Loan and day", key=True)
+    event_time = Instant("End of the day, UTC")
+    loan = Ref(Loan, "The loan")
+    customer = Ref(Customer, "Who owes it", subject=True)
+    points = Integer("Points, more is better")
+    probability = Number("Probability to be in default within six months", scale=6, ge=0, le=1)
+    card = Text("Hash of the card")
+
+
 class FundsUse(Table):
     """What became of the money of one loan, as traced at the end of a day."""
 
