@@ -27,7 +27,7 @@ MADE_LATER = {"heptad.toml", "en.toml", "zh.toml"}
 @cache
 def names_of_tests() -> frozenset[str]:
     found: set[str] = set()
-    for file in (ROOT / "tests").rglob("*.py"):
+    for file in [*(ROOT / "tests").rglob("*.py"), *ROOT.glob("src/heptad/apps/*/tests/*.py")]:
         found |= set(re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8")))
         found.add(file.stem)
     return frozenset(found)
