@@ -8,6 +8,7 @@ import re
 import resource
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -162,10 +163,12 @@ def next_item(*, quick: bool, seed: int) -> list[Row]:
     data = Interactions.of(users, np.concatenate([x[1:] for x in lines]) - 1)
     test = last_out(data)
     tuning = last_out(test.train)
+    some = np.random.default_rng(seed).permutation(tuning.rows)[:3_000]
+    tuning = replace(tuning, rows=np.sort(some))
     grid = [
         {"past": p, "future": f, "back": b, "damp_after": d}
-        for p, f in ((1.0, 1.0), (2.0, 1.0), (3.0, 2.0))
-        for b in (0.0, 0.5) for d in (0.1, 0.2, 0.3, 0.5)
+        for p, f in ((1.0, 1.0), (2.0, 1.0))
+        for b in (0.0, 0.5) for d in (0.1, 0.2, 0.3)
     ]  # fmt: skip
     tried = {}
     for settings in grid:
@@ -232,9 +235,9 @@ def cold(*, quick: bool, seed: int) -> list[Row]:
           f"  cold items by genres: gAUC {by_taste.mean('auc'):.4f}, chance "
           f"{by_chance.mean('auc'):.4f}, {new}", flush=True)  # fmt: skip
     return [
-        Row("cold_users", f"NDCG@10 less popularity's, {len(ours.users)} people with 3 events, lower end",
+        Row("cold_users_list", f"NDCG@10 less popularity's, {len(ours.users)} people with 3 events, lower end",
             gain.interval.low, "NDCG", 0.0, least=True, detail={"gain": str(gain)}),
-        Row("cold_items", "gAUC among items nobody chose, less chance, lower end", new.interval.low,
+        Row("cold_items_list", "gAUC among items nobody chose, less chance, lower end", new.interval.low,
             "AUC", 0.0, least=True, detail={"gain": str(new)}),
     ]  # fmt: skip
 
@@ -287,11 +290,14 @@ def served(n: int, seed: int) -> dict[str, Any]:
     from heptad.analysis.recommend.signals import empty
 
     random = np.random.default_rng(seed)
-    centres = random.normal(size=(2000, 64)).astype(np.float32)
-    vectors = centres[random.integers(0, 2000, n)]
-    vectors = vectors + random.normal(0, 0.5, (n, 64)).astype(np.float32)
+    # The spectrum falls as that of a matrix model; clusters are wide, so that cells are not exact.
+    falls = (3 / np.sqrt(np.arange(1, 65))).astype(np.float32)
+    centres = random.standard_normal((2000, 64), dtype=np.float32) * falls
+    vectors = random.standard_normal((n, 64), dtype=np.float32)
+    vectors *= 0.5 * falls
+    vectors += centres[random.integers(0, 2000, n)]
     start = time.process_time()
-    index = Index(probes=64).fit(vectors)
+    index = Index().fit(vectors)
     built = time.process_time() - start
     hot = random.random(n) ** 4
     risk = random.integers(0, 5, n)
@@ -316,7 +322,7 @@ def served(n: int, seed: int) -> dict[str, Any]:
     plan = Pipeline(recall, Attention(), folded, np.argsort(-hot), budget_s=1.0)
     people, walls, cpus, shares = empty(n), [], [], []
     for turn in range(120):
-        query[:] = vectors[random.integers(n)] + random.normal(0, 0.3, 64)
+        query[:] = vectors[random.integers(n)] + random.normal(0, 0.3, 64) * falls
         wall, cpu = time.perf_counter(), time.process_time()
         slate = plan.recommend(people, risk <= turn % 5, 10, seed=turn)
         walls.append(time.perf_counter() - wall)
@@ -354,7 +360,7 @@ def serving(*, quick: bool, seed: int) -> list[Row]:
 ROWS: dict[str, Callable[..., list[Row]]] = {
     "time_split": time_split,
     "next_item": next_item,
-    "cold": cold,
+    "cold_lists": cold,
     "table1": table1,
     "serving": serving,
 }

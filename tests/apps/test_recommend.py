@@ -9,10 +9,11 @@ import pytest
 
 from heptad.apps.recommend import app
 from heptad.apps.recommend.decide import WHY
+from heptad.standards.errors import InputError
+from heptad.terminal.commands.decisions import decide
 from heptad.testing.scratch import project
 
 AT = "2025-12-18T00:{:02d}:00Z"
-NOW = "2025-12-18T01:30:00Z"
 
 
 def listed(platform, name, customer, minute=0, **more):
@@ -105,3 +106,19 @@ def test_all_decisions_replay_bit_for_bit(platform):
     report = platform.replay()
     assert report.identical, report.findings[:3]
     assert report.decided["identical"] > 5
+
+
+def test_one_new_row_is_decided_by_command(platform):
+    row = {
+        "id": "cmd",
+        "event_time": AT.format(9),
+        "customer": "c002",
+        "catalogue": "funds",
+        "n": 2,
+    }
+    found = decide(platform, "recommend", new=json.dumps(row))
+    assert found["outcomes"] == {"offer": 1}
+    assert found["decisions"][0]["on"] == "Visit cmd"
+    for wrong in ("{", "[]"):
+        with pytest.raises(InputError):
+            decide(platform, "recommend", new=wrong)

@@ -35,7 +35,8 @@ class Index:
 
     Args:
         cells: how many; None takes 0 (an exact scan) for small catalogues, else 4 √items.
-        probes: cells looked into.
+        probes: cells looked into; None takes 15 % of them. More find more and take longer: measure
+            it on your own vectors, for those of a matrix model are harder than they look.
         seed: of the first centres.
 
     Source: Jégou, Douze, Schmid, Product quantization for nearest neighbor search, 2011, section
@@ -43,7 +44,7 @@ class Index:
     """
 
     cells: int | None = None
-    probes: int = 32
+    probes: int | None = None
     seed: int = 0
     vectors_: Floats = field(init=False, repr=False)
     codes_: Codes = field(init=False, repr=False)
@@ -87,10 +88,9 @@ class Index:
         if not len(self.centres_):
             codes, products = self.codes_, self.vectors_ @ query
         else:
-            near = np.argpartition(
-                -(self.centres_ @ query), min(self.probes, len(self.centres_)) - 1
-            )
-            parts = [slice(self.ends_[c], self.ends_[c + 1]) for c in np.sort(near[: self.probes])]
+            probes = min(self.probes or int(0.15 * len(self.centres_)) + 1, len(self.centres_))
+            near = np.argpartition(-(self.centres_ @ query), probes - 1)[:probes]
+            parts = [slice(self.ends_[c], self.ends_[c + 1]) for c in np.sort(near)]
             codes = np.concatenate([self.codes_[p] for p in parts])
             products = np.concatenate([self.vectors_[p] @ query for p in parts])
         if allowed is not None:
@@ -117,7 +117,7 @@ class Index:
             shutil.rmtree(old)
 
     @classmethod
-    def load(cls, path: Path, *, probes: int = 32) -> Index:
+    def load(cls, path: Path, *, probes: int | None = None) -> Index:
         """Map an index into memory; pages are read when they are searched.
 
         Raises:
