@@ -19,6 +19,7 @@ table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th, td { text-align: left; padding: .2rem .5rem .2rem 0; border-bottom: 1px solid #d8dde3;
   vertical-align: top; overflow-wrap: anywhere; } td.n { text-align: right;
   font-variant-numeric: tabular-nums; white-space: nowrap; }
+section.s { display: inline-block; min-width: 11rem; margin-right: 1.5rem; }
 svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: #5c6570; }
 @page { size: A4; margin: 16mm; }
 @media print { body { max-width: none; margin: 0; } section { break-inside: avoid; }
@@ -50,7 +51,8 @@ def _block(block: Mapping[str, Any]) -> str:
     else:
         drawn: Any = {"stat": _stat, "table": _table, "chart": _chart, "timeline": _timeline}
         inside = drawn.get(block["form"], _text)(block["data"])
-    return f"<section><h2>{escape(block['title'])}</h2>{note}{inside}</section>"
+    kind = " class=s" if block["form"] == "stat" else ""
+    return f"<section{kind}><h2>{escape(block['title'])}</h2>{note}{inside}</section>"
 
 
 def _stat(data: Mapping[str, Any]) -> str:

@@ -65,10 +65,8 @@ def _book(platform: Platform) -> None:
 
 def _vintage(platform: Platform) -> None:
     """The oldest cohort that is old enough, and the latest: ever more than 30 days late."""
-    rows = [
-        r for r in _rows(platform, "LoanFigure", report="vintage") if r["series"].endswith(" 30+")
-    ]
-    told = sorted((r["series"][:7], r["value"], r["n"]) for r in rows if r["at"] == f"{_OLD:03d}")
+    rows = _rows(platform, "LoanFigure", report="vintage_30+")
+    told = sorted((r["series"], r["value"], r["n"]) for r in rows if r["at"] == f"{_OLD:03d}")
     for cohort, share, n in told[:1] + told[1:][-1:]:
         show.say(
             f" vintage {cohort}  {share:.1%} of {n:,} loans were ever more than 30 days late "

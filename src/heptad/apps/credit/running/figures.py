@@ -68,8 +68,8 @@ def _vintages(closed: Closed) -> Found:
     for cohort, month, e in np.ndindex(*shares.shape):
         loans = int(closed.counted.loans[cohort])
         if loans:
-            name = f"{_named(closed.first + cohort)} {EVER[e]}"
-            yield "vintage", name, f"{month:03d}", float(shares[cohort, month, e]), "share", loans
+            report, name = f"vintage_{EVER[e]}", _named(closed.first + cohort)
+            yield report, name, f"{month:03d}", float(shares[cohort, month, e]), "share", loans
 
 
 def _rolls(closed: Closed) -> Found:
