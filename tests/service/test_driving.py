@@ -45,11 +45,11 @@ def driven(platform: Platform) -> Iterator[None]:
     finally:
         stopped.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         assert not any(thread.is_alive() for thread in threads)
 
 
-def until(done: Callable[[], Any], seconds: float = 20) -> Any:
+def until(done: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait for something to hold; return it."""
     end = time.monotonic() + seconds
     while not (found := done()):
