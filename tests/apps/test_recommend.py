@@ -122,3 +122,28 @@ def test_one_new_row_is_decided_by_command(platform):
     for wrong in ("{", "[]"):
         with pytest.raises(InputError):
             decide(platform, "recommend", new=wrong)
+
+
+def test_while_it_is_served_a_forged_list_is_dropped_too(platform):
+    from heptad.terminal.http.api import public
+    from tests.terminal.calling import Client
+
+    forged = json.dumps({"items": [{"item": "f03", "title": "Forged"}]})
+    row = {
+        "id": "h1",
+        "event_time": AT.format(9),
+        "customer": "c001",
+        "catalogue": "funds",
+        "slate": forged,
+    }
+    platform.quicken()
+    client = Client(public(platform))
+    answer = client.post("/v1/apps/recommend/decide", json={"row": row})
+    assert answer.status_code == 200, answer.text
+    posted = client.post("/v1/tables/Visit/rows", json=[row | {"id": "h2"}])
+    assert posted.status_code < 300, posted.text
+    made = [e.decision for e in platform.decide("recommend", keys=["h1", "h2"])]
+    assert len(made) == 2
+    for decision in made:
+        assert "Forged" not in decision.row["slate"]
+        assert "f03" not in {r.numbers.get("item") for r in decision.reasons}

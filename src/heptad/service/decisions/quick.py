@@ -133,10 +133,12 @@ class Quick:
         self._pans: dict[str, list[str]] = {}
         self._hashes = {app.name: hashes_of(app) for app in apps.values()}
         self._last = current.arrived
+        # A row that an application completes first goes the slow way, which lets it.
+        completed = {app.on for app in apps.values() if app.prepare is not None}
         for app in apps.values():
             name = app.on.__name__
             self._apps[name].append(app)
-            if name not in self._checks and RowCheck.fits(app.on):
+            if name not in self._checks and app.on not in completed and RowCheck.fits(app.on):
                 self._checks[name] = RowCheck(app.on)
                 texts = [f for f in app.on.fields.values() if isinstance(f, Text)]
                 self._pans[name] = [f.name for f in texts if f.pan]
