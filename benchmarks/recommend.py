@@ -211,7 +211,7 @@ def cold(*, quick: bool, seed: int) -> list[Row]:
     ids, items = films(folder)
     data = positives(folder, ("train",), ids)
     split = cold_users(data, 0.05 if quick else 0.1, given=3, seed=seed)
-    _, scores = _ranked(split, items, trees=30 if quick else 80, seed=seed, fewest=3)
+    _, scores = _ranked(split, items, trees=30 if quick else 80, seed=seed)
     ours, popular = judge(split, scores), judge(split, _plain(Popularity())(split))
     gain = compare(ours.each["ndcg"], {"popularity": popular.each["ndcg"]}, seed=seed)["popularity"]
     fresh = cold_items(data, 0.1, seed=seed)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EXACT = 50_000
 """Items up to which an exact scan is as fast as anything."""
+PROBES = 200
+"""Cells looked into where nothing else is said."""
 FEW = 0.05
 """Share of items allowed below which they are scanned one by one: cells would miss them."""
 
@@ -35,8 +37,8 @@ class Index:
 
     Args:
         cells: how many; None takes 0 (an exact scan) for small catalogues, else 4 √items.
-        probes: cells looked into; None takes 15 % of them. More find more and take longer: measure
-            it on your own vectors, for those of a matrix model are harder than they look.
+        probes: cells looked into; 200 if not given. More find more and take longer: measure it on
+            your own vectors, for those of a matrix model are harder than they look.
         seed: of the first centres.
 
     Source: Jégou, Douze, Schmid, Product quantization for nearest neighbor search, 2011, section
@@ -81,14 +83,14 @@ class Index:
         Returns:
             (n,) item codes, best first, and their products; fewer where there are not so many.
         """
-        if allowed is not None and (few := np.flatnonzero(allowed[self.codes_])).size <= max(
-            n, FEW * len(self.codes_)
-        ):
+        most = max(n, FEW * len(self.codes_))
+        if allowed is not None and np.count_nonzero(allowed) <= most:
+            few = np.flatnonzero(allowed[self.codes_])
             return _best(self.codes_[few], self.vectors_[few] @ query, n)
         if not len(self.centres_):
             codes, products = self.codes_, self.vectors_ @ query
         else:
-            probes = min(self.probes or int(0.15 * len(self.centres_)) + 1, len(self.centres_))
+            probes = min(self.probes or PROBES, len(self.centres_))
             near = np.argpartition(-(self.centres_ @ query), probes - 1)[:probes]
             parts = [slice(self.ends_[c], self.ends_[c + 1]) for c in np.sort(near)]
             codes = np.concatenate([self.codes_[p] for p in parts])

@@ -131,7 +131,8 @@ class _Way:
         self.begun = self.lap = plan.clock()
         self.trace: list[Step] = []
         self.fallback = ""
-        self._step("allowed", len(allowed), int(allowed.sum()))
+        self.open_to = int(np.count_nonzero(allowed))
+        self._step("allowed", len(allowed), self.open_to)
 
     def _step(self, name: str, given: int, kept: int) -> None:
         now = self.plan.clock()
@@ -156,7 +157,7 @@ class _Way:
         items = items[np.sort(np.unique(items, return_index=True)[1])]
         if not len(items):
             items = self.plan.safe[self.allowed[self.plan.safe]][: self.plan.wide]
-        self._step("recall", int(self.allowed.sum()), len(items))
+        self._step("recall", self.open_to, len(items))
         return items
 
     def ranked(self, people: People, items: Codes) -> Array:

@@ -166,7 +166,10 @@ class Ranker:
         return candidates(self.signals_, people, self.n, allowed)
 
     def score(self, people: People, items: Codes) -> Array:
-        """Score (m, k) candidates; (m, k) float64, -inf for a code below 0."""
+        """Score (m, k) candidates; (m, k) float64, -inf for a code below 0.
+
+        Whoever has fewer events than those that the trees learned from is given what is popular.
+        """
         if self.booster_ is None or not items.size:
             # Without trees the order of recall stays.
             order = -np.arange(items.shape[1], dtype=np.float64)
@@ -176,6 +179,9 @@ class Ranker:
         columns = self.signals_.columns(people, items)[there]
         if len(columns):
             found[there] = self.booster_.predict(columns, num_threads=1)
+        short = np.asarray(people.histories.sum(axis=1)).ravel() < self.fewest
+        popular = self.signals_.lately_[2][np.maximum(items[short], 0)]
+        found[short] = np.where(items[short] >= 0, popular, -np.inf)
         return found
 
     def lists(self, people: People, n: int = 10) -> Codes:
