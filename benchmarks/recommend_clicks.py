@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who likes which film next: rankers on 100,004 dated ratings beside FuxiCTR."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.harness import Row
+from benchmarks.peer import ask
+from benchmarks.recommend_ratings import Kept
+from heptad.analysis.calibration import Beta
+from heptad.analysis.evaluation import auc, ece, log_loss
+from heptad.analysis.intervals import Interval
+from heptad.analysis.recommend.neural.rows import Field, Schema
+
+if TYPE_CHECKING:
+    from heptad.analysis.arrays import Array, Codes
+
+LENGTH, SIZE, LAYERS = 50, 16, (64, 32)
+LIKED = 4.0
+COUNTED = ("user_share", "user_count", "item_share", "item_count", "kin")
+CODE = ("epochs.py", *(f"neural/{n}.py" for n in ("crossnet", "interest", "ranker", "rows", "training", "vectors", "wide_deep")))  # fmt: skip
+
+
+def dated(quick: bool) -> dict[str, Any]:
+    """The ratings of dslabs::movielens in order of time, as columns of codes; genres as lists."""
+    held = ask("fuxictr", "movielens")
+    order = np.lexsort((np.arange(len(held["time"])), held["time"]))
+    if quick:
+        order = order[: len(order) // 5]
+    columns: dict[str, Any] = {n: held[n][order] for n in ("user", "film", "time", "rating")}
+    _, columns["user"] = np.unique(columns["user"], return_inverse=True)
+    films, columns["item"] = np.unique(columns["film"], return_inverse=True)
+    first = dict(zip(held["film"].tolist(), held["genres"].tolist(), strict=True))
+    columns["genre_of_item"] = _genres([first[f] for f in films.tolist()])
+    columns["liked"] = (columns["rating"] >= LIKED).astype(np.int64)
+    return columns
+
+
+def _genres(texts: list[str]) -> Codes:
+    lists = [[g for g in text.split("|") if g and g[0] != "("] for text in texts]
+    number = {g: i for i, g in enumerate(sorted({g for genres in lists for g in genres}))}
+    codes = np.full((len(lists), max(map(len, lists))), -1)
+    for row, genres in enumerate(lists):
+        codes[row, : len(genres)] = [number[g] for g in genres]
+    return codes
+
+
+def rows_of(columns: dict[str, Any]) -> dict[str, Any]:
+    """What a ranker may read of each rating: nothing of its own instant or later.
+
+    `held` is what the user liked before, newest last. The numbers count what was before: the
+    user's and the film's share of likes and how many, and the share of the user's likes in the
+    film's genres.
+    """
+    n, user, item = len(columns["user"]), columns["user"], columns["item"]
+    held = np.full((n, LENGTH), -1)
+    kin = np.zeros(n)
+    genres = columns["genre_of_item"]
+    hot = np.zeros((len(genres), genres.max() + 1))
+    rows, places = np.nonzero(genres >= 0)
+    hot[rows, genres[rows, places]] = 1
+    hot /= np.maximum(hot.sum(1, keepdims=True), 1)
+    known: dict[int, list[int]] = {}
+    taste = np.zeros((user.max() + 1, hot.shape[1]))
+    met = np.zeros((user.max() + 1, hot.shape[1]))
+    starts = np.flatnonzero(np.diff(columns["time"], prepend=-1))
+    for start, end in zip(starts, np.append(starts[1:], n), strict=True):
+        for row in range(start, end):
+            u = int(user[row])
+            last = known.get(u, [])[-LENGTH:]
+            held[row, LENGTH - len(last) :] = last
+            kin[row] = hot[item[row]] @ ((taste[u] + 1) / (met[u] + 2))
+        for row in range(start, end):
+            u = int(user[row])
+            met[u] += hot[item[row]]
+            if columns["liked"][row]:
+                known.setdefault(u, []).append(int(item[row]))
+                taste[u] += hot[item[row]]
+    shares = {"kin": kin}
+    for name, codes in (("user", user), ("item", item)):
+        count, liked = _before(codes, columns["time"], columns["liked"])
+        shares[f"{name}_count"] = np.log1p(count)
+        shares[f"{name}_share"] = (liked + 0.5 * 4) / (count + 4)
+    return {
+        "user": user, "item": item, "genre": genres[item], "held": held,
+        "hour": columns["time"] // 3600 % 24, **shares,
+    }  # fmt: skip
+
+
+def _before(codes: Codes, instant: Codes, liked: Codes) -> tuple[Array, Array]:
+    """How many rows of the same code lie at an earlier instant, and how many of them were liked."""
+    order = np.lexsort((instant, codes))
+    c, t = codes[order], instant[order]
+    seen = np.arange(len(c)) - np.searchsorted(c, c)
+    sums = np.concatenate([[0], np.cumsum(liked[order])])
+    first = np.flatnonzero(np.r_[True, (c[1:] != c[:-1]) | (t[1:] != t[:-1])])
+    begin = first[np.searchsorted(first, np.arange(len(c)), side="right") - 1]
+    whole = np.searchsorted(c, c)
+    count, good = np.empty(len(c)), np.empty(len(c))
+    count[order] = seen[begin]
+    good[order] = sums[begin] - sums[whole]
+    return count, good
+
+
+def schema_of(columns: dict[str, Any], counted: bool) -> Schema:
+    """The columns of all rankers; with `counted` also the numbers."""
+    items = len(columns["genre_of_item"])
+    fields = (
+        Field("user", int(columns["user"].max()) + 1),
+        Field("item", items),
+        Field("genre", int(columns["genre_of_item"].max()) + 1, many=True),
+        Field("held", items, table="item", many=True),
+        Field("hour", 24),
+    )
+    return Schema(fields + tuple(Field(name) for name in COUNTED) * counted)
+
+
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "wide_deep": ("Wide & Deep of paper 000", {"kind": "wide_deep"}),
+    "wide": ("its wide part alone", {"kind": "wide"}),
+    "deep": ("its deep part alone", {"kind": "deep"}),
+    "din": ("DIN of paper 000, ReLU as written", {"kind": "din"}),
+    "din_dice": ("the same with Dice", {"kind": "din", "act": "dice"}),
+    "cross": ("ours: DCN V2 over DIN's interest", {"kind": "cross"}),
+    "counted": ("ours with the past counted", {"kind": "cross", "counted": True}),
+}
+GRID = ({"dropout": 0.2, "reg": 1e-3}, {"dropout": 0.4, "reg": 1e-2})
+PEERS = {"fuxi_wide_deep": "FuxiCTR's Wide & Deep", "fuxi_din": "FuxiCTR's DIN"}
+
+
+def split_rows(rows: dict[str, Any]) -> list[dict[str, Any]]:
+    """80/10/10 by time."""
+    n = len(rows["item"])
+    cuts = [0, n * 8 // 10, n * 9 // 10, n]
+    return [{k: v[a:b] for k, v in rows.items()} for a, b in pairwise(cuts)]
+
+
+def clicks_row(*, quick: bool, seed: int) -> list[Row]:
+    """AUC and gAUC of every ranker on the last tenth by time, beside FuxiCTR on the same rows."""
+    import torch
+
+    torch.set_num_threads(1)
+    columns = dated(quick)
+    parts = split_rows(rows_of(columns) | {"y": columns["liked"]})
+    kept = Kept(f"recommend-clicks{'-quick' if quick else ''}", CODE)
+    answers = {
+        name: kept.get(f"{name} {seed}", lambda n=name: _ours(n, columns, parts, seed))
+        for name in MODELS
+    }
+    for name in PEERS:
+        answers[name] = kept.get(f"{name} {seed}", lambda n=name: _peer(n, columns, parts, seed))
+    return _click_rows(answers, parts[2], quick, seed)
+
+
+def _ours(
+    name: str, columns: dict[str, Any], parts: list[dict[str, Any]], seed: int
+) -> dict[str, Any]:
+    from heptad.analysis.recommend.neural.ranker import Ranker
+    from heptad.analysis.recommend.neural.training import Schedule
+
+    settings = dict(MODELS[name][1])
+    schema = schema_of(columns, settings.pop("counted", False))
+    start, best = time.process_time(), None
+    for given in GRID:
+        model = Ranker(
+            schema, **settings, **given, embedding_size=SIZE, layers=LAYERS, epochs=10, patience=2,
+            schedule=Schedule(1024, 1e-3), seed=seed,
+        )  # fmt: skip
+        model.fit(parts[0], parts[0]["y"], (parts[1], parts[1]["y"]), progress=_tell)
+        least = min(e.held_out for e in model.told_)
+        if best is None or least < best[0]:
+            best = (least, model, given)
+    assert best is not None
+    scores = best[1].score(parts[2], {}, {})
+    chance = Beta.fit(_chance(best[1].score(parts[1], {}, {})), parts[1]["y"]).predict(
+        _chance(scores)
+    )
+    y = parts[2]["y"]
+    return {
+        "scores": np.round(scores, 6).tolist(),
+        "settings": best[2],
+        "epochs": len(best[1].told_),
+        "cpu_s": time.process_time() - start,
+        "parameters": sum(p.numel() for p in best[1].net_.parameters()),
+        "log_loss": log_loss(y, chance),
+        "ece": ece(y, _chance(scores)),
+        "ece_calibrated": ece(y, chance),
+    }
+
+
+def _tell(epoch: Any) -> None:
+    print(f"    {epoch.number:3d} {epoch.seconds:6.1f} s  {epoch.loss:.4f}  {epoch.held_out:.4f}", file=sys.stderr, flush=True)  # fmt: skip
+
+
+def _chance(odds: Array) -> Array:
+    return np.clip(1 / (1 + np.exp(-odds)), 1e-6, 1 - 1e-6)
+
+
+def _peer(
+    name: str, columns: dict[str, Any], parts: list[dict[str, Any]], seed: int
+) -> dict[str, Any]:
+    """FuxiCTR's layers and training on the same columns; its penalty chosen on the same rows."""
+    arrays = {
+        f"{k}_{i}": (part[k] + 1 if k != "y" else part[k])
+        for i, part in enumerate(parts) for k in ("user", "item", "genre", "held", "hour", "y")
+    }  # fmt: skip
+    sizes = {f.name: f.size for f in schema_of(columns, False).fields}
+    answer = ask(
+        "fuxictr", name.removeprefix("fuxi_"), **arrays, seed=seed, size=SIZE, layers=np.array(LAYERS),
+        names=np.array(list(sizes)), sizes=np.array(list(sizes.values())),
+    )  # fmt: skip
+    y = parts[2]["y"]
+    return {
+        "scores": np.round(answer["scores"].astype(np.float64), 6).tolist(),
+        "settings": {"embedding_regularizer": float(answer["reg"])},
+        "cpu_s": float(answer["seconds"]),
+        "parameters": int(answer["parameters"]),
+        "log_loss": log_loss(y, _chance(answer["scores"].astype(np.float64))),
+    }
+
+
+def _click_rows(answers: dict[str, Any], test: dict[str, Any], quick: bool, seed: int) -> list[Row]:
+    rows = []
+    words = {n: w for n, (w, _) in MODELS.items()} | PEERS
+    drawn = {n: _resampled(a["scores"], test, seed) for n, a in answers.items()}
+    rivals = {"wide_deep": "fuxi_wide_deep", "din": "fuxi_din", "cross": "fuxi_din"}
+    for name, answer in answers.items():
+        score = np.asarray(answer["scores"])
+        detail = {k: v for k, v in answer.items() if k != "scores"}
+        for place, (metric, f) in enumerate({"auc": auc, "gauc": gauc_of}.items()):
+            value = (
+                f(test["y"], score) if metric == "auc" else gauc_of(test["user"], test["y"], score)
+            )
+            low, high = np.nanquantile(drawn[name][place], (0.025, 0.975))
+            more = {"interval": asdict(Interval(value, float(low), float(high)))}
+            rows.append(
+                Row(f"{metric}_{name}", words[name], value, metric.upper(), detail=detail | more)
+            )
+            if name in rivals:
+                gap = drawn[name][place] - drawn[rivals[name]][place]
+                top = float(np.nanquantile(gap, 0.975))
+                ends = [float(np.nanquantile(gap, q)) for q in (0.025, 0.5, 0.975)]
+                rows.append(
+                    Row(
+                        f"{metric}_{name}_gap", f"upper end of ours less {PEERS[rivals[name]]}", top,
+                        metric.upper(), None if quick else 0.0, least=True, detail={"interval": ends},
+                    )
+                )  # fmt: skip
+    return rows
+
+
+def gauc_of(user: Codes, y: Codes, score: Array) -> float:
+    """The mean of the users' areas, weighted by their rows; users of one outcome are left out."""
+    each, weight = _areas(user, y, score)
+    return float(each @ weight / weight.sum())
+
+
+def _areas(user: Codes, y: Codes, score: Array) -> tuple[Array, Array]:
+    areas, weights = [], []
+    for u in np.unique(user):
+        mine = user == u
+        if 0 < y[mine].sum() < mine.sum():
+            areas.append(auc(y[mine], score[mine]))
+            weights.append(float(mine.sum()))
+    return np.array(areas), np.array(weights)
+
+
+def _resampled(
+    scores: list[float], test: dict[str, Any], seed: int, times: int = 300
+) -> tuple[Array, Array]:
+    """AUC and gAUC with users drawn anew; the same users for every model."""
+    score, y = np.asarray(scores), test["y"]
+    users, who = np.unique(test["user"], return_inverse=True)
+    rows = [np.flatnonzero(who == u) for u in range(len(users))]
+    own = [(auc(y[r], score[r]), len(r)) if 0 < y[r].sum() < len(r) else (0.0, 0) for r in rows]
+    areas, weight = np.array(own).T
+    rng = np.random.default_rng(seed)
+    result = np.empty((2, times))
+    for i in range(times):
+        drawn = rng.integers(0, len(users), len(users))
+        taken = np.concatenate([rows[u] for u in drawn])
+        result[0, i] = auc(y[taken], score[taken])
+        result[1, i] = areas[drawn] @ weight[drawn] / weight[drawn].sum()
+    return result[0], result[1]
