@@ -153,8 +153,7 @@ def test_an_analyst_works_a_case_to_a_label_by_keyboard_and_another_agrees(
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         page.wait_for_url("**/cases/*")
-        visit.drawn()
-        assert "Who is linked" in visit.text()
+        page.get_by_role("heading", name="Who is linked").wait_for()
         page.keyboard.press("a")
         page.get_by_text("assigned to you").wait_for()
         page.keyboard.press("n")
@@ -274,3 +273,12 @@ def test_an_open_page_follows_what_others_do(
         visit.page.locator("tbody tr", has_text="Payment live").wait_for()
         assert visit.page.locator("tbody tr").first.inner_text() != before
         assert not visit.wrong
+
+
+def test_pages_ask_only_for_what_their_reader_may_see(visiting: Callable[..., Any]) -> None:
+    for who, path, says in (("ann", "/", "Latest decisions"), ("emil", "/inbox", "ask for a key")):
+        with visiting(who=who) as visit:
+            visit.open("/")
+            visit.open(path)
+            visit.page.get_by_text(says).first.wait_for()
+            assert not visit.wrong

@@ -1,7 +1,7 @@
 // The only place that fetches: the API of this origin, with the key and the purpose of the reader.
 import { useQuery, type UseQueryResult } from '@tanstack/react-query'
 import { useSearch } from '@tanstack/react-router'
-import type { Problem } from './types'
+import type { AppLine, Problem, Session } from './types'
 
 /** An answer that is a problem document: what happened, the value met, what to do. */
 export class Refusal extends Error {
@@ -73,4 +73,13 @@ export function useRead<T>(path: string, values: Values = {}, more: { at?: strin
     refetchInterval: more.every, enabled: more.enabled ?? true,
     placeholderData: before => before,
   })
+}
+
+/** The applications whose decisions this reader may read; all of them at once for a review only. */
+export function useOwn(): { own: AppLine[]; all: boolean; first?: string; may: boolean; ready: boolean; me?: string } {
+  const apps = useRead<{ apps: AppLine[] }>('apps'), session = useRead<Session>('session')
+  const stated = session.data?.purposes.map(p => p.name) ?? [], all = stated.includes('audit') || stated.includes('legal')
+  const own = apps.data?.apps.filter(a => all || stated.includes(a.purpose)) ?? []
+  const ready = Boolean(apps.data && session.data)
+  return { own, all, first: all ? undefined : own[0]?.name, may: ready && (all || own.length > 0), ready, me: session.data?.id }
 }

@@ -1,7 +1,7 @@
 // Where and when in one view: tracks, arcs and heat on a map of the world, and their history under one slider.
 import { Deck, MapView, WebMercatorViewport, type Layer } from '@deck.gl/core'
 import { DataFilterExtension } from '@deck.gl/extensions'
-import { ArcLayer, GeoJsonLayer, PathLayer, ScatterplotLayer } from '@deck.gl/layers'
+import { ArcLayer, GeoJsonLayer, LineLayer, ScatterplotLayer } from '@deck.gl/layers'
 import type { FeatureCollection } from 'geojson'
 import { Minus, Pause, Play, Plus } from 'lucide-react'
 import { useEffect, useMemo, useRef, useState } from 'react'
@@ -9,7 +9,7 @@ import { feature } from 'topojson-client'
 import atlas from 'world-atlas/countries-50m.json?url'
 import { Scroll } from '../design/pieces'
 import { compact, int, t } from '../i18n'
-import { buckets, cells, columns, tracks, type Points, type Spots } from './tracks'
+import { buckets, cells, columns, tracks, type Leg, type Points, type Spots } from './tracks'
 import './places.css'
 
 type Arcs = { at: number[]; from: [number, number][]; to: [number, number][]; amount: number[] }
@@ -100,7 +100,7 @@ function Canvas({ spots, arcs, from, to, show, height, sentence }: { spots: Spot
     return [
       new GeoJsonLayer({ id: 'land', data: world as never, filled: true, stroked: true, getFillColor: ink('--land'), getLineColor: ink('--coast'), lineWidthMinPixels: 0.8, updateTriggers: { getFillColor: theme, getLineColor: theme } }),
       new ScatterplotLayer({ id: 'heat', data: heat, parameters: onTop, getPosition: (c: { lon: number; lat: number }) => [c.lon, c.lat], getRadius: (c: { n: number }) => 5 + 16 * Math.sqrt(c.n / most), radiusUnits: 'pixels', getFillColor: (c: { n: number }) => ink('--c1', 40 + Math.round(120 * Math.sqrt(c.n / most))), updateTriggers: { getFillColor: theme } }),
-      new PathLayer({ id: 'tracks', visible: show.tracks, data: paths, parameters: onTop, getPath: (p: { path: [number, number][] }) => p.path, getColor: (p: { mark: boolean }) => (p.mark ? ink('--warn-fill', 150) : ink('--c1', spots.at.length > 2000 ? 36 : 110)), getWidth: 1.2, widthUnits: 'pixels', getFilterValue: (p: { at: number }) => (p.at - base) / 1000, updateTriggers: { getColor: theme }, ...range } as never),
+      new LineLayer({ id: 'tracks', visible: show.tracks, data: paths, parameters: onTop, getSourcePosition: (p: Leg) => p.from, getTargetPosition: (p: Leg) => p.to, getColor: (p: Leg) => (p.mark ? ink('--warn-fill', 150) : ink('--c1', spots.at.length > 20_000 ? 10 : spots.at.length > 2000 ? 36 : 110)), getWidth: 1.2, widthUnits: 'pixels', getFilterValue: (p: Leg) => (p.at - base) / 1000, updateTriggers: { getColor: theme }, ...range } as never),
       new ArcLayer({ id: 'arcs', visible: show.arcs, data: { length: arcs?.at.length ?? 0 }, parameters: onTop, getSourcePosition: (_: unknown, { index: i }: { index: number }) => arcs!.from[i], getTargetPosition: (_: unknown, { index: i }: { index: number }) => arcs!.to[i], getSourceColor: ink('--c5', 170), getTargetColor: ink('--c4', 190), getWidth: 1.4, getHeight: 0.35, getFilterValue: (_: unknown, { index: i }: { index: number }) => (arcs!.at[i] - base) / 1000, updateTriggers: { getSourceColor: theme, getTargetColor: theme }, ...range } as never),
       new ScatterplotLayer({ id: 'points', data: index, parameters: onTop, pickable: true, getPosition: (_: unknown, { index: i }: { index: number }) => [spots.lon[i], spots.lat[i]], getRadius: (_: unknown, { index: i }: { index: number }) => (spots.mark[i] ? 5 : spots.at.length > 2000 ? 1.6 : 3), radiusUnits: 'pixels', getFillColor: (_: unknown, { index: i }: { index: number }) => (spots.mark[i] ? ink('--warn-fill') : ink('--c1', 200)), stroked: spots.at.length < 2000, getLineColor: ink('--surface'), lineWidthMinPixels: 1, getFilterValue: (_: unknown, { index: i }: { index: number }) => (spots.at[i] - base) / 1000, updateTriggers: { getFillColor: theme, getLineColor: theme }, ...range } as never),
     ]

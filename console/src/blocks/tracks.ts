@@ -17,12 +17,13 @@ export function columns(points: Points): Spots {
 }
 
 /** From each place of somebody to their next one, each leg with the instant at which it ends. */
-export function tracks(spots: Spots): { path: [number, number][]; at: number; mark: boolean }[] {
-  const before = new Map<string | number, number>(), legs = []
+export interface Leg { from: [number, number]; to: [number, number]; at: number; mark: boolean }
+export function tracks(spots: Spots): Leg[] {
+  const before = new Map<string | number, number>(), legs: Leg[] = []
   for (let i = 0; i < spots.at.length; i++) {
     const j = before.get(spots.who[i])
     if (j !== undefined && (spots.lon[i] !== spots.lon[j] || spots.lat[i] !== spots.lat[j])) {
-      legs.push({ path: [[spots.lon[j], spots.lat[j]], [spots.lon[i], spots.lat[i]]] as [number, number][], at: spots.at[i], mark: spots.mark[i] > 0 })
+      legs.push({ from: [spots.lon[j], spots.lat[j]], to: [spots.lon[i], spots.lat[i]], at: spots.at[i], mark: spots.mark[i] > 0 })
     }
     before.set(spots.who[i], i)
   }
@@ -31,10 +32,11 @@ export function tracks(spots: Spots): { path: [number, number][]; at: number; ma
 
 /** Counts in cells of some degrees, of what happened between two instants. */
 export function cells(spots: Spots, from: number, to: number, size: number): { lat: number; lon: number; n: number; amount: number }[] {
-  const found = new Map<string, { lat: number; lon: number; n: number; amount: number }>()
+  const found = new Map<number, { lat: number; lon: number; n: number; amount: number }>()
+  const wide = Math.ceil(400 / size)
   for (let i = 0; i < spots.at.length; i++) {
     if (spots.at[i] < from || spots.at[i] > to) continue
-    const x = Math.floor(spots.lon[i] / size), y = Math.floor(spots.lat[i] / size), id = `${x} ${y}`
+    const x = Math.floor(spots.lon[i] / size), y = Math.floor(spots.lat[i] / size), id = (x + wide) * 4 * wide + y + wide
     const cell = found.get(id)
     if (cell) { cell.n += 1; cell.amount += spots.amount[i] } else found.set(id, { lon: (x + 0.5) * size, lat: (y + 0.5) * size, n: 1, amount: spots.amount[i] })
   }

@@ -88,6 +88,11 @@ export function Empty({ children, command }: { children: ReactNode; command?: st
   return <div className="empty"><p>{children}</p>{command && <code className="mono">{command}</code>}</div>
 }
 
+/** What stands in place of decisions and what follows them, for whom their purposes do not open any. */
+export function NoPurpose() {
+  return <section className="card" aria-label={t('Purpose')}><Empty command="heptad keys issue">{t('You may read the decisions of no application: ask for a key with its purpose, or with audit.')}</Empty></section>
+}
+
 export function Missing() {
   return <Empty command="heptad serve"><b>{t('There is no such page.')}</b> <Link className="link" to="/">{t('Home')}</Link></Empty>
 }

@@ -203,6 +203,7 @@ export const work = {
   'No payment at a place is known yet.': '尚无带地点的支付。',
   'Sign in with {provider}': '通过 {provider} 登录',
   'Sign out': '退出',
+  'You may read the decisions of no application: ask for a key with its purpose, or with audit.': '您无权读取任何应用的决策：请申请带有其用途或审计用途的密钥。',
 }
 
 export const workWords: Record<string, string> = {

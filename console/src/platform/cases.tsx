@@ -1,26 +1,21 @@
 // The inbox: what a person must look at, what is due first, and who has it.
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { useRead } from '../api/client'
-import type { AppLine, CaseList, CaseTold, Session } from '../api/types'
-import { Card, Empty, Head, Scroll, State, useRows } from '../design/pieces'
+import { useOwn, useRead } from '../api/client'
+import type { CaseList, CaseTold } from '../api/types'
+import { Card, Empty, Head, NoPurpose, Scroll, State, useRows } from '../design/pieces'
 import { int, said, t, until } from '../i18n'
 import './case.css'
 
-const REVIEWS = ['audit', 'legal']
 export const caseTone = (c: { status: string; proposed: string }) => (c.status === 'waiting' ? 'warn' : c.status === 'working' ? 'accent' : '')
 
 export default function Inbox() {
   const search = useSearch({ strict: false }) as Record<string, string | undefined>
   const go = useNavigate()
-  const apps = useRead<{ apps: AppLine[] }>('apps'), session = useRead<Session>('session')
-  const may = session.data?.purposes.map(p => p.name) ?? []
-  const all = may.some(p => REVIEWS.includes(p))
-  const own = apps.data?.apps.filter(a => all || may.includes(a.purpose)) ?? []
-  const app = search.app ?? (all ? undefined : own[0]?.name)
+  const { own, all, first, may, ready, me } = useOwn()
+  const app = search.app ?? first
   const closed = search.status === 'closed'
-  const seen = useRead<CaseList>('cases', { app, status: search.status, limit: 200 }, { enabled: Boolean(apps.data && session.data) })
+  const seen = useRead<CaseList>('cases', { app, status: search.status, limit: 200 }, { enabled: may })
   const set = (values: Search) => void go({ to: '.', search: (before: Search) => ({ ...before, ...values }), replace: true })
-  const me = session.data?.id
   return (
     <>
       <Head title={t('Inbox')}>{t('Which cases need a person, and which first?')}</Head>
@@ -31,7 +26,7 @@ export default function Inbox() {
         </div>
         <button className={`ctl ${search.mine ? 'on' : ''}`} aria-pressed={Boolean(search.mine)} onClick={() => set({ mine: search.mine ? undefined : 'yes' })}>{t('Mine')}</button>
       </div>
-      <State q={seen} height={480}>{data => <List data={data} closed={closed} rows={data.cases.filter(c => (closed || c.status !== 'closed') && (!search.mine || c.assignee === me))} me={me} />}</State>
+      {ready && !may ? <NoPurpose /> : <State q={seen} height={480}>{data => <List data={data} closed={closed} rows={data.cases.filter(c => (closed || c.status !== 'closed') && (!search.mine || c.assignee === me))} me={me} />}</State>}
     </>
   )
 }

@@ -2,9 +2,9 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
-import { call, useCircumstances, useRead, url } from '../api/client'
-import type { AppLine, Decided, DecisionPage, Session } from '../api/types'
-import { Card, Empty, Head, Outcome, outcomeWord, Refused, Scroll, useRows, When } from '../design/pieces'
+import { call, url, useCircumstances, useOwn } from '../api/client'
+import type { Decided, DecisionPage } from '../api/types'
+import { Card, Empty, Head, NoPurpose, Outcome, outcomeWord, Refused, Scroll, useRows, When } from '../design/pieces'
 import { int, said, t } from '../i18n'
 
 const WAITS = 'refer,hold,challenge'
@@ -14,15 +14,12 @@ export default function Decisions() {
   const search = useSearch({ strict: false }) as Record<string, string | undefined>
   const go = useNavigate()
   const { as_of, purpose } = useCircumstances()
-  const apps = useRead<{ apps: AppLine[] }>('apps')
-  const session = useRead<Session>('session')
-  const may = session.data?.purposes.map(p => p.name) ?? [], all = may.includes('audit') || may.includes('legal')
-  const own = apps.data?.apps.filter(a => all || may.includes(a.purpose)) ?? []
-  const app = search.app ?? (all ? undefined : own[0]?.name)
+  const { own, all, first, may, ready } = useOwn()
+  const app = search.app ?? first
   const outcome = search.waits ? WAITS : search.outcome ?? ''
   const asked = { app, outcome, subject: search.subject, until: as_of, limit: 100 }
   const pages = useInfiniteQuery({
-    queryKey: ['decisions', asked, purpose], initialPageParam: '', enabled: Boolean(apps.data && session.data),
+    queryKey: ['decisions', asked, purpose], initialPageParam: '', enabled: may,
     queryFn: ({ pageParam, signal }) => call<DecisionPage>(url('decisions', { ...asked, cursor: pageParam }), { purpose, signal }),
     getNextPageParam: last => last.cursor ?? undefined,
   })
@@ -41,7 +38,7 @@ export default function Decisions() {
         <Subject at={search.subject ?? ''} set={subject => set({ subject: subject || undefined })} />
         {(search.app || outcome || search.subject) && <button className="link" onClick={() => set({ app: undefined, outcome: undefined, waits: undefined, subject: undefined })}>{t('Clear')}</button>}
       </div>
-      {pages.error ? <Refused error={pages.error} /> : (
+      {ready && !may ? <NoPurpose /> : pages.error ? <Refused error={pages.error} /> : (
         <Card title={t('Decisions')} plain note={total === undefined ? t('{n} shown', { n: int(rows.length) }) : t('{n} of {total}', { n: int(rows.length), total: int(total) })}>
           {pages.isPending ? <div className="wait" style={{ height: 420, margin: 12 }} /> : !rows.length ? <Empty command="heptad decide fraud">{t('No decision fits. Decisions appear when an application decides rows.')}</Empty> : (
             <Scroll label={t('Decisions')}>

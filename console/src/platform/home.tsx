@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router'
 import { ArrowRight, CircleAlert, TriangleAlert } from 'lucide-react'
 import { useEffect, useLayoutEffect, useRef, useState } from 'react'
-import { useRead } from '../api/client'
+import { useOwn, useRead } from '../api/client'
 import type { DecisionPage, LayerNode, Overview } from '../api/types'
 import { Card, Outcome, Scroll, State, When } from '../design/pieces'
 import { Spark } from '../design/pictures'
@@ -107,9 +107,11 @@ function Node({ node, near }: { node: LayerNode; near: (id: string) => void }) {
 
 /** Reads decisions again only when there are new ones: every read of them is recorded. */
 function Latest({ count }: { count: number }) {
-  const seen = useRead<DecisionPage>('decisions', { limit: 8 }, { at: 'until' })
+  const { first, may } = useOwn()
+  const seen = useRead<DecisionPage>('decisions', { limit: 8, app: first }, { at: 'until', enabled: may })
   const known = useRef(count), again = seen.refetch
-  useEffect(() => { if (known.current !== count) { known.current = count; void again() } }, [count, again])
+  useEffect(() => { if (may && known.current !== count) { known.current = count; void again() } }, [count, again, may])
+  if (!may) return null
   return (
     <div style={{ marginTop: 16 }}>
       <Card title={t('Latest decisions')} plain aside={<Link className="link" to="/decisions">{t('All')}</Link>}>

@@ -3,9 +3,9 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { OctagonPause, Play } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
-import { call, useRead } from '../api/client'
-import type { AppLine, MessageList, Session, WholeMessage } from '../api/types'
-import { Card, Empty, Head, Refused, Scroll, State, useRows, When } from '../design/pieces'
+import { call, useOwn, useRead } from '../api/client'
+import type { MessageList, WholeMessage } from '../api/types'
+import { Card, Empty, Head, NoPurpose, Refused, Scroll, State, useRows, When } from '../design/pieces'
 import { int, said, t } from '../i18n'
 
 const Ask = lazy(() => import('./ask'))
@@ -15,11 +15,9 @@ const tone = (status: string) => ({ delivered: 'good', bounced: 'bad', dead: 'ba
 export default function Messages() {
   const search = useSearch({ strict: false }) as Record<string, string | undefined>
   const go = useNavigate()
-  const apps = useRead<{ apps: AppLine[] }>('apps'), session = useRead<Session>('session')
-  const may = session.data?.purposes.map(p => p.name) ?? [], all = may.includes('audit') || may.includes('legal')
-  const own = apps.data?.apps.filter(a => all || may.includes(a.purpose)) ?? []
-  const app = search.app ?? (all ? undefined : own[0]?.name)
-  const seen = useRead<MessageList>('outbox', { app, status: search.status, decision: search.decision, limit: 200 }, { enabled: Boolean(apps.data && session.data) })
+  const { own, all, first, may, ready } = useOwn()
+  const app = search.app ?? first
+  const seen = useRead<MessageList>('outbox', { app, status: search.status, decision: search.decision, limit: 200 }, { enabled: may })
   const set = (values: Search) => void go({ to: '.', search: (before: Search) => ({ ...before, ...values }), replace: true })
   return (
     <>
@@ -29,7 +27,7 @@ export default function Messages() {
         <label><span className="vh">{t('Status')}</span><select className="ctl" value={search.status ?? ''} onChange={e => set({ status: e.target.value || undefined })}><option value="">{t('All statuses')}</option>{STATES.map(s => <option key={s} value={s}>{said(s)}</option>)}</select></label>
         {(search.status || search.decision) && <button className="link" onClick={() => set({ status: undefined, decision: undefined })}>{t('Clear')}</button>}
       </div>
-      <State q={seen} height={480}>{data => <div className={search.message ? 'grid2' : ''}><List data={data} open={message => set({ message })} />{search.message && <Preview id={search.message} close={() => set({ message: undefined })} />}</div>}</State>
+      {ready && !may ? <NoPurpose /> : <State q={seen} height={480}>{data => <div className={search.message ? 'grid2' : ''}><List data={data} open={message => set({ message })} />{search.message && <Preview id={search.message} close={() => set({ message: undefined })} />}</div>}</State>}
     </>
   )
 }

@@ -3,7 +3,7 @@ import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-q
 import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { Lock, RotateCcw } from 'lucide-react'
-import { useEffect, useRef } from 'react'
+import { useEffect, useMemo, useRef } from 'react'
 import { call, useCircumstances, useRead, url } from '../api/client'
 import type { ColumnProfile, Lineage, Plain, Rows, TableInfo, TableQuality, TableQuarantine } from '../api/types'
 import { Card, Empty, Head, Refused, Scroll, State, Tabs, When } from '../design/pieces'
@@ -12,7 +12,7 @@ import { bytes, decimal, instant, int, money, percent, said, t } from '../i18n'
 import { LineageGraph } from './graph'
 import './table.css'
 
-const PAGE = 200
+const PAGE = 100, MORE = 1000, AHEAD = 300
 
 export default function TablePage() {
   const { table } = useParams({ strict: false }) as { table: string }
@@ -37,15 +37,15 @@ function Sheet({ data }: { data: TableInfo }) {
   const { as_of, purpose } = useCircumstances()
   const pages = useInfiniteQuery({
     queryKey: ['rows', data.table, as_of, purpose], initialPageParam: '',
-    queryFn: ({ pageParam, signal }) => call<Rows>(url(`tables/${data.table}/rows`, { limit: PAGE, after: pageParam, t: as_of, k: as_of }), { purpose, signal }),
+    queryFn: ({ pageParam, signal }) => call<Rows>(url(`tables/${data.table}/rows`, { limit: pageParam ? MORE : PAGE, after: pageParam, t: as_of, k: as_of }), { purpose, signal }),
     getNextPageParam: last => last.after ?? undefined,
   })
-  const rows = pages.data?.pages.flatMap(p => p.rows) ?? []
+  const rows = useMemo(() => pages.data?.pages.flatMap(p => p.rows) ?? [], [pages.data])
   const box = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => 32, overscan: 12 })
   const shown = virtual.getVirtualItems(), last = shown[shown.length - 1]?.index ?? 0
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = pages
-  useEffect(() => { if (hasNextPage && !isFetchingNextPage && last >= rows.length - 40) void fetchNextPage() }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage])
+  useEffect(() => { if (hasNextPage && !isFetchingNextPage && last >= rows.length - AHEAD) void fetchNextPage() }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage])
   if (pages.error) return <Refused error={pages.error} />
   if (pages.isPending) return <div className="wait" style={{ height: 480 }} />
   const amounts = pages.data?.pages[0].money ?? {}
