@@ -58,7 +58,7 @@ GETS = [
     "/v1/tables/Payment/quality", "/v1/tables/Payment/quarantine", "/v1/access",
     "/v1/subjects/Customer:c1", "/v1/subjects/Customer:c1/report", "/v1/apps/fraud/flow",
     "/v1/apps/fraud/flows", "/v1/cases", "/v1/outbox", "/v1/inbox/c1", "/v1/schedule",
-    "/v1/alarms", "/v1/calendars/ECB", "/v1/regime",
+    "/v1/alarms", "/v1/calendars/ECB", "/v1/regime", "/v1/lists", "/v1/lists/blocked", "/v1/signin",
 ]  # fmt: skip
 
 
@@ -77,7 +77,8 @@ def test_no_route_is_untested(platform: Platform) -> None:
     gets = {path for path, methods in document["paths"].items() if "get" in methods}
     one = "/v1/decisions/{decision}"
     others = {one, f"{one}/proof", f"{one}/background", f"{one}/letter", "/v1/models/{number}"}
-    others |= {"/v1/cases/{case}", "/v1/outbox/{message}"}
+    others |= {"/v1/cases/{case}", "/v1/outbox/{message}", f"{one}/changes"}
+    others |= {"/v1/cases/{case}/surroundings"}
     called = {p for p in gets if any(_matches(p, path.partition("?")[0]) for path in GETS)}
     assert gets - others == called
 
@@ -88,9 +89,13 @@ def test_a_case_and_its_message_are_read_by_name_and_who_is_held_is_owed_no_lett
     case = api.get("/v1/cases").json()["cases"][0]
     whole = api.get(f"/v1/cases/{case['case']}").json()
     assert (whole["case"], whole["app"], whole["status"]) == (case["case"], "fraud", case["status"])
+    around = api.get(f"/v1/cases/{case['case']}/surroundings")
+    assert around.status_code == 200, around.text
     message = api.get("/v1/outbox").json()["messages"][0]
     assert api.get(f"/v1/outbox/{message['message']}").json()["letter"] == message["letter"]
     held = api.get("/v1/decisions?app=fraud&outcome=hold").json()["decisions"][0]["id"]
+    changes = api.get(f"/v1/decisions/{held}/changes")
+    assert changes.status_code == 200, changes.text
     letter = api.get(f"/v1/decisions/{held}/letter")
     assert letter.status_code == 404
     assert "Reasons are owed where something was refused" in letter.json()["title"]

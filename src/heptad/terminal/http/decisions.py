@@ -50,11 +50,16 @@ def app(app: str, platform: Opened, _: Caller) -> AppInfo:
 
 
 @router.get("/apps/{app}/pages/{path}")
-def page(app: str, path: str, platform: Opened, reader: Reads, about: str = "") -> PageData:
-    """Read what a declared page shows, for the application's purpose or a review.
-
-    `about` is the key of what the page is about, where it is about one thing, such as a loan.
-    """
+def page(
+    app: str,
+    path: str,
+    platform: Opened,
+    reader: Reads,
+    about: Annotated[
+        str, Query(description="Key of the one thing that a page is about.", examples=["L-17"])
+    ] = "",
+) -> PageData:
+    """Read what a declared page shows, for the application's purpose or a review."""
     arguments = {"name": app, "path": path, "about": about}
     return PageData(**run(platform, "apps.page", arguments | reader.of(platform, app)))
 
