@@ -81,7 +81,7 @@ export interface AccessLine { number: number; when: string; who: string; role: s
 export interface LogHead { entries: number; root: string; counts: Record<string, number> }
 export interface BlockData { form: string; title: string; note: string; width: 3 | 4 | 6 | 8 | 12; data: unknown; problem: Problem | null }
 export interface PageData { app: string; title: string; purpose: string; path: string; question: string; blocks: BlockData[] }
-export interface Series { x: string; y: string; series: { name: string; points: [string, number][] }[] }
+export interface Series { x: string; y: string; drawn?: 'bars' | 'lines'; series: { name: string; points: [string, number][] }[] }
 export interface Schema { type: string; title: string; description: string; properties: Record<string, { type: string | string[]; description: string; enum?: string[]; format?: string; examples?: unknown[]; pattern?: string }>; required: string[] }
 export interface CaseLine { case: string; app: string; inbox: string; subject: string; status: 'open' | 'working' | 'waiting' | 'closed'; assignee: string; opened: string; due: string; level: number; revision: number; proposed: string; proposer: string; outcome: string; closed: string | null }
 export interface CaseTold extends CaseLine { title: string; alerts: number; why: string; amount: string }

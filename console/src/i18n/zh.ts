@@ -307,6 +307,8 @@ export const zh = {
   '{n} values from {low} to {high}': '{n} 个值，从 {low} 到 {high}',
   '{p} % of {n} are lower': '{n} 个样本中 {p} % 更低',
   '{read} rows were checked again: {accepted} are stored now, {left} still wait.': '重新检查 {read} 行：{accepted} 行已存储，{left} 行仍待处理。',
+  'At': '点',
+  '{n} lines from {first} to {last}; at most {most}': '从 {first} 到 {last} 共 {n} 条线，最高 {most}',
   '{total} {what} from {first} to {last}; days with any: {n}': '从 {first} 到 {last} 共 {total} 个{what}，涉及 {n} 天',
 }
 

@@ -41,9 +41,12 @@ def table_rows(
 
 
 def chart_rows(
-    platform: Platform, table: str, x: str, y: str, by: str = "", **where: str
+    platform: Platform, table: str, x: str, y: str, by: str = "", drawn: str = "bars", **where: str
 ) -> dict[str, Any]:
-    """Return one series of points for each value of `by`, in order of x."""
+    """Return one series of points for each value of `by`, in order of x.
+
+    `drawn` says how: `bars` of counts, which add up, or `lines` of measures, which do not.
+    """
     rows = _found(platform, platform.table(table), MOST, where)
     series: dict[str, list[list[Any]]] = {}
     for row in rows:
@@ -51,6 +54,7 @@ def chart_rows(
     return {
         "x": x,
         "y": y,
+        "drawn": drawn,
         "series": [
             {"name": n, "points": sorted(points, key=lambda p: str(p[0]))}
             for n, points in sorted(series.items())
