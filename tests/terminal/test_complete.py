@@ -21,8 +21,8 @@ CODE = "import sys; sys.argv[0] = 'heptad'\nfrom heptad.terminal.cli import main
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["tables", "show", "Pay"], {"Payment"}),
-        (["quarantine", "show", "Loan"], {"Loan", "LoanApplication"}),
+        (["tables", "show", "Pay"], {"Payment", "PaymentPromise"}),
+        (["quarantine", "show", "Invo"], {"Invoice"}),
         (["decide", "f"], {"fraud"}),
         (["decisions", "--app", "cr"], {"credit"}),
         (["features", "show", "fraud.count_1"], {"fraud.count_10m", "fraud.count_1h"}),
