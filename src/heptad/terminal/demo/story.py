@@ -123,7 +123,8 @@ def _print_loads(platform: Platform, reports: Iterable[LoadReport], seconds: flo
     """One line for each of the layers that a load goes through."""
     loads = platform.catalog.loads.recent(limit=10_000)
     reports = list(reports)
-    read = sum(x.counts.read for x in loads if x.source != "posted")
+    given = {s.name for s in platform.project.sources}
+    read = sum(x.counts.read for x in loads if x.source in given)
     _layer(1, "sources", _given(platform), f"{read:,} rows")
     reasons = Counter[str]()
     for x in loads:
