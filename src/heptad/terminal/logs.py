@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import re
 import secrets
 import sys
@@ -24,6 +25,7 @@ FIELDS = "heptad"
 _FRAMES = 12
 _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context: what a caller, or OpenTelemetry before us, names a trace by."""
+_CHANCE = random.Random(secrets.randbits(128))  # noqa: S311 - names of requests
 _request: ContextVar[str] = ContextVar("heptad_request", default="")
 
 
@@ -73,6 +75,14 @@ def stop(handler: logging.Handler) -> None:
     logging.getLogger("heptad").setLevel(logging.NOTSET)
 
 
+def by_chance() -> str:
+    """Return a name for a request: no secret, so it is drawn without asking the system.
+
+    A call of the system lets other threads go on, and has to wait until it may go on itself.
+    """
+    return f"{_CHANCE.getrandbits(128):032x}"
+
+
 def begin_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Name a request: by its trace, if its caller gave one, else by chance.
 
@@ -80,6 +90,6 @@ def begin_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """
     given = next((value for name, value in headers if name == b"traceparent"), b"")
     trace = _TRACE.fullmatch(given)
-    name = trace[1].decode() if trace else secrets.token_hex(16)
+    name = trace[1].decode() if trace else by_chance()
     _request.set(name)
     return name

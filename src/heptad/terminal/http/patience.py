@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import re
 import resource
-import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from heptad.terminal.http.meter import CROWDED, HEADERS
 from heptad.terminal.http.problems import MEDIA
+from heptad.terminal.logs import by_chance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -102,7 +102,7 @@ class Patient(HttpToolsProtocol):
         self.meter.turned_away(data.startswith(b"POST /v1/apps/"))
         self.due = None
         self._unset_keepalive_if_required()
-        self.transport.write(_TOLD % secrets.token_hex(16).encode())
+        self.transport.write(_TOLD % by_chance().encode())
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
