@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """A project with one customer, looked at without delay."""
-    monkeypatch.setattr(live, "TICK_S", 0.01)
+    monkeypatch.setattr(live, "TICK_S", 0.0)
     with project({Customer: [customer(1)], Payment: []}) as opened:
         opened.clock.set(parse_instant("2026-03-02T00:00:00Z"))
         yield opened
