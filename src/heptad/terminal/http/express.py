@@ -40,19 +40,25 @@ LARGEST = 64 << 10
 """Bytes of a body that is read here."""
 KEPT = 30 * second
 """How long a caller is known by the same header, at most; a key that changes is seen at once."""
-_PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
+PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
+"""Where rows are posted: an application's decisions, a table."""
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 _JSON, _LINES = "application/json", "application/x-ndjson"
 _MOST_CALLERS = 1024
 
 
-class _Route(NamedTuple):
+class Route(NamedTuple):
     """What the metrics name a request by."""
 
     path: str
 
 
-_DECIDE, _ROWS = _Route("/v1/apps/{app}/decide"), _Route("/v1/tables/{name}/rows")
+def route_of(found: re.Match[str]) -> Route:
+    """Return the route that a path of `PATH` belongs to."""
+    return _DECIDE if found[1] else _ROWS
+
+
+_DECIDE, _ROWS = Route("/v1/apps/{app}/decide"), Route("/v1/tables/{name}/rows")
 
 
 class _Known(NamedTuple):
@@ -93,7 +99,7 @@ class Express:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on as it came."""
         quick = self._platform.intake.quick
-        found = _PATH.fullmatch(scope["path"]) if _may_be(scope) and quick is not None else None
+        found = PATH.fullmatch(scope["path"]) if _may_be(scope) and quick is not None else None
         if quick is None or found is None:
             await self.app(scope, receive, send)
             return
@@ -107,7 +113,7 @@ class Express:
         if answer is None:
             await self.app(scope, left, send)
         else:
-            scope["route"] = _DECIDE if found[1] else _ROWS
+            scope["route"] = route_of(found)
             await answer(scope, left, send)
 
     async def _answered(

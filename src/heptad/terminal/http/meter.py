@@ -92,9 +92,8 @@ class Meter:
         """Whether one more request would be told to come back."""
         return self.running >= MOST_AT_ONCE
 
-    def turned_away(self, asked: bool) -> None:
-        """Count a request that was answered before it came here."""
-        path = "/v1/apps/{app}/decide" if asked else "/v1/tables/{name}/rows"
+    def turned_away(self, path: str) -> None:
+        """Count a posted request that was answered before it came here, by its route."""
         self.requests["POST", path, CROWDED.status] += 1
 
     def _bounded(self, receive: Receive) -> Receive:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from heptad.terminal.http.express import PATH, route_of
 from heptad.terminal.http.meter import CROWDED, HEADERS
 from heptad.terminal.http.problems import MEDIA
 from heptad.terminal.logs import by_chance
@@ -49,14 +50,14 @@ _TOLD = b"\r\n".join(
 )
 """The answer to who is turned away, but for the name of the request."""
 _ROW = re.compile(
-    rb"POST (?:/v1/apps/[\w-]+/decide|/v1/tables/\w+/rows) HTTP/1\.1\r\n"
+    rb"POST ([!-~]+) HTTP/1\.1\r\n"
     rb"(?:(?!transfer-encoding|connection|expect|upgrade|content-length)[\w-]+:[^\r\n]*\r\n)*"
     rb"content-length: *(\d{1,7})\r\n"
     rb"(?:(?!transfer-encoding|connection|expect|upgrade|content-length)[\w-]+:[^\r\n]*\r\n)*"
     rb"\r\n",
     re.IGNORECASE,
 )
-"""The head of a row that is posted on a connection that stays open."""
+"""The head of what is posted on a connection that stays open."""
 
 
 class Patient(HttpToolsProtocol):
@@ -96,10 +97,11 @@ class Patient(HttpToolsProtocol):
         busy = self.cycle is not None and not self.cycle.response_complete
         if self._amid or busy or self.pipeline or (head := _ROW.match(data)) is None:
             return False
-        if len(data) != head.end() + int(head[1]):
+        path = PATH.fullmatch(head[1].decode("ascii"))
+        if path is None or len(data) != head.end() + int(head[2]):
             return False
         assert self.meter is not None  # noqa: S101 - who calls has asked it
-        self.meter.turned_away(data.startswith(b"POST /v1/apps/"))
+        self.meter.turned_away(route_of(path).path)
         self.due = None
         self._unset_keepalive_if_required()
         self.transport.write(_TOLD % by_chance().encode())
