@@ -120,26 +120,26 @@ def tree_hash() -> str:
 def keep(area: str, rows: list[Row], *, seed: int, quick: bool) -> Path:
     """Write the figures of an area as JSON, beside those of its other rows.
 
-    Each row says to which tree its figure belongs, so that an area may be measured row by row.
+    Each row says which tree, seed and machine its figure is of, so that an area may be measured
+    row by row.
     """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{area}{'-quick' if quick else ''}.json"
     tree, before = tree_hash(), []
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    measured = [asdict(row) | {"holds": row.holds, "tree": tree, "seed": seed} for row in rows]
+    machine = {
+        "cores": os.cpu_count(),
+        "cpu": platform.machine(),
+        "python": platform.python_version(),
+    }
+    told = {"tree": tree, "seed": seed, "machine": machine}
+    measured = [asdict(row) | {"holds": row.holds} | told for row in rows]
     names = {row["name"] for row in measured}
     kept = [row for row in before if row["name"] not in names]
     document = {
         "area": area,
-        "tree": tree,
-        "seed": seed,
         "quick": quick,
-        "machine": {
-            "cores": os.cpu_count(),
-            "cpu": platform.machine(),
-            "python": platform.python_version(),
-        },
         "rows": kept + measured,
     }
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

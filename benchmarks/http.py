@@ -24,6 +24,8 @@ RATES = (100, 300, 1000)
 CUSTOMERS = 20_000
 CALLERS, CONNECTIONS = 64, 2000
 """Callers of the closed loop, and the most connections of the open one."""
+PATIENCE_S = 60.0
+"""How long is waited for answers after the last request was sent."""
 MOST_CLOSED = 4000
 """More a second than the closed loop is expected to be answered."""
 _EMPTY = """
@@ -160,7 +162,7 @@ class _Load:
         ]
         self._free: list[_Wire] = []
         self._late: deque[tuple[float, bytes]] = deque()
-        self._open, self._sent = 0, 0
+        self._open, self.sent = 0, 0
         self.done: list[tuple[float, float, bytes]] = []
 
     async def run(self, seconds: float) -> None:
@@ -174,8 +176,8 @@ class _Load:
                 self._next(wire)
         else:
             await self._open_loop(self._at)
-        until = self._end + 60
-        while len(self.done) < self._sent and self._loop.time() < until:
+        until = self._end + PATIENCE_S
+        while len(self.done) < self.sent and self._loop.time() < until:
             await asyncio.sleep(0.02)
 
     async def _open_loop(self, at: list[float]) -> None:
@@ -183,7 +185,7 @@ class _Load:
             wait = self._start + due - self._loop.time()
             if wait > 0 or n % 20 == 0:
                 await asyncio.sleep(max(wait, 0))
-            self._sent += 1
+            self.sent += 1
             if self._free:
                 self._free.pop().ask(self._start + due, self._requests[n])
                 continue
@@ -207,9 +209,9 @@ class _Load:
                 wire.ask(*self._late.popleft())
             else:
                 self._free.append(wire)
-        elif self._sent < len(self._requests) and self._loop.time() < self._end:
-            self._sent += 1
-            wire.ask(self._loop.time(), self._requests[self._sent - 1])
+        elif self.sent < len(self._requests) and self._loop.time() < self._end:
+            self.sent += 1
+            wire.ask(self._loop.time(), self._requests[self.sent - 1])
 
     def answered(self, wire: _Wire, due: float, answer: bytes) -> None:
         self.done.append((due - self._start, self._loop.time() - due, answer))
@@ -246,7 +248,11 @@ def drive(port: int, rate: float, seconds: float, first: int, seed: int) -> dict
     count = len(at) if at is not None else int(MOST_CLOSED * seconds)
     load = _Load(port, count, at, first, seed)
     asyncio.run(load.run(seconds))
+    if not rate and load.sent == count:
+        raise SystemExit(f"the closed loop ran out of its {count} requests: raise MOST_CLOSED")
     done = [(d, spent, int(answer[9:12] or 0)) for d, spent, answer in load.done]
+    # Who was never answered waited until the end; that is counted, not left out.
+    done += [(seconds, PATIENCE_S, 0)] * (load.sent - len(done))
     bodies = [a.partition(b"\r\n\r\n")[2] for _, _, a in load.done if a[9:12] == b"200"]
     ids = [json.loads(body)["id"] for body in bodies if body != b"{}"]
     return _summary(done, seconds) | {"ids": ids}

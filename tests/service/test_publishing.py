@@ -103,6 +103,19 @@ def test_stopped_at_any_instant_none_is_left_out_and_what_goes_again_is_the_same
     assert sorted(positions) == list(range(total))
 
 
+def test_a_sink_that_is_away_keeps_no_other_waiting(platform):
+    taken, away = Topic(), Topic(faults=range(1000))
+    sinks = (Sink("away", "kafka://b/away"), Sink("there", "kafka://b/there"))
+    opened = {"kafka://b/away": away, "kafka://b/there": taken}
+    sent = Publishing(
+        platform.log, platform.catalog, sinks, platform.path, lambda to, *_: opened[to]
+    )
+    with pytest.raises(Busy):
+        sent.publish()
+    assert len(taken.taken) == len(platform.log)
+    assert not away.taken
+
+
 def test_what_is_wrong_is_told(platform):
     with pytest.raises(UnknownName, match="no such sink"):
         publishing_to(platform, Topic(), Sink("alerts", "kafka://b/t")).publish("alarts")

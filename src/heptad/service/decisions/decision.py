@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.app import Inputs, Outcome, Plain, Reason, Score
+from heptad.service.operators.definitions import hash_of
 from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:
@@ -127,8 +128,7 @@ def decision_id(app: str, table: str, row_key: str, known_time: int) -> str:
 
 def definitions_version(app: App) -> str:
     """Return a hash over all feature definitions of an application."""
-    text = "\0".join(f"{n}={f.version()}" for n, f in sorted(app.features.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hash_of({name: feature.version() for name, feature in app.features.items()})
 
 
 def differences(then: Decision, now: Outcome, score: Score | None) -> list[str]:

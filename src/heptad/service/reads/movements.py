@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from heptad.engine.sql.identifiers import literal
+from heptad.security.sealing import subject_names
 from heptad.service.reads.asof import read_sql
 from heptad.standards import model
 
@@ -56,7 +57,7 @@ def movements(reads: Reads, access: Access, stopped: Collection[str]) -> Movemen
     found = reads.queries.arrow(
         f"SELECT id, event_time AS moved, customer, amount, place_lat AS lat, place_lon AS lon, "
         f"count(*) OVER () AS n FROM ({payment}) WHERE place_lat IS NOT NULL "
-        f"ORDER BY event_time DESC LIMIT {MOST_POINTS}"
+        f"ORDER BY event_time DESC, id LIMIT {MOST_POINTS}"
     )
     rows = found.to_pydict()
     access.answered(model.Payment, found)
@@ -69,30 +70,33 @@ def movements(reads: Reads, access: Access, stopped: Collection[str]) -> Movemen
         "amount": rows["amount"],
         "mark": [int(key in stopped) for key in rows["id"]],
     }
-    return Movements(points, _arcs(reads, payment), rows["n"][0] if rows["n"] else 0)
+    return Movements(points, _arcs(reads, access, payment), rows["n"][0] if rows["n"] else 0)
 
 
-def _arcs(reads: Reads, payment: str) -> dict[str, list[Any]]:
+def _arcs(reads: Reads, access: Access, payment: str) -> dict[str, list[Any]]:
     """Read what went from where somebody usually pays to somewhere else."""
     merchant = _rows(reads, model.Merchant, ["id", "place_lat", "place_lon"])
     account = _rows(reads, model.Account, ["id", "customer"])
-    transfer = _rows(reads, model.Transfer, ["event_time", "customer", "counterparty", "direction",
-                                             "amount"])  # fmt: skip
+    transfer = _rows(reads, model.Transfer, ["id", "event_time", "customer", "counterparty",
+                                             "direction", "amount"])  # fmt: skip
     away = literal("out")
-    found = reads.queries.arrow(
+    rows = reads.queries.arrow(
         f"WITH usual AS (SELECT customer, median(place_lat) AS lat, median(place_lon) AS lon "
         f"FROM ({payment}) WHERE place_lat IS NOT NULL GROUP BY customer), "
-        f"bought AS (SELECT p.event_time AS moved, u.lat AS a, u.lon AS b, m.place_lat AS c, "
+        f"bought AS (SELECT p.id, customer, NULL AS other, p.event_time AS moved, u.lat AS a, u.lon AS b, m.place_lat AS c, "
         f"m.place_lon AS d, p.amount FROM ({payment}) p JOIN usual u USING (customer) "
         f"JOIN ({merchant}) m ON m.id = p.merchant "
         f"WHERE p.place_lat IS NULL AND m.place_lat IS NOT NULL), "
-        f"sent AS (SELECT t.event_time AS moved, u.lat AS a, u.lon AS b, v.lat AS c, v.lon AS d, "
+        f"sent AS (SELECT t.id, t.customer, h.customer AS other, t.event_time AS moved, u.lat AS a, u.lon AS b, v.lat AS c, v.lon AS d, "
         f"t.amount FROM ({transfer}) t JOIN usual u USING (customer) "
         f"JOIN ({account}) h ON h.id = t.counterparty JOIN usual v ON v.customer = h.customer "
         f"WHERE t.direction = {away}) "
         f"SELECT * FROM (SELECT * FROM bought UNION ALL SELECT * FROM sent) "
-        f"ORDER BY moved DESC LIMIT {MOST_ARCS}"
-    ).to_pydict()
+        f"ORDER BY moved DESC, id LIMIT {MOST_ARCS}"
+    )
+    access.answered(model.Transfer, rows)
+    access.about(subject_names(model.Transfer, rows.column("other")))
+    found = rows.to_pydict()
     ends = [zip(found[x], found[y], strict=True) for y, x in (("a", "b"), ("c", "d"))]
     return {
         "at": [at // _MILLI for at in found["moved"]],

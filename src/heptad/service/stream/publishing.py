@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from heptad.service.decisions.records import public_of
 from heptad.sources.kafka_out import KafkaWriting
-from heptad.standards.errors import UnknownName, suggest
+from heptad.standards.errors import HeptadError, UnknownName, suggest
 from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
@@ -80,13 +80,22 @@ class Publishing:
 
         Raises:
             UnknownName: if there is no such sink.
-            Busy: if a broker does not take them; what it took is not lost.
+            Busy: if a broker does not take them; what it took is not lost, and the other sinks
+                are served all the same.
         """
         if name and name not in self._sinks:
             raise UnknownName("There is no such sink.", got=name, do=suggest(name, self._sinks))
         chosen = [self._sinks[name]] if name else list(self._sinks.values())
+        told, failed = [], []
         with self._lock:
-            return [self._caught_up(sink, stopped) for sink in chosen]
+            for sink in chosen:
+                try:
+                    told.append(self._caught_up(sink, stopped))
+                except HeptadError as error:
+                    failed.append(error)
+        if failed:
+            raise failed[0]
+        return told
 
     def _caught_up(self, sink: Sink, stopped: threading.Event | None) -> dict[str, Any]:
         """Send to one sink, step by step."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from csv import reader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def history(  # noqa: PLR0913, PLR0917 - what a history is
 
 
 def _spine(path: Path) -> pa.Table:
-    """Read the rows that are asked about: keys as text, instants as ISO 8601 or microseconds."""
+    """Read the rows that are asked about: keys as text, instants as ISO 8601; microseconds in Parquet."""
     import pyarrow as pa
     from pyarrow import csv, parquet
 
@@ -122,9 +123,8 @@ def _spine(path: Path) -> pa.Table:
         if path.suffix == ".parquet":
             table = parquet.read_table(path)
         else:
-            with path.open(encoding="utf-8") as file:
-                head = file.readline().strip().split(",")
-            texts = {name.strip('"'): pa.string() for name in head}
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                texts = dict.fromkeys(next(reader(file), []), pa.string())
             table = csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=texts))
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(
@@ -175,7 +175,7 @@ def _page(platform: Platform, app: App) -> str:
     )
     return f"""# Features of {app.title}
 
-Made from the declarations of `{app.name}` by `heptad features page {app.name}`.
+Made from the declarations of `{app.name}` by `heptad features page --app {app.name}`.
 
 | feature | by | what it answers | unit | version | since |
 |---|---|---|---|---|---|
