@@ -68,10 +68,10 @@ def changed(tmp_path: Path):
 
 def test_the_project_knows_what_held_when(changed):
     platform, _ = changed
-    found = versions(platform.catalog, "counting", "count")
+    found = versions(platform.catalog, "counting")["count"]
     assert [v.version for v in found] == [HOURLY["count"].version(), DAILY["count"].version()]
     assert found[0].definition == HOURLY["count"].definition()
-    assert [v.version for v in versions(platform.catalog, "counting", "spent")][-1] == ""
+    assert [v.version for v in versions(platform.catalog, "counting")["spent"]][-1] == ""
     shown = run(platform, "features.show", {"name": "counting.count"})
     assert [v["version"] for v in shown["versions"]] == [v.version for v in found]
     assert shown["online"] == "never filled"

@@ -128,9 +128,11 @@ def _enter(lats: Any, lons: Any, mm: Any, shift: Any, cursor: Any, points: Any) 
         south = max(lats[p] + AROUND // 4 - band, 0) >> shift
         north = min((lats[p] + AROUND // 4 + band) >> shift, rows - 1)
         for row in range(south, north + 1):
-            for column in range(columns):
-                in_range = west >> shift <= column <= east >> shift
-                if in_range or (more >= 0 and column >= more >> shift):
+            last = min(east >> shift, columns - 1)
+            beyond = max(more >> shift, last + 1) if more >= 0 else columns
+            for part in range(2):
+                begin, end = (west >> shift, last + 1) if part == 0 else (beyond, columns)
+                for column in range(begin, end):
                     if len(points):
                         points[cursor[row * columns + column]] = p
                     cursor[row * columns + column] += 1

@@ -59,10 +59,10 @@ def note(catalog: Catalog, apps: Mapping[str, App], now: int) -> list[str]:
     return found
 
 
-def versions(catalog: Catalog, app: str, feature: str) -> list[Held]:
-    """Return the definitions that a feature has had, the last one last."""
+def versions(catalog: Catalog, app: str) -> dict[str, list[Held]]:
+    """Return the definitions that each feature of an application has had, the last one last."""
     kept = catalog.settings.get(_name(app)) or {}
-    return [Held(**one) for one in kept.get(feature, [])]
+    return {name: [Held(**one) for one in held] for name, held in kept.items()}
 
 
 def behind(catalog: Catalog, app: str, wanted: str) -> dict[str, Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.decisions.explaining import shown
 from heptad.service.features import unit_of
-from heptad.service.operators.definitions import Held, versions
+from heptad.service.operators.definitions import versions
 from heptad.standards.errors import InputError, UnknownName, suggest
 from heptad.standards.time import format_instant, parse_instant
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 def list_features(platform: Platform, app: str = "") -> dict[str, Any]:
     """List the features of all applications, or of one."""
-    apps = [platform.app(app)] if app else platform.apps.values()
+    apps = [platform.app(app)] if app else list(platform.apps.values())
+    held = {a.name: versions(platform.catalog, a.name) for a in apps}
     return {
         "features": [
             {
@@ -34,8 +35,8 @@ def list_features(platform: Platform, app: str = "") -> dict[str, Any]:
                 "what": feature.sentence(),
                 "unit": unit_of(feature),
                 "version": feature.version(),
-                "since": format_instant(_versions(platform, a.name, name)[-1].since),
-                "versions": len(_versions(platform, a.name, name)),
+                "since": format_instant(held[a.name][name][-1].since),
+                "versions": len(held[a.name][name]),
             }
             for a in apps
             for name, feature in a.features.items()
@@ -57,14 +58,10 @@ def show_feature(platform: Platform, name: str) -> dict[str, Any]:
         "model": bool(app.model and feature.name in app.model.inputs),
         "versions": [
             {"version": v.version or "gone", "since": format_instant(v.since), "what": v.sentence}
-            for v in _versions(platform, app.name, feature.name)
+            for v in versions(platform.catalog, app.name).get(str(feature.name), [])
         ],
         "online": _kept(platform, feature),
     }
-
-
-def _versions(platform: Platform, app: str, name: str) -> list[Held]:
-    return versions(platform.catalog, app, name)
 
 
 def _kept(platform: Platform, feature: Feature) -> str:
@@ -168,9 +165,10 @@ def reference(platform: Platform, app: str = "") -> dict[str, Any]:
 
 def _page(platform: Platform, app: App) -> str:
     """Return the section of one application."""
+    held = versions(platform.catalog, app.name)
     rows = "\n".join(
         f"| `{name}` | {f.entity} | {_cell(f.sentence())} | {_cell(unit_of(f))} | `{f.version()}` | "
-        f"{format_instant(_versions(platform, app.name, name)[-1].since)} |"
+        f"{format_instant(held[name][-1].since)} |"
         for name, f in app.features.items()
     )
     return f"""# Features of {app.title}
