@@ -49,11 +49,13 @@ RULES = {
         ("GET", "/v1/loads"), ("GET", "/v1/runs"), ("GET", "/v1/log"),
         ("GET", "/v1/log/checkpoint"), ("POST", "/v1/log/verify"), ("GET", "/v1/schedule"),
         ("GET", "/v1/alarms"), ("GET", "/v1/calendars/{name}"), ("GET", "/v1/regime"),
-        ("POST", "/v1/apps/{app}/flow/check"), ("GET", "/v1/lists"), ("GET", "/v1/lists/{name}"),
+        ("POST", "/v1/apps/{app}/flow/check"),
         ("GET", "/v1/events"),
     },
     # Masked without a purpose; with one, as role, purpose and basis allow.
     "rows": {("GET", "/v1/tables/{name}/rows")},
+    # Rows about nobody: read by everybody, and recorded.
+    "listed": {("GET", "/v1/lists"), ("GET", "/v1/lists/{name}")},
     # As rows are: what purpose and basis do not open is not known, and excludes.
     "judged": {("POST", "/v1/eligible")},
     # The application's own purpose, or that of a review; stated, or the key's.
@@ -170,6 +172,7 @@ def allowed(kind: str, role: str, purpose: str) -> bool:
         "open": True,
         "key": True,
         "rows": stated,
+        "listed": stated,
         "judged": stated and (not purpose or bool(PURPOSES[purpose].on("accounts"))),
         "review": stated and bool(REVIEWS & own) and (not purpose or purpose in REVIEWS),
         "write": role in WRITERS,
@@ -265,7 +268,7 @@ def test_each_role_is_answered_as_the_rules_say(platform, routes, role) -> None:
     answered = refused = 0
     for method, path in sorted(routes):
         kind = KIND[method, path]
-        states = kind in ("rows", "judged", "decisions", "review")
+        states = kind in ("rows", "listed", "judged", "decisions", "review")
         for purpose in ["", *PURPOSES] if states else ["", "audit", "marketing"]:
             before = len(platform.access)
             answer = who(method, path, purpose)

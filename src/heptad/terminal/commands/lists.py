@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from heptad.runtime import Platform
 
 
-def list_lists(platform: Platform) -> dict[str, Any]:
+def list_lists(
+    platform: Platform, purpose: str | None = None, role: str = "", who: str = ""
+) -> dict[str, Any]:
     """Say which lists there are, and how many stand on each now."""
     now = platform.clock.now()
-    rows = platform.read("Listing", now, now).select(["list", "kind", "until"]).to_pylist()
+    read = platform.read("Listing", now, now, purpose=purpose, role=role, who=who)
+    rows = read.select(["list", "kind", "until"]).to_pylist()
     found = Counter((r["list"], r["kind"]) for r in rows)
     ended = Counter(r["list"] for r in rows if _instant(r["until"]) <= now)
     return {
@@ -33,10 +36,18 @@ def _instant(value: Any) -> int:
     return value if isinstance(value, int) else parse_instant(value.isoformat())
 
 
-def show_list(platform: Platform, name: str, limit: int = 100) -> dict[str, Any]:
+def show_list(
+    platform: Platform,
+    name: str,
+    limit: int = 100,
+    purpose: str | None = None,
+    role: str = "",
+    who: str = "",
+) -> dict[str, Any]:
     """Show the entries of a list as known now."""
     now = platform.clock.now()
-    rows = platform.read("Listing", now, now).to_pylist()
+    read = platform.read("Listing", now, now, purpose=purpose, role=role, who=who)
+    rows = read.to_pylist()
     refs = [field.name for field in REFS.values()]
     found = [
         {

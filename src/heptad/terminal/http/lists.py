@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from heptad.terminal.commands import run
-from heptad.terminal.http.access import Caller, Opened, require_approver
+from heptad.terminal.http.access import Caller, Opened, Reads, require_approver
 from heptad.terminal.http.decisions import json_only
 from heptad.terminal.http.problems import RESPONSES
 from heptad.terminal.http.schemas import Closed, Text
@@ -79,20 +79,20 @@ class Uploaded(BaseModel):
 
 
 @router.get("")
-def lists(platform: Opened, _: Caller) -> Lists:
+def lists(platform: Opened, reader: Reads) -> Lists:
     """Say which lists there are, and how many stand on each now."""
-    return Lists(**run(platform, "lists.list", {}))
+    return Lists(**run(platform, "lists.list", reader.plain()))
 
 
 @router.get("/{name}")
 def entries(
     name: str,
     platform: Opened,
-    _: Caller,
+    reader: Reads,
     limit: Annotated[int, Query(ge=1, le=2000, description="Most entries.")] = 200,
 ) -> ListInfo:
     """Show what stands on a list, as known now."""
-    return ListInfo(**run(platform, "lists.show", {"name": name, "limit": limit}))
+    return ListInfo(**run(platform, "lists.show", {"name": name, "limit": limit} | reader.plain()))
 
 
 @router.post("/{name}", dependencies=[Depends(json_only)])
