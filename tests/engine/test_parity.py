@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -19,6 +19,9 @@ from heptad.standards.errors import HeptadError
 from heptad.standards.evaluate import compile_row, resolve
 from heptad.standards.expression import Call, Expression, Value
 from heptad.standards.functions import FUNCTIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ARROW = {
     "integer": pa.int64(), "instant": pa.int64(), "number": pa.float64(), "text": pa.string(),
@@ -100,9 +103,22 @@ def test_three_forms_agree_on_generated_rules(seed: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_three_forms_agree_on_a_hundred_thousand_rules() -> None:
-    for seed in range(1000, 1500):
-        assert_parity(seed, 200)
+def test_three_forms_agree_on_a_hundred_thousand_rules(tmp_path: Path) -> None:
+    from tests.engine.parity_soak import soak
+
+    assert soak(tmp_path / "told", 100_000, minutes=110) == 100_000
+
+
+def test_a_soak_goes_on_where_it_was(tmp_path: Path) -> None:
+    from tests.engine.parity_soak import FIRST, RULES, distinct, soak
+
+    told = tmp_path / "told"
+    assert soak(told, RULES, minutes=1) == RULES
+    before = told.read_text()
+    assert soak(told, RULES, minutes=1) == RULES
+    assert told.read_text() == before
+    assert f'"seed": {FIRST}' in before
+    assert RULES * 0.8 < distinct(RULES) <= RULES
 
 
 @pytest.mark.parametrize("name", [n for n, f in FUNCTIONS.items() if f.bind])
