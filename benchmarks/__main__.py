@@ -28,10 +28,13 @@ def main() -> int:
         rows: list[Row] = []
         for name in names:
             print(f"{area} {name} …", file=sys.stderr, flush=True)
-            rows += module.ROWS[name](quick=given.quick, seed=given.seed)
+            found = module.ROWS[name](quick=given.quick, seed=given.seed)
+            if found:
+                # At once, so that a run that is broken off goes on with the next name.
+                kept = keep(area, found, seed=given.seed, quick=given.quick)
+                print(f"kept in {kept}", file=sys.stderr)
+            rows += found
         print(table(rows))
-        if rows:
-            print(f"kept in {keep(area, rows, seed=given.seed, quick=given.quick)}")
         missed |= any(row.holds is False for row in rows)
     return int(missed)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +15,14 @@ from benchmarks.harness import Row, child, seconds
 from heptad.service.features import Feature, count, largest, latest, named, total
 from heptad.standards import Instant, Integer, Table, Text, day, hour
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 YEAR = 365 * day
 WINDOWS = (7 * day, 30 * day, 90 * day)
 THREADS = 2
+SAMPLED = 1000
+"""Rows of a large spine that are compared with those computed by hand."""
 
 
 class Purchase(Table):
@@ -95,7 +101,9 @@ def ours(folder: str, plans: str = "cheapest", memory: str = "2GB") -> dict[str,
         stored = Stored(relation, corrected=False)
         values = compute(duck, features, spine_from(given, features), lambda _: stored, plans)  # type: ignore[arg-type]
         spent = time.perf_counter() - start
-    return {"seconds": spent, "checks": _checks(pa.table(values))}
+    table = pa.table(values)
+    sample = _checks(table.take(np.arange(0, len(table), max(1, len(table) // SAMPLED))))
+    return {"seconds": spent, "checks": _checks(table), "sample": sample}
 
 
 def by_parts(folder: str, at_once: int) -> dict[str, Any]:
@@ -106,17 +114,25 @@ def by_parts(folder: str, at_once: int) -> dict[str, Any]:
     return ours(folder, memory="1GB")
 
 
-def by_hand(folder: str, plan: str) -> dict[str, Any]:
-    """The same features written by hand in DuckDB: a range join, or windows over a union."""
+def by_hand(folder: str, plan: str, nth: int = 1) -> dict[str, Any]:
+    """The same features written by hand in DuckDB: a range join, or windows over a union.
+
+    Args:
+        folder: where events and spine are.
+        plan: join or union.
+        nth: only every so many-th row of the spine, and the events of its keys.
+    """
     import duckdb
 
     con = duckdb.connect(config={"threads": THREADS, "memory_limit": "6GB"})
     con.execute("SET enable_progress_bar = false")
     start = time.perf_counter()
-    con.execute(f"CREATE VIEW e AS SELECT * FROM '{folder}/tables/events.parquet'")
     con.execute(
-        f"CREATE TABLE s AS SELECT *, row_number() OVER () AS i FROM '{folder}/tables/spine.parquet'"
+        f"CREATE TABLE s AS SELECT * FROM (SELECT *, row_number() OVER () AS i "
+        f"FROM '{folder}/tables/spine.parquet') WHERE (i - 1) % {nth} = 0"
     )
+    of_these = "" if nth == 1 else " WHERE customer IN (SELECT customer FROM s)"
+    con.execute(f"CREATE VIEW e AS SELECT * FROM '{folder}/tables/events.parquet'{of_these}")
     table = con.sql(join_sql() if plan == "join" else union_sql()).to_arrow_table()
     return {"seconds": time.perf_counter() - start, "checks": _checks(table)}
 
@@ -157,44 +173,65 @@ def union_sql() -> str:
     )
 
 
-def history_rows(*, quick: bool, seed: int) -> list[Row]:
-    """Three windows × four operators at 50 and at 5,000 events per key."""
+def _history(per_key: int, *, quick: bool, seed: int) -> list[Row]:
+    """Three windows × four operators, beside DuckDB by hand, pandas and Polars; equal first."""
     events, rows = (1_000_000, 100_000) if quick else (10_000_000, 1_000_000)
-    found = []
-    for per_key in (50, 5_000):
-        faster = "join" if per_key < 100 else "union"
-        with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
-            write(Path(scratch), events, rows, max(1, events // per_key), seed)
-            peers = {p: child("benchmarks.features:by_hand", scratch, p)
-                     for p in (("join", "union") if quick else (faster,))}  # fmt: skip
-            mine = child("benchmarks.features:ours", scratch)
-        checks = [mine.answer["checks"], *(p.answer["checks"] for p in peers.values())]
-        assert all(c == checks[0] for c in checks), f"answers differ at {per_key} events per key"
-        best = min(peers, key=lambda p: seconds(peers[p]))
-        found.append(
-            Row(f"history-{per_key}",
-                f"{events:,} events × {rows:,} rows, {per_key:,} events per key / by hand ({best})",
-                seconds(mine) / seconds(peers[best]), "ratio of seconds", 1.2,
-                detail={"ours": vars(mine), **{p: vars(r) for p, r in peers.items()}})
-        )  # fmt: skip
-    return found
+    faster = "join" if per_key < 100 else "union"
+    with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
+        write(Path(scratch), events, rows, max(1, events // per_key), seed)
+        peers = {p: child("benchmarks.features:by_hand", scratch, p)
+                 for p in (("join", "union") if quick else (faster,))}  # fmt: skip
+        mine = child("benchmarks.features:ours", scratch)
+        frames = {p: child(f"benchmarks.frames:in_{p}", scratch) for p in ("pandas", "polars")}
+    for name, run in (peers | frames).items():
+        assert run.answer["checks"] == mine.answer["checks"], f"{name} answers otherwise"
+    best = min(peers, key=lambda p: seconds(peers[p]))
+    what = f"{events:,} events × {rows:,} rows, {per_key:,} events per key"
+    detail = {"ours": vars(mine)} | {p: vars(r) for p, r in (peers | frames).items()}
+    return [
+        Row(f"history-{per_key}", f"{what} / by hand ({best})", seconds(mine) / seconds(peers[best]),
+            "ratio of seconds", 1.2, detail=detail),
+        *(Row(f"history-{per_key}-{name}", f"the same in {name} / here", seconds(run) / seconds(mine),
+              "ratio of seconds") for name, run in frames.items()),
+    ]  # fmt: skip
+
+
+def history_50(*, quick: bool, seed: int) -> list[Row]:
+    """At 50 events per key."""
+    return _history(50, quick=quick, seed=seed)
+
+
+def history_5000(*, quick: bool, seed: int) -> list[Row]:
+    """At 5,000 events per key."""
+    return _history(5_000, quick=quick, seed=seed)
 
 
 def large_rows(*, quick: bool, seed: int) -> list[Row]:
-    """A history that does not fit into memory, by parts on disk."""
+    """A history that does not fit into memory, by parts on disk; a sample of it by hand."""
     events, rows, most = (10_000_000, 100_000, 1.5) if quick else (100_000_000, 1_000_000, 4.0)
     with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
         write(Path(scratch), events, rows, events // 50, seed)
         mine = child("benchmarks.features:by_parts", scratch, events // 10)
-        peer = child("benchmarks.features:by_hand", scratch, "join")
-    assert mine.answer["checks"] == peer.answer["checks"], "answers differ"
+        peer = child("benchmarks.features:by_hand", scratch, "join", rows // SAMPLED)
+    assert mine.answer["sample"] == peer.answer["checks"], "answers differ"
     return [
         Row("history-large", f"{events:,} events × {rows:,} rows by parts on disk: peak memory",
-            mine.peak_mib / 1024, "GiB", most, detail={"ours": vars(mine), "join": vars(peer)}),
+            mine.peak_mib / 1024, "GiB", most, detail={"ours": vars(mine), "sample": vars(peer)}),
         Row("history-large-seconds", "the same: seconds on the wall", seconds(mine), "s"),
-        Row("history-large-ratio", "the same / by hand (join), which may take 6 GB",
-            seconds(mine) / seconds(peer), "ratio of seconds"),
+        Row("history-large-cpu", "the same: seconds of CPU", mine.cpu, "s"),
     ]  # fmt: skip
+
+
+def cost_rows(*, quick: bool, seed: int) -> list[Row]:
+    """What a history costs as events grow, ten for each row of the spine and fifty for each key."""
+    found = []
+    for events in (10**5, 10**6) if quick else (10**5, 10**6, 10**7):
+        with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
+            write(Path(scratch), events, events // 10, events // 50, seed)
+            mine = child("benchmarks.features:ours", scratch)
+        what = f"{events:,} events × {events // 10:,} rows: twelve window features"
+        found.append(Row(f"cost-{events}", what, seconds(mine), "s", detail={"ours": vars(mine)}))
+    return found
 
 
 def payments(n: int, keys: int, seed: int, start: int = 0) -> Any:
@@ -311,33 +348,30 @@ def recovery_rows(*, quick: bool, seed: int) -> list[Row]:
     return found
 
 
-def online_rows(*, quick: bool, seed: int) -> list[Row]:
-    """100 features of one key from the row store, beside Feast's."""
-    from benchmarks.online import online_rows as rows
+def _of(module: str, name: str) -> Callable[..., list[Row]]:
+    """Return rows of another module, which is imported when they are asked for."""
 
-    return rows(quick=quick, seed=seed)
+    def rows(*, quick: bool, seed: int) -> list[Row]:
+        found: list[Row] = getattr(import_module(f"benchmarks.{module}"), name)(
+            quick=quick, seed=seed
+        )
+        return found
 
-
-def spark_rows(*, quick: bool, seed: int) -> list[Row]:
-    """The same definitions here and on Spark."""
-    from benchmarks.engines import engine_rows
-
-    return engine_rows(quick=quick, seed=seed)
+    return rows
 
 
-def place_rows(*, quick: bool, seed: int) -> list[Row]:
-    """Places with regions, and with points near by."""
-    from benchmarks.places import place_rows as rows
-
-    return rows(quick=quick, seed=seed)
-
-
-ROWS = {
-    "history": history_rows,
+ROWS: dict[str, Callable[..., list[Row]]] = {
+    "history-50": history_50,
+    "history-5000": history_5000,
+    "feast": _of("engines", "feast_rows"),
+    "spark": _of("engines", "spark_rows"),
     "large": large_rows,
+    "cost": cost_rows,
     "stream": stream_rows,
+    "flink": _of("engines", "flink_rows"),
+    "river": _of("streams", "river_rows"),
     "recovery": recovery_rows,
-    "online": online_rows,
-    "engines": spark_rows,
-    "places": place_rows,
+    "online": _of("online", "online_rows"),
+    "places": _of("places", "place_rows"),
+    "http": _of("http", "http_rows"),
 }
