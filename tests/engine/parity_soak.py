@@ -31,17 +31,18 @@ FIRST = 1_000_000
 """The first seed; the others follow it."""
 RULES, OTHERS, ROWS = 40, 10, 12
 """Of each seed: conditions, expressions of numbers and amounts, and rows."""
+DEPTHS = (1, 1, 2, 2, 2, 2, 3, 3, 3, 4)
+"""How deep expressions are nested: as people write them, and some deeper."""
 CODE = ("standards", "engine/batch", "engine/sql")
 
 
 def grown(seed: int) -> tuple[list[Expression], list[Expression], list[dict[str, object]]]:
     """Return the conditions, the other expressions and the rows of a seed."""
     grower = Wide(seed)
-    depths = (2, 3, 4)
-    rules = [grower.tree("flag", grower.random.choice(depths)) for _ in range(RULES)]
     kinds = [kind for kind in DUCK if kind != "flag"]
+    rules = [grower.tree("flag", grower.random.choice(DEPTHS)) for _ in range(RULES)]
     others = [
-        grower.tree(grower.random.choice(kinds), grower.random.choice(depths))
+        grower.tree(grower.random.choice(kinds), grower.random.choice(DEPTHS))
         for _ in range(OTHERS)
     ]
     return rules, others, [grower.row() for _ in range(ROWS)]
