@@ -196,7 +196,12 @@ class Decisions:
         return Page(found[:limit], _cursor(found[limit - 1].place, asked) if more else None)
 
     def counts(
-        self, app: str | None = None, *, since: int | None = None, until: int | None = None
+        self,
+        app: str | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        at: int | None = None,
     ) -> dict[str, int]:
         """Count decisions by outcome.
 
@@ -204,7 +209,11 @@ class Decisions:
             app: only of this application.
             since: from the day of this instant, µs UTC.
             until: to the end of the day of this instant, µs UTC.
+            at: only of what had happened by this instant, µs UTC, to the microsecond.
         """
+        if at is not None:
+            before = Counter(self.counts(app, since=since, until=at // day * day - 1))
+            return dict(sorted((before + self._of_day(app, at)).items()))
         wanted = select(DecisionCountRow.outcome, func.sum(DecisionCountRow.n))
         if app is not None:
             wanted = wanted.where(DecisionCountRow.app == app)
@@ -218,8 +227,27 @@ class Decisions:
             )
             return {row[0]: int(row[1]) for row in rows}
 
-    def by_day(self, app: str) -> dict[int, dict[str, int]]:
-        """Count an application's decisions by day (first instant, µs UTC) and outcome."""
+    def _of_day(self, app: str | None, at: int) -> Counter[str]:
+        """Count what had happened between midnight and an instant of that day, by outcome."""
+        wanted = select(DecisionRow.outcome, func.count()).group_by(DecisionRow.outcome)
+        wanted = wanted.where(DecisionRow.event_time >= at // day * day)
+        wanted = wanted.where(DecisionRow.event_time <= at)
+        if app is not None:
+            wanted = wanted.where(DecisionRow.app == app)
+        with self._read() as connection:
+            return Counter({str(name): int(n) for name, n in connection.execute(wanted)})
+
+    def by_day(self, app: str, *, at: int | None = None) -> dict[int, dict[str, int]]:
+        """Count an application's decisions by day (first instant, µs UTC) and outcome.
+
+        Args:
+            app: its name.
+            at: only of what had happened by this instant, µs UTC.
+        """
+        if at is not None:
+            last, today = at // day * day, self._of_day(app, at)
+            before = {d: of for d, of in self.by_day(app).items() if d < last}
+            return before | ({last: dict(sorted(today.items()))} if today else {})
         wanted = select(DecisionCountRow.day, DecisionCountRow.outcome, DecisionCountRow.n)
         wanted = wanted.where(DecisionCountRow.app == app)
         wanted = wanted.order_by(DecisionCountRow.day, DecisionCountRow.outcome)

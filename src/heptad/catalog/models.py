@@ -219,12 +219,19 @@ class Models:
             self._set(model, to, who, note)
             return replace(found, stage=to)
 
-    def champion(self, app: str) -> Model | None:
+    def champion(self, app: str, at: int | None = None) -> Model | None:
         """Return the model that decides for an application; None if it has none.
 
         The owner of a SQLite catalog answers from memory.
+
+        Args:
+            app: its name.
+            at: the one that decided at this instant, µs UTC; now by default.
         """
-        return self._standing(app, "champion")
+        if at is None:
+            return self._standing(app, "champion")
+        stages = self.stages(at)
+        return next((m for m in self.recent(app=app) if stages.get(m.id) == "champion"), None)
 
     def challenger(self, app: str) -> Model | None:
         """Return the model that stands against the champion of an application, as `champion`."""
@@ -302,6 +309,16 @@ class Models:
         wanted = wanted.where(ModelEventRow.model == model).order_by(ModelEventRow.id)
         with self._store.read() as connection:
             return [Event(*row) for row in connection.execute(wanted)]
+
+    def stages(self, at: int) -> dict[int, Stage]:
+        """Return the stage that each model was in at an instant, µs UTC; none before it was made."""
+        wanted = select(ModelEventRow.model, ModelEventRow.event)
+        wanted = wanted.where(ModelEventRow.instant <= at).order_by(ModelEventRow.id)
+        found: dict[int, Stage] = {}
+        with self._store.read() as connection:
+            for model, event in connection.execute(wanted):
+                found[model] = event if event in MOVES else found.get(model, "candidate")
+        return found
 
     def _at(self, app: str, stage: Stage) -> Model | None:
         wanted = _MODELS.where(ModelRow.app == app, ModelRow.stage == stage)

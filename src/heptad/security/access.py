@@ -207,20 +207,29 @@ class AccessLog:
             raise pending.error
 
     def entries(
-        self, *, since: int | None = None, subject: str = "", limit: int = 50
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        subject: str = "",
+        limit: int = 50,
     ) -> list[Entry]:
         """Return the last reads, the newest first.
 
         Args:
             since: only those from this instant on, microseconds.
+            until: only those up to this instant, microseconds.
             subject: only those about one person, as the key store names them (`Customer:42`);
                 also such as are about too many persons to name each.
             limit: most of them.
         """
         found: deque[Entry] = deque(maxlen=max(limit, 0))
+        stop = len(self) if until is None else self._first(until + 1)
         whole = since is None and not subject
-        start = max(len(self) - limit, 0) if whole else self._first(since)
+        start = max(stop - limit, 0) if whole else self._first(since)
         for place, record in self._records(start):
+            if place >= stop:
+                break
             if not subject or self._may_be_about(record, subject):
                 found.append(Entry(place, record, {}))
         return [Entry(e.place, e.record, self._detail(e.record)) for e in reversed(found)]

@@ -176,6 +176,27 @@ class Cases:
             rows = connection.execute(wanted.group_by(*which).order_by(*which))
             return [dict(row._mapping) for row in rows]
 
+    def steps(
+        self, until: int, *, app: str = "", inbox: str = "", subject: str = ""
+    ) -> list[tuple[Case, list[dict[str, Any]]]]:
+        """Return each case that was opened by an instant, with the steps on it by then."""
+        names = ("case", "at", "who", "action", "detail")
+        wanted = select(*(getattr(CaseEventRow, n) for n in names))
+        wanted = wanted.where(CaseEventRow.at <= until).order_by(CaseEventRow.id)
+        some = _CASES.where(CaseRow.opened <= until)
+        for column, value in ((CaseRow.app, app), (CaseRow.inbox, inbox),
+                              (CaseRow.subject, subject)):  # fmt: skip
+            if value:
+                some = some.where(column == value)
+        found: dict[int, tuple[Case, list[dict[str, Any]]]] = {}
+        with self._store.read() as connection:
+            for row in connection.execute(some):
+                found[row.number] = (Case(*row), [])
+            for row in connection.execute(wanted):
+                if row.case in found:
+                    found[row.case][1].append(dict(row._mapping))
+        return list(found.values())
+
     def revision(self) -> int:
         """Return a number that grows with every step on any case."""
         with self._store.read() as connection:
@@ -287,9 +308,8 @@ class Cases:
                 inbox = self.inbox(case.app, case.inbox)
                 calendar = self._calendars.get(inbox.calendar)
                 due = due_after(calendar, inbox.zone, now, inbox.within)
-                self._event(
-                    connection, case, Worker(SYSTEM, "app"), "escalate", level=case.level + 1
-                )
+                self._event(connection, case, Worker(SYSTEM, "app"), "escalate",
+                            level=case.level + 1, due=due)  # fmt: skip
                 self._set(connection, case.number, level=case.level + 1, due=due,
                           calendar=calendar.title)  # fmt: skip
                 found.append(case.id)

@@ -50,6 +50,7 @@ def around(
     people: Sequence[str],
     span: tuple[int, int],
     rows: frozenset[str] = frozenset(),
+    at: int | None = None,
 ) -> Found:
     """Read what persons did around some instants, as far as the access may.
 
@@ -61,8 +62,10 @@ def around(
         people: keys of customers.
         span: from the first alert to the last, microseconds.
         rows: keys of the rows that were decided, always among the events.
+        at: only what had happened and was known by this instant; all by default.
     """
-    when = (span[0] - BEFORE, span[1] + AFTER)
+    last = span[1] + AFTER
+    when = (span[0] - BEFORE, last if at is None else min(last, at), at)
     payments, left_out = _events(reads, access, model.Payment, people, when)
     others = _sharing(reads, payments, people, when)
     if others:
@@ -84,7 +87,7 @@ def _events(
     access: Access,
     table: type[Table],
     people: Iterable[str],
-    when: tuple[int, int],
+    when: tuple[int, int, int | None],
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Read the events of persons in a time; none of a table that the purpose does not cover."""
     try:
@@ -93,7 +96,7 @@ def _events(
         return [], [table.__name__]
     columns = [c.name for c in table.columns() if not c.name.startswith("_")]
     plain = [c for c in columns if c not in {"card", "known_time"}]
-    sql = read_sql(table, reads.stored(table).relation, t=when[1], k=None, columns=plain)
+    sql = read_sql(table, reads.stored(table).relation, t=when[1], k=when[2], columns=plain)
     found = reads.queries.arrow(
         f"SELECT * FROM ({sql}) WHERE {quote('customer')} IN ({_texts(people)}) "
         f"AND event_time >= {int(when[0])} ORDER BY event_time DESC LIMIT {10 * MOST_EVENTS}"
@@ -103,7 +106,10 @@ def _events(
 
 
 def _sharing(
-    reads: Reads, payments: list[dict[str, Any]], people: Sequence[str], when: tuple[int, int]
+    reads: Reads,
+    payments: list[dict[str, Any]],
+    people: Sequence[str],
+    when: tuple[int, int, int | None],
 ) -> list[str]:
     """Return who else paid with the devices of these payments."""
     devices = {p["device"] for p in payments if p["device"]}
@@ -111,7 +117,7 @@ def _sharing(
         return []
     table = model.Payment
     columns = ["customer", "device", "event_time"]
-    sql = read_sql(table, reads.stored(table).relation, t=when[1], k=None, columns=columns)
+    sql = read_sql(table, reads.stored(table).relation, t=when[1], k=when[2], columns=columns)
     found = reads.queries.arrow(
         f"SELECT customer FROM ({sql}) WHERE device IN ({_texts(devices)}) "
         f"AND event_time >= {int(when[0])} AND customer NOT IN ({_texts(people)}) "

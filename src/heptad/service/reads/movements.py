@@ -39,7 +39,9 @@ class Movements(NamedTuple):
     of: int
 
 
-def movements(reads: Reads, access: Access, stopped: Collection[str]) -> Movements:
+def movements(
+    reads: Reads, access: Access, stopped: Collection[str], at: int | None = None
+) -> Movements:
     """Read what moved, as far as the access may; persons are numbered and not named.
 
     An arc goes from where a person usually pays: to the merchant of a payment that was made at no
@@ -49,11 +51,12 @@ def movements(reads: Reads, access: Access, stopped: Collection[str]) -> Movemen
         reads: of the project, narrowed by the access.
         access: what is read under.
         stopped: keys of payments that were stopped.
+        at: what had happened and was known by this instant, microseconds; all by default.
     """
     for table in (model.Payment, model.Transfer, model.Merchant, model.Account):
         access.ground(table)
     payment = _rows(reads, model.Payment, ["id", "event_time", "customer", "merchant", "amount",
-                                           "place_lat", "place_lon"])  # fmt: skip
+                                           "place_lat", "place_lon"], at)  # fmt: skip
     found = reads.queries.arrow(
         f"SELECT id, event_time AS moved, customer, amount, place_lat AS lat, place_lon AS lon, "
         f"count(*) OVER () AS n FROM ({payment}) WHERE place_lat IS NOT NULL "
@@ -70,15 +73,15 @@ def movements(reads: Reads, access: Access, stopped: Collection[str]) -> Movemen
         "amount": rows["amount"],
         "mark": [int(key in stopped) for key in rows["id"]],
     }
-    return Movements(points, _arcs(reads, access, payment), rows["n"][0] if rows["n"] else 0)
+    return Movements(points, _arcs(reads, access, payment, at), rows["n"][0] if rows["n"] else 0)
 
 
-def _arcs(reads: Reads, access: Access, payment: str) -> dict[str, list[Any]]:
+def _arcs(reads: Reads, access: Access, payment: str, at: int | None) -> dict[str, list[Any]]:
     """Read what went from where somebody usually pays to somewhere else."""
-    merchant = _rows(reads, model.Merchant, ["id", "place_lat", "place_lon"])
-    account = _rows(reads, model.Account, ["id", "customer"])
+    merchant = _rows(reads, model.Merchant, ["id", "place_lat", "place_lon"], at)
+    account = _rows(reads, model.Account, ["id", "customer"], at)
     transfer = _rows(reads, model.Transfer, ["id", "event_time", "customer", "counterparty",
-                                             "direction", "amount"])  # fmt: skip
+                                             "direction", "amount"], at)  # fmt: skip
     away = literal("out")
     rows = reads.queries.arrow(
         f"WITH usual AS (SELECT customer, median(place_lat) AS lat, median(place_lon) AS lon "
@@ -106,5 +109,5 @@ def _arcs(reads: Reads, access: Access, payment: str) -> dict[str, list[Any]]:
     }
 
 
-def _rows(reads: Reads, table: type[Table], columns: Sequence[str]) -> str:
-    return read_sql(table, reads.stored(table).relation, t=None, k=None, columns=columns)
+def _rows(reads: Reads, table: type[Table], columns: Sequence[str], at: int | None) -> str:
+    return read_sql(table, reads.stored(table).relation, t=at, k=at, columns=columns)

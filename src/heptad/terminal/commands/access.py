@@ -76,6 +76,7 @@ def list_accesses(  # noqa: PLR0913, PLR0917 - what reads are chosen by
     platform: Platform,
     subject: str = "",
     since: str = "",
+    until: str = "",
     limit: int = 20,
     purpose: str = "",
     role: str = "",
@@ -87,6 +88,7 @@ def list_accesses(  # noqa: PLR0913, PLR0917 - what reads are chosen by
         platform: the open project.
         subject: only reads about one person: `Customer:42`, or a customer's key.
         since: only those from this instant on, ISO 8601.
+        until: only those up to this instant, ISO 8601.
         limit: most of them.
         purpose: audit or legal; what the role has of them by default.
         role: in which role; the platform's own by default.
@@ -96,6 +98,7 @@ def list_accesses(  # noqa: PLR0913, PLR0917 - what reads are chosen by
     found = platform.accesses(
         subject=about,
         since=parse_instant(since) if since else None,
+        until=parse_instant(until) if until else None,
         limit=limit,
         purpose=purpose or None,
         role=role,

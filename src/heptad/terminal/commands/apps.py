@@ -7,6 +7,7 @@ from inspect import getdoc, getmodule
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.tracing import unfilled
+from heptad.standards.time import parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,13 +38,13 @@ def listed(apps: Mapping[str, App]) -> dict[str, Any]:
     }
 
 
-def show_app(platform: Platform, name: str) -> dict[str, Any]:
-    """Show one application: what it decides on, reads and answers."""
+def show_app(platform: Platform, name: str, t: str = "") -> dict[str, Any]:
+    """Show one application: what it decides on, reads and answers; `decisions` as of an instant."""
     from heptad.terminal.commands.pages import pages_of
 
     app = platform.app(name)
     module = getmodule(app.decide)
-    counts = platform.catalog.decisions.counts(name)
+    counts = platform.catalog.decisions.counts(name, at=parse_instant(t) if t else None)
     return {
         "name": app.name,
         "title": app.title,

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.cases.handling import Worker
+from heptad.service.cases.past import counted, past_case, past_cases, past_decisions
 from heptad.service.reads.guard import PERSON
-from heptad.standards.errors import ContractError, InputError, Refused
+from heptad.standards.errors import ContractError, InputError, Refused, UnknownName
 from heptad.standards.money import format_minor
-from heptad.standards.time import format_instant
+from heptad.standards.time import format_instant, parse_instant
 from heptad.terminal.commands.decisions import row
 
 if TYPE_CHECKING:
@@ -30,15 +31,22 @@ def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     status: str = "",
     subject: str = "",
     limit: int = 50,
+    t: str = "",
     purpose: str = "",
     role: str = "",
     who: str = "",
 ) -> dict[str, Any]:
-    """List cases, those that are due first; of one application, or of all for a review."""
+    """List cases, those that are due first; of one application, or of all for a review.
+
+    As of an instant `t`, ISO 8601, they are told as they stood then.
+    """
     platform.work.settle()
     wanted = platform.app(app).purpose if app else ""
+    at = parse_instant(t) if t else None
     chosen = {"app": app, "inbox": inbox, "status": status, "subject": subject}
-    found = platform.work.cases.page(**chosen, limit=limit)
+    cases = platform.work.cases
+    found = cases.page(**chosen, limit=limit) if at is None else past_cases(cases, at, **chosen)
+    found = found[:limit]
     with platform.reviewing(
         "cases", wanted, purpose=purpose or None, role=role, who=who, **chosen
     ) as access:
@@ -46,23 +54,28 @@ def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
             access.reviews(platform.apps[name])
         access.read.rows = len(found)
         access.about({c.subject for c in found})
-        told = [line(case) | _newest(platform, access, case) for case in found]
+        told = [line(case) | _newest(platform, access, case, at) for case in found]
+    counts = cases.counts() if at is None else counted(past_cases(cases, at), at)
     return {
-        "now": format_instant(platform.clock.now()),
+        "now": format_instant(platform.clock.now() if at is None else at),
         "cases": told,
-        "counts": [c for c in platform.work.cases.counts() if not app or c["app"] == app],
+        "counts": [c for c in counts if not app or c["app"] == app],
     }
 
 
 def show_case(
-    platform: Platform, case: str, purpose: str = "", role: str = "", who: str = ""
+    platform: Platform, case: str, t: str = "", purpose: str = "", role: str = "", who: str = ""
 ) -> dict[str, Any]:
-    """Show a case whole: its decisions, what they share, its documents and every step."""
+    """Show a case whole: its decisions, what they share, its documents and every step.
+
+    As of an instant `t`, ISO 8601, only what had been done by then.
+    """
     platform.work.settle()
     work = platform.work
-    found = work.cases.get(case)
+    at = parse_instant(t) if t else None
+    found = _case(platform, case, at)
     app = platform.app(found.app)
-    ids = work.cases.decisions(found)
+    ids = _about(platform, found, at)
     with platform.reviewing(
         "case", app.purpose, purpose=purpose or None, role=role, who=who, case=case
     ) as access:
@@ -77,22 +90,47 @@ def show_case(
         "why": row(platform, entries[-1])["why"] if entries else "",
         "alerts": len(ids),
         "calendar": found.calendar,
-        "now": format_instant(platform.clock.now()),
+        "now": format_instant(platform.clock.now() if at is None else at),
         "outcomes": sorted(inbox.outcomes),
         "becomes": dict(inbox.outcomes),
         "learns": {o: f"{flag}={value}".lower() for o, (flag, value) in inbox.labels.items()},
         "four_eyes": sorted(inbox.overrides),
         "keys": work.cases.keys(found),
         "decisions": [row(platform, entry) for entry in entries],
-        "documents": [_document(d) for d in work.evidence.of(found)],
-        "events": [_event(e) for e in work.cases.events(found)],
+        "documents": [_document(d) for d in work.evidence.of(found) if _by(d, at)],
+        "events": [_event(e) for e in work.cases.events(found) if _by(e, at)],
     }
 
 
-def _newest(platform: Platform, access: Access, case: Case) -> dict[str, Any]:
+def _case(platform: Platform, case: str, at: int | None) -> Case:
+    """Return a case as it stands, or as it stood at an instant.
+
+    Raises:
+        UnknownName: if there is none of this id, or was none yet.
+    """
+    cases = platform.work.cases
+    found = cases.get(case) if at is None else past_case(cases, case, at)
+    if found is None:
+        raise UnknownName("This case was not opened yet.", got=case, do="go back to now")
+    return found
+
+
+def _about(platform: Platform, case: Case, at: int | None) -> list[str]:
+    """Return the ids of the decisions that a case is about, or was at an instant."""
+    cases = platform.work.cases
+    return cases.decisions(case) if at is None else past_decisions(cases, case, at)
+
+
+def _by(step: Mapping[str, Any], at: int | None) -> bool:
+    return at is None or step["at"] <= at
+
+
+def _newest(
+    platform: Platform, access: Access, case: Case, at: int | None = None
+) -> dict[str, Any]:
     """Say what a case is about: the reasons of its last decision, and the amount of its row."""
     title = platform.work.cases.inbox(case.app, case.inbox).title
-    ids = platform.work.cases.decisions(case)
+    ids = _about(platform, case, at)
     entries = access.reviewed(platform.apps, list(platform.log.stored(ids[-1:]).values()))
     told = {"title": title, "alerts": len(ids), "why": "", "amount": ""}
     for entry in entries:
@@ -111,23 +149,29 @@ def _amount(values: Mapping[str, Any]) -> str:
 
 
 def surroundings(
-    platform: Platform, case: str, purpose: str = "", role: str = "", who: str = ""
+    platform: Platform, case: str, t: str = "", purpose: str = "", role: str = "", who: str = ""
 ) -> dict[str, Any]:
     """Show what lies around a case: what was paid and sent, where, with whom and by which device."""
-    found = platform.work.cases.get(case)
+    at = parse_instant(t) if t else None
+    found = _case(platform, case, at)
     app = platform.app(found.app)
     with platform.reviewing(
         "surroundings", app.purpose, purpose=purpose or None, role=role, who=who, case=case
     ) as access:
-        return around_case(platform, access, found)
+        return around_case(platform, access, found, at)
 
 
-def around_case(platform: Platform, access: Access, case: Case) -> dict[str, Any]:
-    """Return what lies around a case, as far as an access may read it; see `Found`."""
+def around_case(
+    platform: Platform, access: Access, case: Case, at: int | None = None
+) -> dict[str, Any]:
+    """Return what lies around a case, as far as an access may read it; see `Found`.
+
+    As of an instant in microseconds, only what had happened and was known by then.
+    """
     from heptad.service.cases.surroundings import around
 
     access.reviews(platform.app(case.app))
-    ids = platform.work.cases.decisions(case)
+    ids = _about(platform, case, at)
     entries = access.reviewed(platform.apps, list(platform.log.stored(ids).values()))
     public = [e.public for e in entries if not e.erased]
     kind, _, key = case.subject.partition(":")
@@ -137,7 +181,7 @@ def around_case(platform: Platform, access: Access, case: Case) -> dict[str, Any
     people = sorted({key, *(str(e.subject).partition(":")[2] for e in entries)})
     rows = frozenset(str(p["row_key"]) for p in public)
     reads = platform.reads.under(access)
-    return around(reads, access, people, (min(times), max(times)), rows)._asdict()
+    return around(reads, access, people, (min(times), max(times)), rows, at)._asdict()
 
 
 def line(case: Case) -> dict[str, Any]:

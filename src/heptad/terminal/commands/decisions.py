@@ -114,13 +114,14 @@ def list_decisions(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     Those of persons without a basis for the purpose are left out.
     """
     wanted = platform.app(app).purpose if app else ""
+    edge = parse_instant(until) if until else None
     page = platform.catalog.decisions.page(
         app=app or None,
         outcome=outcome or None,
         subject=subject or None,
         cursor=cursor or None,
         limit=limit,
-        until=parse_instant(until) if until else None,
+        until=edge,
     )
     found = platform.log.stored(e.id for e in page.entries)
     asked = {"app": app, "outcome": outcome, "subject": subject}
@@ -131,7 +132,7 @@ def list_decisions(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     return {
         "decisions": [row(platform, entry) for entry in seen],
         "cursor": page.cursor,
-        "counts": platform.catalog.decisions.counts(app or None),
+        "counts": platform.catalog.decisions.counts(app or None, at=edge),
     }
 
 

@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heptad.standards.errors import InputError
+from heptad.standards.time import parse_instant
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
 
 
-def show_log(platform: Platform) -> dict[str, Any]:
-    """Say how long the log is and what its signed head is."""
+def show_log(platform: Platform, t: str = "") -> dict[str, Any]:
+    """Say how long the log is and what its signed head is; `counts` as of an instant, ISO 8601.
+
+    Its entries are numbered and hold no time of their own but that of what they decide on.
+    """
     head = platform.log.ledger.head()
     return {
         "entries": head.size,
         "root": head.root.hex(),
-        "counts": platform.catalog.decisions.counts(),
+        "counts": platform.catalog.decisions.counts(at=parse_instant(t) if t else None),
         "folder": str(platform.path / "log"),
     }
 

@@ -6,16 +6,18 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from heptad.standards.time import format_instant
+from heptad.standards.time import format_instant, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from heptad.catalog.loads import Load
+    from heptad.catalog.runs import Run
     from heptad.catalog.versions import Version
     from heptad.runtime import Platform
 
-_LOADS = 400
+_LOADS, _FAR = 400, 10_000
+"""Loads that are looked at, and how far back is looked for those of a past instant."""
 _SPARK = 24
 _NODES = 7
 _WAITS = ("refer", "hold", "challenge")
@@ -26,34 +28,64 @@ Node = dict[str, Any]
 Layer = dict[str, Any]
 
 
-def overview(platform: Platform) -> dict[str, Any]:
-    """Show the seven layers with what flows through them, and what needs attention."""
-    loads = platform.catalog.loads.recent(limit=_LOADS)
-    held = platform.catalog.versions.current()
-    quarantined = _quarantined(platform)
-    counts = {name: platform.catalog.decisions.counts(name) for name in platform.apps}
+def overview(platform: Platform, t: str = "") -> dict[str, Any]:
+    """Show the seven layers with what flows through them, and what needs attention.
+
+    As of an instant `t`, ISO 8601: what had happened, was stored and was in use by then. Of rows
+    set aside before it, those that still wait.
+    """
+    at = parse_instant(t) if t else None
+    loads = _loads(platform, at)
+    held = _held(platform, at)
+    quarantined = _quarantined(platform, None if at is None else {load.id for load in loads})
+    decided = platform.catalog.decisions
+    counts = {name: decided.counts(name, at=at) for name in platform.apps}
     layers = [
-        _applications(platform, counts),
-        _analysis(platform),
-        _service(platform, counts),
-        _catalog(platform, held),
+        _applications(platform, counts, at),
+        _analysis(platform, at),
+        _service(platform, counts, at),
+        _catalog(platform, held, at),
         _engine(platform, held),
         _ingest(loads, quarantined),
         _sources(platform, loads),
     ]
     return {
         "name": platform.project.name,
-        "now": format_instant(platform.clock.now()),
+        "now": format_instant(platform.clock.now() if at is None else at),
         "figures": [
             {"name": "row versions", "value": sum(v.rows for v in held.values()), "unit": ""},
             {"name": "decisions", "value": sum(_total(c) for c in counts.values()), "unit": ""},
             {"name": "for a person", "value": _waiting(counts.values()), "unit": ""},
             {"name": "log entries", "value": len(platform.log), "unit": ""},
         ],
-        "attention": list(_attention(platform, loads, quarantined, counts)),
+        "attention": list(_attention(_failed(platform, at), platform, loads, quarantined, counts)),
         "layers": layers,
         "edges": _edges(platform, layers),
     }
+
+
+def _loads(platform: Platform, at: int | None) -> list[Load]:
+    """Return the last loads, or those that had begun by an instant."""
+    if at is None:
+        return platform.catalog.loads.recent(limit=_LOADS)
+    found = platform.catalog.loads.recent(limit=_FAR)
+    return [load for load in found if load.started <= at][:_LOADS]
+
+
+def _held(platform: Platform, at: int | None) -> dict[str, Version]:
+    """Return the version of each table that holds rows, or held some at an instant."""
+    versions = platform.catalog.versions
+    held = versions.current()
+    if at is None:
+        return held
+    then = {name: versions.at(name, at) for name in held}
+    return {name: version for name, version in then.items() if version is not None}
+
+
+def _failed(platform: Platform, at: int | None) -> list[Run]:
+    """Return the last runs that failed."""
+    found = platform.catalog.runs.recent(status="failed", limit=3 if at is None else _FAR)
+    return [run for run in found if at is None or run.started <= at][:3]
 
 
 def _total(counts: Mapping[str, int]) -> int:
@@ -64,12 +96,14 @@ def _waiting(counts: Any) -> int:
     return sum(of.get(outcome, 0) for of in counts for outcome in _WAITS)
 
 
-def _quarantined(platform: Platform) -> dict[str, dict[str, int]]:
-    """Count rows in quarantine: table → reason → rows."""
+def _quarantined(platform: Platform, loads: set[int] | None) -> dict[str, dict[str, int]]:
+    """Count rows in quarantine, of some loads or all: table → reason → rows."""
     quarantine = platform.loading.quarantine
     found: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
     for table in quarantine.tables():
-        for (_, reason, field), n in quarantine.counts(table).items():
+        for (load, reason, field), n in quarantine.counts(table).items():
+            if loads is not None and load not in loads:
+                continue
             found[table][f"{field}: {reason}" if field else reason] += n
     return {table: dict(by) for table, by in found.items() if by}
 
@@ -85,10 +119,12 @@ def _layer(number: int, name: str, nodes: list[Node], **more: Any) -> Layer:
     return plain | found | more | {"more": max(0, len(nodes) - _NODES)}
 
 
-def _applications(platform: Platform, counts: Mapping[str, Mapping[str, int]]) -> Layer:
+def _applications(
+    platform: Platform, counts: Mapping[str, Mapping[str, int]], at: int | None
+) -> Layer:
     nodes = []
     for app in platform.apps.values():
-        by_day = platform.catalog.decisions.by_day(app.name)
+        by_day = platform.catalog.decisions.by_day(app.name, at=at)
         spark = [sum(of.values()) for _, of in sorted(by_day.items())][-_SPARK:]
         waits = _waiting([counts[app.name]])
         nodes.append(
@@ -105,11 +141,11 @@ def _applications(platform: Platform, counts: Mapping[str, Mapping[str, int]]) -
     return _layer(7, "Applications", nodes, count=sum(_total(c) for c in counts.values()))
 
 
-def _analysis(platform: Platform) -> Layer:
+def _analysis(platform: Platform, at: int | None) -> Layer:
     """Return what the models in use measure."""
     nodes = []
     for app in platform.apps.values():
-        champion = platform.catalog.models.champion(app.name) if app.model else None
+        champion = platform.catalog.models.champion(app.name, at) if app.model else None
         if champion is None:
             continue
         ours = champion.metrics.get("ours", {})
@@ -123,12 +159,14 @@ def _analysis(platform: Platform) -> Layer:
     return _layer(6, "Analysis", nodes, count=len(nodes))
 
 
-def _service(platform: Platform, counts: Mapping[str, Mapping[str, int]]) -> Layer:
+def _service(platform: Platform, counts: Mapping[str, Mapping[str, int]], at: int | None) -> Layer:
     features = sum(len(app.features) for app in platform.apps.values())
     models = platform.catalog.models.recent(limit=100)
-    waits = [m for m in models if m.stage == "candidate"]
-    entries = len(platform.log)
-    last = platform.catalog.decisions.page(limit=1).entries
+    stages = {m.id: m.stage for m in models} if at is None else platform.catalog.models.stages(at)
+    models = [m for m in models if m.id in stages]
+    waits = [m for m in models if stages[m.id] == "candidate"]
+    entries = len(platform.log) if at is None else sum(_total(c) for c in counts.values())
+    last = platform.catalog.decisions.page(limit=1, until=at).entries
     nodes = [
         _node("features", "Features", f"{features} defined", "/features"),
         _node("decisions", "Decisions", f"{entries:,} recorded", "/decisions"),
@@ -151,10 +189,11 @@ def _service(platform: Platform, counts: Mapping[str, Mapping[str, int]]) -> Lay
     )
 
 
-def _catalog(platform: Platform, held: Mapping[str, Version]) -> Layer:
+def _catalog(platform: Platform, held: Mapping[str, Version], at: int | None) -> Layer:
     runs = platform.catalog.runs.recent(limit=100)
+    runs = [run for run in runs if at is None or run.started <= at]
     failed = [run for run in runs if run.status == "failed"]
-    drifts = platform.catalog.quality.drifts()
+    drifts = [d for d in platform.catalog.quality.drifts() if at is None or d.instant <= at]
     newest = max((v.instant for v in held.values()), default=None)
     nodes = [
         _node("tables", "Tables", f"{len(held)} of {len(platform.tables)} hold rows", "/tables"),
@@ -250,6 +289,7 @@ def _sources(platform: Platform, loads: Sequence[Load]) -> Layer:
 
 
 def _attention(
+    failed: Sequence[Run],
     platform: Platform,
     loads: Sequence[Load],
     quarantined: Mapping[str, Mapping[str, int]],
@@ -263,7 +303,7 @@ def _attention(
             why = str((load.error or {}).get("title", load.status))
             yield _notice("bad", load.source, why, "See the load", "/runs", "heptad loads")
         seen.add(load.source)
-    for run in platform.catalog.runs.recent(status="failed", limit=3):
+    for run in failed:
         why = str((run.error or {}).get("title", "failed"))
         yield _notice("bad", run.job, f"{run.date}: {why}", "See the run", "/runs", "heptad runs")
     for table, by in sorted(quarantined.items(), key=lambda item: -_total(item[1])):

@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.cases.past import past_cases
 from heptad.service.flows.drawing import mermaid, svg, to_plain
 from heptad.service.flows.pace import PEOPLE, by_stage
 from heptad.service.flows.pace import pace as reckoned
 from heptad.service.flows.publishing import flow_of
+from heptad.standards.time import parse_instant
 from heptad.terminal.commands.pages import MOST, latest
 
 if TYPE_CHECKING:
@@ -24,16 +26,21 @@ def counts(  # noqa: PLR0913, PLR0917 - what is counted, and for whom
     app: str,
     most: int = MOST,
     form: str = "json",
+    t: str = "",
     purpose: str = "",
     role: str = "",
     who: str = "",
 ) -> dict[str, Any]:
-    """Draw the flow in force with how many of the latest decisions each stage made."""
+    """Draw the flow in force with how many of the latest decisions each stage made.
+
+    As of an instant `t`, ISO 8601, of those on what had happened by then.
+    """
     chosen = platform.app(app)
     flow_of(chosen)
     aim: dict[str, Any] = {"purpose": purpose or None, "role": role, "who": who}
+    at = parse_instant(t) if t else None
     with platform.reviewing("counts", chosen.purpose, **aim, app=app):
-        made = [e.decision for e in latest(platform, most, app, "") if e.decision is not None]
+        made = [e.decision for e in latest(platform, most, app, "", at) if e.decision is not None]
     told = by_stage(chosen, made)
     policy = platform.desk.policy(chosen)
     flow = flow_of(chosen).chosen(policy | {"challenger": None}, {})
@@ -45,24 +52,30 @@ def counts(  # noqa: PLR0913, PLR0917 - what is counted, and for whom
     }
 
 
-def pace(platform: Platform, app: str, hourly: float = 0.0) -> dict[str, Any]:
+def pace(platform: Platform, app: str, hourly: float = 0.0, t: str = "") -> dict[str, Any]:
     """Say which share of decisions needed no person, and what the others cost in time.
 
     Args:
         platform: the open project.
         app: name of the application.
         hourly: what an hour of a person's work costs.
+        t: as of this instant, ISO 8601; now by default.
     """
     flow_of(platform.app(app))
     cases = platform.work.cases
-    closed = [c for c in cases.page(app=app, status="closed", limit=CLOSED) if c.closed]
+    at = parse_instant(t) if t else None
+    if at is None:
+        found_ones = cases.page(app=app, status="closed", limit=CLOSED)
+    else:
+        found_ones = past_cases(cases, at, app=app, status="closed")[-CLOSED:]
+    closed = [c for c in found_ones if c.closed]
     times = []
     for case in closed:
         if case.outcome == "merged" or case.closed is None:
             continue
         taken = [e["at"] for e in cases.events(case) if e["action"] == "assign"]
         times.append((case.opened, min(taken, default=case.opened), case.closed))
-    made = dict(platform.catalog.decisions.counts(app))
+    made = dict(platform.catalog.decisions.counts(app, at=at))
     # What people decided is a further decision of the same row: it is none of the machine's.
     by_people = sum(len(cases.decisions(c)) for c in closed if c.resumed)
     machine = sum(made.values()) - by_people

@@ -23,7 +23,12 @@ _EPOCH = date(1970, 1, 1)
 
 
 def table_rows(
-    platform: Platform, table: str, columns: str = "", limit: str = "50", **where: str
+    platform: Platform,
+    table: str,
+    columns: str = "",
+    limit: str = "50",
+    at: int | None = None,
+    **where: str,
 ) -> list[dict[str, Any]]:
     """Return rows as people read them, the latest first.
 
@@ -32,22 +37,30 @@ def table_rows(
         table: its name.
         columns: fields to show, with commas between; all of them by default.
         limit: most rows.
+        at: as of this instant, microseconds; now by default.
         **where: field → value, or values with commas; `latest=yes` for the rows of the latest
             instant only; `through=Loan.application` for the row that those rows refer to.
     """
-    rows = _found(platform, platform.table(table), int(limit), where)
+    rows = _found(platform, platform.table(table), int(limit), where, at)
     names = columns.split(",") if columns else None
     return [{n: row[n] for n in names or row} for row in rows]
 
 
-def chart_rows(
-    platform: Platform, table: str, x: str, y: str, by: str = "", drawn: str = "bars", **where: str
+def chart_rows(  # noqa: PLR0913, PLR0917 - what is drawn against what
+    platform: Platform,
+    table: str,
+    x: str,
+    y: str,
+    by: str = "",
+    drawn: str = "bars",
+    at: int | None = None,
+    **where: str,
 ) -> dict[str, Any]:
     """Return one series of points for each value of `by`, in order of x.
 
     `drawn` says how: `bars` of counts, which add up, or `lines` of measures, which do not.
     """
-    rows = _found(platform, platform.table(table), MOST, where)
+    rows = _found(platform, platform.table(table), MOST, where, at)
     series: dict[str, list[list[Any]]] = {}
     for row in rows:
         series.setdefault(str(row[by]) if by else y, []).append([row[x], row[y]])
@@ -63,7 +76,13 @@ def chart_rows(
 
 
 def timeline_rows(
-    platform: Platform, table: str, kind: str, text: str, limit: str = "100", **where: str
+    platform: Platform,
+    table: str,
+    kind: str,
+    text: str,
+    limit: str = "100",
+    at: int | None = None,
+    **where: str,
 ) -> list[dict[str, Any]]:
     """Return rows as events: `kind` is a field, `text` fields with commas between."""
     return [
@@ -72,29 +91,38 @@ def timeline_rows(
             "kind": str(row[kind]),
             "text": ", ".join(f"{n} {row[n]}" for n in text.split(",") if row[n] is not None),
         }
-        for row in _found(platform, platform.table(table), int(limit), where)
+        for row in _found(platform, platform.table(table), int(limit), where, at)
     ]
 
 
 def count_rows(
-    platform: Platform, table: str, total: str = "", unit: str = "", **where: str
+    platform: Platform,
+    table: str,
+    total: str = "",
+    unit: str = "",
+    at: int | None = None,
+    **where: str,
 ) -> dict[str, Any]:
     """Return how many rows there are, or the total of a field over them."""
-    rows = _found(platform, platform.table(table), 1_000_000, where)
+    rows = _found(platform, platform.table(table), 1_000_000, where, at)
     value = round(sum(row[total] or 0 for row in rows), 6) if total else len(rows)
     return {"value": value, "unit": unit or (total or "rows")}
 
 
 def _found(
-    platform: Platform, declared: type[Table], limit: int, where: dict[str, str]
+    platform: Platform,
+    declared: type[Table],
+    limit: int,
+    where: dict[str, str],
+    at: int | None,
 ) -> list[dict[str, Any]]:
     """Read rows under the read that goes on, by the clauses of a page."""
     access = platform.guard.current
     if access is None:
         with platform.guard.reading("rows", **platform._reader(), table=declared.__name__):
-            return _found(platform, declared, limit, where)
+            return _found(platform, declared, limit, where, at)
     reads = platform.reads.under(access)
-    rows = read_sql(declared, reads.stored(declared).relation, t=None, k=None)
+    rows = read_sql(declared, reads.stored(declared).relation, t=at, k=at)
     conditions = [_condition(platform, declared, name, value) for name, value in where.items()]
     latest = "event_time = (SELECT max(event_time) FROM rows)"
     wanted = " AND ".join(latest if c == "latest" else c for c in conditions) or "true"
@@ -105,7 +133,7 @@ def _found(
     )
     for name, through in _throughs(platform, where).items():
         sql = sql.replace(
-            name, f"({read_sql(through, reads.stored(through).relation, t=None, k=None)})"
+            name, f"({read_sql(through, reads.stored(through).relation, t=at, k=at)})"
         )
     found = shown(declared, reads.queries.arrow(sql), access, platform.keys)
     return [_plain(declared, row) for row in found.to_pylist()]

@@ -48,7 +48,7 @@ def _forbid(platform: Platform) -> None:
     platform.store("Listing", rows, source="demo-lists")
 
 
-def _rows(platform: Platform, table: str, **where: str) -> list[dict[str, Any]]:
+def _rows(platform: Platform, table: str, **where: Any) -> list[dict[str, Any]]:
     return table_rows(platform, table, limit="100000", latest="yes", **where)
 
 

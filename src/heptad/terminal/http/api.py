@@ -22,6 +22,7 @@ from heptad.terminal.http import (
     manual,
     messages,
     online,
+    pages,
     problems,
     reads,
     schedule,
@@ -79,6 +80,7 @@ def public(platform: Platform) -> Api:
     for part in (
         tables.router,
         decisions.router,
+        pages.router,
         flows.router,
         lists.router,
         live.router,

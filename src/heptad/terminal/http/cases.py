@@ -20,6 +20,9 @@ from heptad.terminal.http.schemas import Closed, Decided, Text
 router = APIRouter(prefix="/v1/cases", tags=["cases"], responses=RESPONSES)
 
 Words = Annotated[Text, Field(min_length=3, max_length=4000)]
+Past = Annotated[
+    str, Query(description="As it stood at this instant, ISO 8601.", examples=["2026-03-01"])
+]
 
 
 class CaseLine(BaseModel):
@@ -208,24 +211,25 @@ def cases(
     status: Annotated[str, Query(description="open, working, waiting or closed.")] = "",
     subject: Annotated[str, Query(description="One person.", examples=["Customer:42"])] = "",
     limit: Annotated[int, Query(ge=1, le=500, description="Most cases.")] = 50,
+    t: Past = "",
 ) -> CaseList:
     """List cases, those that are due first; of all applications for a review only."""
     asked = {"app": app, "inbox": inbox, "status": status, "subject": subject, "limit": limit}
-    return CaseList(**run(platform, "cases.list", asked | reader.of(platform, app)))
+    return CaseList(**run(platform, "cases.list", asked | {"t": t} | reader.of(platform, app)))
 
 
 @router.get("/{case}")
-def case(case: str, platform: Opened, reader: Reads) -> WholeCase:
+def case(case: str, platform: Opened, reader: Reads, t: Past = "") -> WholeCase:
     """Show a case whole: its decisions, documents and every step."""
     told = reader.of(platform, platform.work.cases.get(case).app)
-    return WholeCase(**run(platform, "cases.show", {"case": case} | told))
+    return WholeCase(**run(platform, "cases.show", {"case": case, "t": t} | told))
 
 
 @router.get("/{case}/surroundings")
-def surroundings(case: str, platform: Opened, reader: Reads) -> Surroundings:
+def surroundings(case: str, platform: Opened, reader: Reads, t: Past = "") -> Surroundings:
     """Show what was paid and sent around a case: when, where, with whom, by which device."""
     told = reader.of(platform, platform.work.cases.get(case).app)
-    return Surroundings(**run(platform, "cases.around", {"case": case} | told))
+    return Surroundings(**run(platform, "cases.around", {"case": case, "t": t} | told))
 
 
 def _step(platform: Any, who: Any, case: str, action: str, **more: Any) -> CaseLine:

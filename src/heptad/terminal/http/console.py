@@ -44,9 +44,9 @@ At = Annotated[
 
 
 @router.get("/overview")
-def overview(platform: Opened, _: Caller) -> Overview:
+def overview(platform: Opened, _: Caller, t: At = "") -> Overview:
     """Show the seven layers with what flows through them, and what needs attention."""
-    return Overview(**run(platform, "overview", {}))
+    return Overview(**run(platform, "overview", {"t": t}))
 
 
 @router.get("/session")

@@ -23,7 +23,6 @@ from heptad.terminal.http.answers import (
     AppList,
     Changes,
     Explanation,
-    PageData,
     Proof,
     Referred,
     Replay,
@@ -44,24 +43,17 @@ def apps(platform: Opened, _: Caller) -> AppList:
 
 
 @router.get("/apps/{app}")
-def app(app: str, platform: Opened, _: Caller) -> AppInfo:
-    """Show an application: what it decides on and reads, its policy, its pages."""
-    return AppInfo(**run(platform, "apps.show", {"name": app}))
-
-
-@router.get("/apps/{app}/pages/{path}")
-def page(
+def app(
     app: str,
-    path: str,
     platform: Opened,
-    reader: Reads,
-    about: Annotated[
-        str, Query(description="Key of the one thing that a page is about.", examples=["L-17"])
+    _: Caller,
+    t: Annotated[
+        str,
+        Query(description="Count what had happened by then, ISO 8601.", examples=["2026-03-01"]),
     ] = "",
-) -> PageData:
-    """Read what a declared page shows, for the application's purpose or a review."""
-    arguments = {"name": app, "path": path, "about": about}
-    return PageData(**run(platform, "apps.page", arguments | reader.of(platform, app)))
+) -> AppInfo:
+    """Show an application: what it decides on and reads, its policy, its pages."""
+    return AppInfo(**run(platform, "apps.show", {"name": app, "t": t}))
 
 
 def json_only(request: Request) -> None:

@@ -92,20 +92,30 @@ def accesses(
     since: Annotated[
         str, Query(description="From this instant on, ISO 8601.", examples=["2026-03-01"])
     ] = "",
+    until: Annotated[
+        str, Query(description="Up to this instant, ISO 8601.", examples=["2026-03-31"])
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="Most reads.")] = 50,
 ) -> Accesses:
     """List who read what about whom and why, refused reads too, the newest first.
 
     For a review only, under the purpose audit or legal; asking is recorded as well.
     """
-    arguments = {"subject": subject, "since": since, "limit": limit}
+    arguments = {"subject": subject, "since": since, "until": until, "limit": limit}
     return Accesses(**run(platform, "access.list", arguments | reader.of(platform)))
 
 
 @router.get("/log")
-def log(platform: Opened, _: Caller) -> LogHead:
+def log(
+    platform: Opened,
+    _: Caller,
+    t: Annotated[
+        str,
+        Query(description="Count what had happened by then, ISO 8601.", examples=["2026-03-01"]),
+    ] = "",
+) -> LogHead:
     """Say how long the decision log is and what its signed head is."""
-    return LogHead(**run(platform, "log.show", {}))
+    return LogHead(**run(platform, "log.show", {"t": t}))
 
 
 @router.get("/log/checkpoint")

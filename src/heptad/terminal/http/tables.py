@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
 from dataclasses import asdict
 from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+import pyarrow as pa
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from heptad.sources.cells import parse_json
@@ -18,11 +20,14 @@ from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import row
 from heptad.terminal.http.access import Caller, Opened, Reads, require_writer
 from heptad.terminal.http.answers import Contract, Rows, TableInfo, TableList
+from heptad.terminal.http.pages import ARROW, arrow_stream
 from heptad.terminal.http.problems import RESPONSES, WrongMedia
 from heptad.terminal.http.schemas import Decided, Loaded, Rejected
 
 router = APIRouter(prefix="/v1/tables", tags=["tables"], responses=RESPONSES)
 MOST_ROWS = 10_000
+MOST_PLAIN = 1_000
+"""Rows of an answer as JSON."""
 MOST_VALUES = 500_000
 _ONE = "send a list of objects as application/json, or one object a line as application/x-ndjson"
 _EXAMPLE = (
@@ -49,9 +54,10 @@ def contract(name: str, platform: Opened, _: Caller) -> Contract:
     return Contract(**run(platform, "tables.export", {"table": name}))
 
 
-@router.get("/{name}/rows")
+@router.get("/{name}/rows", response_model=Rows)
 def rows(
     name: str,
+    request: Request,
     platform: Opened,
     reader: Reads,
     t: Annotated[
@@ -61,15 +67,24 @@ def rows(
         str, Query(description="What was known by then, ISO 8601.", examples=["2026-03-02"])
     ] = "",
     after: Annotated[str, Query(description="`after` of the page before.")] = "",
-    limit: Annotated[int, Query(ge=1, le=1000, description="Most rows.")] = 100,
-) -> Rows:
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Most rows.")] = 100,
+) -> Any:
     """Read rows as of an instant in both times, in key order, page by page.
 
     Personal values are masked unless `Heptad-Purpose` states a purpose that opens them. Where
-    that purpose rests on consent, rows of those who have not given it are left out.
+    that purpose rests on consent, rows of those who have not given it are left out. Whoever
+    accepts `application/vnd.apache.arrow.stream` is answered with one, `money` and `after` in the
+    metadata of its schema; as JSON at most 1,000 rows come.
     """
-    arguments = {"name": name, "t": t, "k": k, "after": after, "limit": limit}
-    return Rows(**run(platform, "tables.rows", arguments | reader.plain()))
+    arrow = ARROW in request.headers.get("accept", "")
+    most = limit if arrow else min(limit, MOST_PLAIN)
+    arguments = {"name": name, "t": t, "k": k, "after": after, "limit": most}
+    found = run(platform, "tables.rows", arguments | reader.plain())
+    if not arrow:
+        return Rows(**found)
+    more = {"money": json.dumps(found["money"]), "after": found["after"] or ""}
+    table = pa.Table.from_pylist(found["rows"]).replace_schema_metadata(more)
+    return Response(arrow_stream(table), media_type=ARROW)
 
 
 @router.post(
