@@ -661,11 +661,8 @@ class Platform:
 
         chosen = self.app(app)
         own = self._reader(**as_application(chosen, reader))
-        nobodys = hidden(chosen, self.desk.policy(chosen))
         with self.guard.reading("train", **own, app=app, until=until, known=known) as access:
-            return gather_under(
-                access, chosen, self.reads, until=until, known=known, nobodys=nobodys
-            )
+            return gather_under(access, chosen, self.reads, until=until, known=known)
 
     def train(  # noqa: PLR0913 - what a training is, by name
         self,
