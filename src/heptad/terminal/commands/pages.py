@@ -13,7 +13,6 @@ from heptad.service.decisions.explaining import explain
 from heptad.service.features import unit_of
 from heptad.standards.errors import ContractError, HeptadError, UnknownName, suggest
 from heptad.standards.time import day, format_instant, parse_instant
-from heptad.terminal.commands.modes import bearers, mode_rows
 from heptad.terminal.commands.pagerows import chart_rows, count_rows, table_rows, timeline_rows
 
 if TYPE_CHECKING:
@@ -408,8 +407,6 @@ _READS: dict[tuple[str, str], Read] = {
     ("table", "model"): _card,
     ("stat", "model"): _quality,
     ("table", "stages"): _stages,
-    ("table", "modes"): mode_rows,
-    ("table", "bearers"): bearers,
     ("stat", "pace"): _straight,
     ("form", "decide"): _schema,
     ("table", "rows"): table_rows,
