@@ -394,7 +394,6 @@ class Platform:
         *,
         subject: str = "",
         since: int | None = None,
-        until: int | None = None,
         limit: int = 50,
         **reader: Unpack[Reader],
     ) -> list[Entry]:
@@ -403,7 +402,6 @@ class Platform:
         Args:
             subject: only reads about one person, `Customer:42`.
             since: only those from this instant on, microseconds.
-            until: only those up to this instant, microseconds.
             limit: most of them.
             **reader: as for `read`; of purposes audit or legal, as the role has one, by default.
 
@@ -413,7 +411,7 @@ class Platform:
         with self.reviewing("access", **reader, subject=subject) as access:
             access.review()
             access.about([subject] if subject else [])
-            found = self.access.entries(since=since, until=until, subject=subject, limit=limit)
+            found = self.access.entries(since=since, subject=subject, limit=limit)
             access.read.rows = len(found)
             return found
 
@@ -656,13 +654,17 @@ class Platform:
             ContractError: if the application has no model.
             Refused: if the role may not act for the purpose, or it does not cover a table.
         """
+        from heptad.service.modes import hidden
         from heptad.service.reads.guard import as_application
         from heptad.service.training import gather_under
 
         chosen = self.app(app)
         own = self._reader(**as_application(chosen, reader))
+        nobodys = hidden(chosen, self.desk.policy(chosen))
         with self.guard.reading("train", **own, app=app, until=until, known=known) as access:
-            return gather_under(access, chosen, self.reads, until=until, known=known)
+            return gather_under(
+                access, chosen, self.reads, until=until, known=known, nobodys=nobodys
+            )
 
     def train(  # noqa: PLR0913 - what a training is, by name
         self,

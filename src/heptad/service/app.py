@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heptad.service.cases.inboxes import Inbox
     from heptad.service.flows.published import Flowing
     from heptad.service.letters import Letter
+    from heptad.service.modes import Mode
     from heptad.standards import Field, Table
 
 OUTCOMES = ("approve", "decline", "refer", "hold", "challenge", "offer", "skip")
@@ -227,6 +228,7 @@ class App:
         prepare: completes a new row of `on` before it is stored, from what the open platform
             holds: platform, row → row. What a caller sends in the fields that it fills is dropped.
             A row that is stored already is not completed again.
+        modes: ways in which it runs, by name; the policy value `mode` says in which.
     """
 
     name: str
@@ -246,6 +248,7 @@ class App:
     resume: Callable[[Inputs], Outcome] | None = None
     flow: Flowing | None = None
     prepare: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    modes: Mapping[str, Mode] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", named(self.features))

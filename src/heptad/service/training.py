@@ -192,6 +192,7 @@ def gather(
     *,
     until: int,
     known: int,
+    nobodys: Sequence[str] = (),
 ) -> TrainingSet:
     """Gather labelled rows with their inputs as known at each row's own instant.
 
@@ -200,6 +201,7 @@ def gather(
         reads: rows and features.
         until: rows before this instant, microseconds.
         known: labels known by then, microseconds.
+        nobodys: features that rest on what nobody holds, which are not known.
 
     Raises:
         ContractError: if the application has no model, or no row has a label.
@@ -226,6 +228,7 @@ def gather(
     names = [n for n in model.inputs if n in app.features]
     values = reads.compute([app.features[n] for n in names])(spine_of(app.on, rows))
     columns = {n: column_of(values[n]) for n in names}
+    columns |= {n: np.full(rows.num_rows, np.nan) for n in nobodys if n in columns}
     plain = plain_rows(app.on, rows)
     for name in model.inputs:
         if name not in columns:
@@ -240,9 +243,17 @@ def gather(
     )
 
 
-def gather_under(access: Access, app: App, reads: Reads, *, until: int, known: int) -> TrainingSet:
+def gather_under(
+    access: Access,
+    app: App,
+    reads: Reads,
+    *,
+    until: int,
+    known: int,
+    nobodys: Sequence[str] = (),
+) -> TrainingSet:
     """Gather as `gather` does what an access may read, and note in it what that was."""
-    found = gather(app, reads.under(access), until=until, known=known)
+    found = gather(app, reads.under(access), until=until, known=known, nobodys=nobodys)
     access.read.columns["inputs"] = list(app.model.inputs) if app.model else []
     access.read.rows = len(found)
     access.about(found.people)

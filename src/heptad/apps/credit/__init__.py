@@ -13,6 +13,7 @@ from heptad.apps.credit.exposure import Connected, Guarantee
 from heptad.apps.credit.exposure import jobs as exposure_jobs
 from heptad.apps.credit.features import features
 from heptad.apps.credit.model import model
+from heptad.apps.credit.modes import modes
 from heptad.apps.credit.pages import pages
 from heptad.apps.credit.running import jobs as running_jobs
 from heptad.apps.credit.running import tables as running_tables
@@ -37,6 +38,7 @@ app = App(
     letters=letters,
     inboxes=inboxes,
     resume=resume,
+    modes=modes,
 )
 
 __all__ = ["app"]

@@ -47,5 +47,18 @@ pages = (
             ),
         ),
     ),
+    Page(
+        path="modes",
+        question="In which of the four ways of financing is lent, on whose data, at whose loss?",
+        blocks=(
+            Block("table", f"bearers {OF}", "Who lends and who bears the loss"),
+            Block(
+                "table",
+                f"modes {OF}",
+                "Who holds what, and on which basis it is read",
+                note="what nobody holds in a mode is not known to score and decision",
+            ),
+        ),
+    ),
     *running,
 )

@@ -19,6 +19,7 @@ from heptad.service.decisions.decision import (
     definitions_version,
     environment,
 )
+from heptad.service.modes import hidden, without
 from heptad.standards import Day, Text
 from heptad.standards.errors import HeptadError
 
@@ -134,9 +135,10 @@ def decide_each(
     }
     made: list[Decision] = []
     failed: dict[str, HeptadError] = {}
+    nobodys = hidden(app, circumstances.policy)
     for row, given, times in rows:
         try:
-            decision = _decide_one(app, row, given, times, circumstances, shared)
+            decision = _decide_one(app, row, without(given, nobodys), times, circumstances, shared)
             decision.to_bytes()
             made.append(decision)
         except HeptadError as error:

@@ -15,6 +15,7 @@ from heptad.service.batch.spines import spine_of
 from heptad.service.decisions.deciding import BATCH, answer, plain_rows, score_of
 from heptad.service.decisions.decision import changed, differences
 from heptad.service.decisions.records import public_of
+from heptad.service.modes import hidden, without
 from heptad.service.reads.asof import read_sql
 from heptad.standards.errors import HeptadError, UnknownName
 
@@ -169,7 +170,8 @@ def _again(
         if then.row_key not in found_now:
             report.left[then.id] = f"{then.on} {then.row_key} is gone"
             continue
-        row, features = found_now[then.row_key]
+        row, values = found_now[then.row_key]
+        features = without(values, hidden(app, then.policy))
         try:
             score = score_of(
                 app, scorers(app.name, then.model) if then.model else None, features, row

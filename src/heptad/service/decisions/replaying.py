@@ -16,6 +16,7 @@ from heptad.service.decisions.decision import (
     differences,
     environment,
 )
+from heptad.service.modes import hidden, without
 from heptad.standards.errors import HeptadError
 from heptad.standards.model import Consent
 
@@ -182,7 +183,8 @@ def _moved(then: Decision, seen: Seen | None, app: App) -> list[str]:
     """Name what of a decision's row and features is not in the tables that it names."""
     if seen is None:
         return [f"{then.on} {then.row_key} is not in its table"]
-    row, features = seen
+    row, values = seen
+    features = without(values, hidden(app, then.policy))
     what = [
         f"{then.on}.{name}: {then.row[name]} then, {row.get(name)} now"
         for name in changed(then.row, {name: row.get(name) for name in then.row})

@@ -13,6 +13,7 @@ from heptad.service.app import OUTCOMES
 from heptad.service.batch.history import spine_of
 from heptad.service.decisions.deciding import select_rows
 from heptad.service.flows.batch import Verdicts, decide_batch, frame_of
+from heptad.service.modes import hidden
 from heptad.standards import Flag, Money, Ref
 from heptad.standards.errors import UnknownName, suggest
 from heptad.standards.model import Label
@@ -136,13 +137,14 @@ def _worth(verdicts: Verdicts, history: History, false_alarm: int) -> dict[str, 
     }  # fmt: skip
 
 
-def gather(
+def gather(  # noqa: PLR0913 - what is gathered, by name
     app: App,
     reads: Reads,
     scorer: Scorer | None,
     *,
     between: tuple[int, int],
     label: str = "",
+    policy: Mapping[str, Plain] | None = None,
     progress: Progress | None = None,
 ) -> History:
     """Read rows of an application with their features and scores as known at their own instants.
@@ -153,6 +155,7 @@ def gather(
         scorer: the model in use, if the application has one.
         between: from ≤ event_time < to, microseconds.
         label: name of the Flag of Label that says bad; "" for none.
+        policy: values in force; in their mode some features are not known.
         progress: told (what, share done).
     """
     rows = select_rows(reads.queries, app.on, reads.stored(app.on), between=between)
@@ -167,6 +170,8 @@ def gather(
             progress("features", min(1.0, (start + BATCH) / max(rows.num_rows, 1)))
     columns: dict[str, Any] = {n: rows.column(n) for n in rows.column_names}
     columns |= {n: pa.chunked_array(p) for n, p in parts.items() if p}
+    for name in hidden(app, policy or {}):
+        columns[name] = pa.chunked_array([pa.nulls(rows.num_rows, columns[name].type)])
     if app.model is not None and scorer is not None:
         columns |= _scores(app, scorer, columns, rows.num_rows)
     bad = _labels(app, reads, rows, label) if label else np.full(rows.num_rows, -1, np.int8)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from heptad.service.flows import publishing
 from heptad.service.flows.drawing import mermaid, svg, to_plain
 from heptad.service.flows.published import shelf
+from heptad.service.modes import implied
 from heptad.service.reads.guard import APPLICATION
 from heptad.standards.errors import InputError, Refused, suggest
 from heptad.standards.time import EARLIEST, LATEST, format_instant, parse_instant
@@ -138,20 +139,22 @@ def approve(
     return line(publishing.approve(platform.catalog.models, chosen, number, sha256, who, note))
 
 
-def publish(
+def publish(  # noqa: PLR0913, PLR0917 - what is published how
     platform: Platform,
     app: str,
     text: str,
     who: str,
     share: float = 0.0,
     note: str = "",
+    shadow: bool = False,
 ) -> dict[str, Any]:
-    """Let approved bytes decide; with a share, as the challenger of so many subjects."""
+    """Let approved bytes decide; with a share, as the challenger of so many subjects.
+
+    A challenger in shadow is asked beside what is decided from now on, and decides nothing.
+    """
     chosen, models = platform.app(app), platform.catalog.models
-    rival = bool(share)
-    return line(
-        publishing.publish(models, chosen, text, who, challenger=rival, share=share, note=note)
-    )
+    how: dict[str, Any] = {"shadow": len(platform.log)} if shadow else {"challenger": bool(share)}
+    return line(publishing.publish(models, chosen, text, who, **how, share=share, note=note))
 
 
 def withdraw(platform: Platform, app: str, number: int, who: str, note: str) -> dict[str, Any]:
@@ -229,10 +232,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - what is tried how
     with platform.guard.reading("backtest", **reader, app=app, sha256=tried.sha256) as access:
         history = gather(
             chosen, platform.reads.under(access), circumstances.scorer,
-            between=between, label=label, progress=progress,
+            between=between, label=label, policy=circumstances.policy, progress=progress,
         )  # fmt: skip
         access.read.rows = history.n
-    changes = platform.project.policies.get(app, {})
+    changes = implied(chosen, platform.project.policies.get(app, {}))
     report = tried_on(
         _flow(platform, app, 0), tried, history,
         policy=changes, false_alarm=false_alarm, progress=progress,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Four bindings of one flow: which fields exist, who holds them, on what basis, who bears the loss."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -8,24 +10,49 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heptad.apps.credit import app
-from heptad.apps.credit.modes import mode, modes
+from heptad.apps.credit.modes import modes
 from heptad.apps.credit.tests.test_policy import inputs
+from heptad.runtime import Platform
 from heptad.security.purposes import Basis
-from heptad.standards.errors import UnknownName
+from heptad.service.modes import hidden, implied, read_modes, without
+from heptad.standards.errors import ContractError, UnknownName
+from heptad.standards.time import FixedClock, parse_instant
 
 NAMES = ["bank_with_platform", "independent_lender", "own_platform", "platform_data"]
 each = pytest.mark.parametrize("name", NAMES)
 
 
+def bind(name, x):
+    """The inputs as `decide` gets them in a project of this mode."""
+    policy = {**app.policy, **implied(app, {"mode": name})}
+    return replace(x, features=without(x.features, hidden(app, policy)), policy=policy)
+
+
 def test_there_are_four():
-    assert sorted(modes()) == NAMES
+    assert sorted(modes) == sorted(app.modes) == NAMES
+    assert app.policy["mode"] in modes
+    assert hidden(app, app.policy) == ()
     with pytest.raises(UnknownName, match="no mode"):
-        mode("platform")
+        implied(app, {"mode": "platform"})
+
+
+def test_what_a_project_says_itself_stands():
+    found = implied(app, {"mode": "independent_lender", "funding": 0.04})
+    assert (found["funding"], found["most_applications"]) == (0.04, 2)
+    assert implied(app, {"funding": 0.04}) == {"funding": 0.04}
+
+
+def test_a_loss_that_somebody_bears_twice_is_refused(tmp_path):
+    Path(tmp_path, "odd.toml").write_text(
+        'title = "Odd"\nlender = "bank"\n[holds]\n[bears]\nbank = 0.7\nplatform = 0.7\n'
+    )
+    with pytest.raises(ContractError, match="add up"):
+        read_modes(tmp_path)
 
 
 @each
 def test_a_mode_names_tables_that_exist_lawful_bases_and_values_of_the_flow(name):
-    found = mode(name)
+    found = modes[name]
     tables = {t.__name__ for t in app.used_tables()} | {"Loan"}
     assert {s.table for s in found.sources} <= tables
     assert {s.basis for s in found.sources} <= {*get_args(Basis), "public"}
@@ -43,19 +70,19 @@ def test_one_decision_function_decides_in_every_mode_and_on_nothing_that_nobody_
 ):
     x = inputs(points, row={"amount": amount, "income": income}, inflow_90d=inflow,
                spend_to_inflow=0.5, bureau_overdue=0)  # fmt: skip
-    bound = mode(name).bind(x, app.features)
+    bound = bind(name, x)
     for feature, value in bound.features.items():
-        assert value is None or mode(name).has(app.features[feature])
+        assert value is None or modes[name].has(app.features[feature])
     found = app.decide(bound)
     if found.outcome in ("approve", "offer"):
-        trusted = mode(name).settings().get("statement_trust", 0.0)
+        trusted = modes[name].settings().get("statement_trust", 0.0)
         assert bound.features["inflow_90d"] is not None or (trusted and income is not None)
 
 
 def test_who_bears_less_of_the_loss_asks_for_less():
     x = inputs()
     rates = {
-        name: app.decide(mode(name).bind(x, app.features)).reasons[0].numbers.get("rate")
+        name: app.decide(bind(name, x)).reasons[0].numbers.get("rate")
         for name in ("bank_with_platform", "own_platform")
     }
     assert rates["bank_with_platform"] < rates["own_platform"]
@@ -63,7 +90,51 @@ def test_who_bears_less_of_the_loss_asks_for_less():
 
 def test_a_platform_lends_on_what_is_stated_and_an_independent_lender_does_not():
     x = inputs(row={"income": 300_000, "expenses": 100_000}, inflow_90d=None)
-    platform = app.decide(mode("platform_data").bind(x, app.features))
-    lender = app.decide(mode("independent_lender").bind(x, app.features))
+    platform = app.decide(bind("platform_data", x))
+    lender = app.decide(bind("independent_lender", x))
     assert platform.outcome == "approve"
     assert (lender.outcome, lender.reasons[0].code) == ("refer", "MEANS_UNKNOWN")
+
+
+AT = "2026-03-01T10:00:00Z"
+ROWS = {
+    "Transfer": [
+        {"id": f"t{n}", "event_time": f"2026-02-0{n}T10:00:00Z", "customer": "ada",
+         "direction": "in", "amount": "3000.00", "currency": "EUR", "kind": "salary"}
+        for n in (1, 2, 3)
+    ],
+    "Payment": [
+        {"id": "p1", "event_time": "2026-02-09T10:00:00Z", "customer": "ada", "amount": "1.00",
+         "currency": "EUR", "status": "declined"}
+    ],
+}  # fmt: skip
+ROW = {"id": "a1", "event_time": AT, "customer": "ada", "amount": "5000.00", "currency": "EUR",
+       "term": 24, "age": 40, "income": "3000.00", "expenses": "900.00"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "inflow", "declined"),
+    [("own_platform", 900_000, 1.0), ("platform_data", None, 1.0),
+     ("independent_lender", 900_000, None)],
+)  # fmt: skip
+def test_a_project_decides_in_its_mode_and_replays(tmp_path, name, inflow, declined):
+    """Rows that the mode says nobody holds lie in the tables, and are not known all the same."""
+    (tmp_path / "heptad.toml").write_text(
+        f'[project]\nname = "modes"\n[apps.credit]\nmode = "{name}"\n', encoding="utf-8"
+    )
+    clock = FixedClock(parse_instant("2026-03-01T09:00:00Z"))
+    with Platform.open(tmp_path, clock=clock) as platform:
+        for table, rows in ROWS.items():
+            platform.store(table, rows, source="tests")
+        clock.set(parse_instant(AT))
+        made = platform.decide_one("credit", row=ROW).decision
+        assert made is not None
+        assert (made.features["inflow_90d"], made.features["declined_share_90d"]) == (
+            inflow,
+            declined,
+        )
+        assert made.policy["mode"] == name
+        assert made.policy["loss_share"] == modes[name].bears[modes[name].lender]
+        report = platform.replay()
+        assert report.identical, report.findings
+        assert report.derived["identical"] == 1

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modes: ways in which one application runs, with other data, holders and bearers of the loss.
+
+An application has one decision function. A mode says which of its tables exist, who holds them, on
+which basis they are read and who bears which share of a loss. What nobody holds in the mode of a
+project is not known to model and decision, and its policy values follow from the mode. The mode is
+the policy value `mode`, recorded with each decision, so a replay runs in the same one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from heptad.service.features import parts_of
+from heptad.standards.errors import ContractError, UnknownName, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from heptad.service.app import App, Plain
+    from heptad.service.features import Feature
+
+MODE, LOSS_SHARE = "mode", "loss_share"
+"""Policy values: the mode of a project, and the lender's share of a loss, which follows from it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of data in a mode: its table, who holds it, and on which basis it is read."""
+
+    table: str
+    holder: str
+    basis: str
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A way in which an application runs.
+
+    Attributes:
+        name: of the file.
+        title: for people.
+        lender: who decides and whose money it is.
+        sources: which tables exist, who holds them, on which basis they are read.
+        bears: who bears which share of a loss; the shares add up to 1.
+        policy: values of the flow that hold in this mode.
+    """
+
+    name: str
+    title: str
+    lender: str
+    sources: tuple[Source, ...]
+    bears: Mapping[str, float]
+    policy: Mapping[str, Plain]
+
+    def has(self, feature: Feature) -> bool:
+        """Whether every table that a feature reads exists in this mode."""
+        there = {source.table for source in self.sources}
+        return all(part.table.__name__ in there for part in parts_of([feature]))
+
+    def settings(self) -> dict[str, Plain]:
+        """Return the policy values that follow from the mode."""
+        return {**self.policy, MODE: self.name, LOSS_SHARE: self.bears.get(self.lender, 0.0)}
+
+    def rows(self, features: Mapping[str, Feature]) -> Iterator[dict[str, Plain]]:
+        """Yield what people are shown of it: each source with the features that rest on it."""
+        for source in self.sources:
+            rests = [n for n, f in features.items() if source.table in _tables(f)]
+            yield {"mode": self.name, "table": source.table, "held by": source.holder,
+                   "basis": source.basis, "features": ", ".join(rests)}  # fmt: skip
+
+
+def _tables(feature: Feature) -> set[str]:
+    return {part.table.__name__ for part in parts_of([feature])}
+
+
+def read_modes(folder: Path) -> dict[str, Mode]:
+    """Read the modes of an application, a TOML file each, by name.
+
+    Raises:
+        ContractError: if the shares of a loss do not add up to 1.
+    """
+    return {path.stem: _read(path) for path in sorted(folder.glob("*.toml"))}
+
+
+def _read(path: Path) -> Mode:
+    data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    bears = {str(who): float(share) for who, share in data["bears"].items()}
+    if abs(sum(bears.values()) - 1) > 1e-9:
+        raise ContractError("The shares of a loss add up to 1.", got=str(bears), place=path.name)
+    sources = tuple(
+        Source(table, holder, basis)
+        for holder, held in data["holds"].items()
+        for table, basis in held.items()
+    )
+    return Mode(path.stem, data["title"], data["lender"], sources, bears, data.get("policy", {}))
+
+
+def implied(app: App, changes: Mapping[str, Plain]) -> dict[str, Plain]:
+    """Return the changes of a project with what follows from its mode; its own values stand.
+
+    Raises:
+        UnknownName: if the application has no such mode.
+    """
+    name = changes.get(MODE)
+    if not app.modes or name is None:
+        return dict(changes)
+    if name not in app.modes:
+        raise UnknownName(
+            f"{app.name} has no mode {name!r}.", got=name, do=suggest(str(name), app.modes)
+        )
+    return {**app.modes[str(name)].settings(), **changes}
+
+
+def hidden(app: App, policy: Mapping[str, Plain]) -> tuple[str, ...]:
+    """Name the features that rest on what nobody holds in the mode of a policy."""
+    mode = app.modes.get(str(policy.get(MODE)))
+    if mode is None:
+        return ()
+    return tuple(name for name, feature in app.features.items() if not mode.has(feature))
+
+
+def without(features: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return features without what nobody holds: None under each of those names."""
+    return {**features, **{n: None for n in names if n in features}} if names else features
