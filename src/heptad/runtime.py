@@ -394,6 +394,7 @@ class Platform:
         *,
         subject: str = "",
         since: int | None = None,
+        until: int | None = None,
         limit: int = 50,
         **reader: Unpack[Reader],
     ) -> list[Entry]:
@@ -402,6 +403,7 @@ class Platform:
         Args:
             subject: only reads about one person, `Customer:42`.
             since: only those from this instant on, microseconds.
+            until: only those up to this instant, microseconds.
             limit: most of them.
             **reader: as for `read`; of purposes audit or legal, as the role has one, by default.
 
@@ -411,7 +413,7 @@ class Platform:
         with self.reviewing("access", **reader, subject=subject) as access:
             access.review()
             access.about([subject] if subject else [])
-            found = self.access.entries(since=since, subject=subject, limit=limit)
+            found = self.access.entries(since=since, until=until, subject=subject, limit=limit)
             access.read.rows = len(found)
             return found
 
