@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STORES = ("Log", "Rows", "Keys", "Catalog", "Lake")
 WORKS = {name: f"store_work:{name}Work" for name in STORES} | {"Path": "path_work:PathWork"}
 DUTIES = ("Outbox", "Schedule")
-WORKS |= {name: f"duty_work:{name}Work" for name in DUTIES}
+WORKS |= {name: f"duty_work:{name}Work" for name in DUTIES} | {"Stream": "stream_work:StreamWork"}
 CUTS = 20
 DISKS = ("ext4", "xfs")
 FAULTS = ("lose", "torn", "kill", "eio", "enospc", "short", "persist", "full", "sync", "forget")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -284,6 +285,14 @@ def plant(monkeypatch, fault: str) -> None:
             honest(self, rows.set_column(0, "id", [[f"{i}-{k}" for i, k in pairs]]))
 
         monkeypatch.setattr(Stream, "apply", apart)
+    elif fault == "known_time ignored":
+        # Rows are taken by when they happened, so a correction to an earlier hour comes first.
+        honest = Stream.apply
+
+        def by_event_time(self, rows):
+            honest(self, rows.take(pc.sort_indices(rows["event_time"])))
+
+        monkeypatch.setattr(Stream, "apply", by_event_time)
     elif fault == "float state":
         took = rings.take
 
@@ -297,8 +306,9 @@ def plant(monkeypatch, fault: str) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["", "window off by one", "future leak", "lost late row", "correction ignored", "float state"],
-)
+    ["", "window off by one", "future leak", "lost late row", "correction ignored",
+     "known_time ignored", "float state"],
+)  # fmt: skip
 def test_planted_faults_of_the_stream_are_caught(monkeypatch, fault):
     plant(monkeypatch, fault)
     rows = [
@@ -309,6 +319,10 @@ def test_planted_faults_of_the_stream_are_caught(monkeypatch, fault):
         for n, v in enumerate(many(20))
     ]
     rows += [Version(rows[4].values | {"amount": 10**6}, 20 * second)]
+    # Between two questions a row is put off, then brought forward; two others come again.
+    for at, n, us in ((30, 18, 19 * second + 1), (31, 18, 17 * second), (32, 4, 0), (33, 5, 0)):
+        moved = {"event_time": us} if us else {}
+        rows += [Version(rows[n].values | moved, at * second)]
     points = [("c0", "m1", n * second, wait, None) for n in range(22) for wait in (0, minute)]
     points = [p for p in points if p[3] or p[2] <= 22 * second]
     caught = False
@@ -317,3 +331,22 @@ def test_planted_faults_of_the_stream_are_caught(monkeypatch, fault):
     except AssertionError:
         caught = True
     assert caught == bool(fault)
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_stream_that_ignores_known_time_is_caught_reading_rows_as_themselves(
+    monkeypatch, ignored
+):
+    """Rows of one batch must not see what came to be known after them."""
+    if ignored:
+        honest = rings.follow
+        monkeypatch.setattr(rings, "follow", lambda pool, ring, rows, *more: honest(
+            pool, ring, rows._replace(known=np.zeros_like(rows.known)), *more))  # fmt: skip
+    rows = [Version(v.values | {"event_time": (20 - n) // 2 * second}, (n + 20) * second)
+            for n, v in enumerate(many(20))]  # fmt: skip
+    found = Stream(LATE).follow(arrow(Payment, rows))
+    want = [
+        value(LATE[0], {Payment: rows}, Ask("c0", v.values["event_time"], v.known, v.values["id"]))
+        for v in rows
+    ]
+    assert (found["count"].to_pylist() == want) is not ignored

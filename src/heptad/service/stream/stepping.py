@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from heptad.service.batch.programs import Measure
     from heptad.service.features import Feature
-    from heptad.service.stream.streams import Group, Stream
+    from heptad.service.stream.groups import Group
+    from heptad.service.stream.streams import Stream
 
 _FRACTIONS = frozenset({"mean", "share", "rate"})
 
@@ -50,6 +51,8 @@ class Stepper:
         """
         found: dict[str, Any] = {}
         text = row[self._stream.table.key.name].encode()
+        if self._stream.cold is not None:
+            self._stream.recall(np.frombuffer(text, np.uint8), np.array([0, len(text)]))
         failed: HeptadError | None = None
         for step in self._steps:
             # Each group takes the row, whatever another one can say of it.
@@ -57,6 +60,7 @@ class Stepper:
                 found |= step.follow(row, text, self._stream.late, self._stream.most)
             except HeptadError as error:
                 failed = failed or error
+        self._stream.settle()
         if failed is not None:
             raise failed
         return {f.name: _told(f, found) for f in self._stream.features}

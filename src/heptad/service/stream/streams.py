@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stream reading of features: exact windows kept in memory, row by row, per partition."""
+"""The stream reading of features: exact windows, row by row, per partition; cold keys on disk."""
 
 from __future__ import annotations
 
 import json
 import zlib
 from collections import defaultdict
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from heptad.service.batch.encoding import Reader, filled, finished, numbers, whole
+from heptad.service.batch.encoding import Reader, filled, numbers, whole
 from heptad.service.batch.masks import mask
-from heptad.service.batch.programs import Compiled, compiled
-from heptad.service.batch.sweep import coded, texts_of, too_large
+from heptad.service.batch.programs import compiled
+from heptad.service.batch.sweep import texts_of
 from heptad.service.features import parts_of
+from heptad.service.stream.groups import Group, Texts, partition_of
 from heptad.standards import Path
 from heptad.standards.errors import ContractError, HeptadError, Refused
 from heptad.standards.time import day
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from heptad.engine.local.kernel.pool import Pool
-    from heptad.engine.local.kernel.rings import Ring
     from heptad.service.features import Feature
+    from heptad.service.stream.cold import Cold
 
     Ints = npt.NDArray[np.int64]
 
 FORM = 1
 """Version of the snapshot's form; another is refused."""
 _MAGIC = b"HEPTADST"
+__all__ = ["OutOfReach", "Stream", "partition_of"]
 
 
 class OutOfReach(HeptadError):
@@ -72,6 +72,11 @@ class Stream:
         late: microseconds behind the newest known_time that a read may ask about; reads further
             back are answered while nothing they need was let go of, else `OutOfReach`.
         most: events of one key that are kept; a window that holds more is `OutOfReach`.
+        cold: where keys lie that nobody asks about; everything is kept in memory if None. What is
+            there already is gone on with, from `mark`.
+
+    Attributes:
+        mark: what the caller told with the last rows that were taken; "" before any.
 
     Raises:
         ContractError: if a feature cannot be read from a stream.
@@ -85,8 +90,9 @@ class Stream:
         partitions: int = 1,
         late: int = day,
         most: int = 1_000_000,
+        cold: Cold | None = None,
     ) -> None:
-        self.features = list(features)
+        self.features, self.cold, self.turn, self.mark = list(features), cold, 0, ""
         self.partition, self.partitions, self.late, self.most = partition, partitions, late, most
         flat = parts_of(self.features)
         tables = {f.table.__name__ for f in flat}
@@ -102,8 +108,14 @@ class Stream:
                     do="key the feature by a field of its own table",
                 )
             groups[repr(feature.keys)].append(feature)
-        self._codes = _Texts()
-        self.groups = [Group(compiled(group), self, self._codes) for group in groups.values()]
+        self._codes = Texts()
+        self.groups = [
+            Group(compiled(group), self, self._codes, n) for n, group in enumerate(groups.values())
+        ]
+        self._written: dict[str, int] = {}
+        self._enough = 0
+        if cold is not None:
+            self._open(cold)
 
     @property
     def known(self) -> int | None:
@@ -121,14 +133,17 @@ class Stream:
             names |= {name for test in group.made.masks.values() for name in test.columns()}
         return sorted(names)
 
-    def apply(self, rows: pa.RecordBatch | pa.Table) -> None:
+    def apply(self, rows: pa.RecordBatch | pa.Table, mark: str = "") -> None:
         """Take stored rows, in the order in which they became known.
 
         Args:
             rows: the columns of `columns`, as stored.
+            mark: says how far these rows go; it is kept with what they brought.
         """
         for group, taken in self._rows(rows):
             group.take(taken)
+        self.mark = mark or self.mark
+        self.settle()
 
     def follow(self, rows: pa.RecordBatch | pa.Table) -> dict[str, pa.Array]:
         """Take stored rows and read all features of each, as itself, at its own known_time.
@@ -150,6 +165,7 @@ class Stream:
         short = np.zeros(len(rows), np.uint8)
         for group, taken in self._rows(rows):
             found |= group.follow(taken, short)
+        self.settle()
         return self._told(self.features, found, short)
 
     def _rows(self, rows: pa.RecordBatch | pa.Table) -> Iterator[tuple[Group, Any]]:
@@ -164,6 +180,7 @@ class Stream:
         tests = {name: test for g in self.groups for name, test in g.made.masks.items()}
         masks = {name: mask(test, columns, n) for name, test in tests.items()}
         reader = Reader(columns, masks, self._codes)
+        self.recall(ids, id_at)
         for group in self.groups:
             entity = group.entities([columns[end.name] for end in group.ends], fresh=True)
             v, h = group.measured(reader, n)
@@ -194,6 +211,7 @@ class Stream:
         """
         from heptad.engine.local.kernel.rings import Ask
 
+        self.turn += 1
         instants = np.array(t, np.int64)
         nobody = pa.nulls(len(instants), pa.string())
         mine = nobody if own is None else _strings(own)
@@ -208,6 +226,7 @@ class Stream:
             columns = [_strings(_keys(keys, e, f.name)) for e, f in group.named]
             entity = group.entities(columns, fresh=False)
             found |= group.read(Ask(entity, instants, ids, id_at), short)
+        self.settle()
         return self._told(wanted, found, short)
 
     def _told(
@@ -218,8 +237,81 @@ class Stream:
             raise OutOfReach(np.flatnonzero(short).tolist())
         return filled(features, found)
 
+    def recall(self, ids: Any, id_at: Ints) -> None:
+        """Begin a turn: take back the keys whose events some rows may be later versions of.
+
+        Args:
+            ids: the bytes of the rows' keys.
+            id_at: (n + 1,) where each begins.
+        """
+        self.turn += 1
+        if self.cold is not None:
+            from heptad.engine.local.kernel.marks import marks
+
+            found = marks(ids, id_at)
+            for group in self.groups:
+                group.recall_owners(found)
+
+    def settle(self) -> None:
+        """End a turn: lay keys into the row store if there are more than are kept in memory."""
+        if self.cold is None:
+            return
+        keys, events = (sum(of) for of in zip(*(g.held for g in self.groups), strict=True))
+        if keys <= self.cold.keys and events <= max(self.cold.events, self._enough):
+            return
+        self.keep()
+        share = 2 * len(self.groups)
+        for group in self.groups:
+            group.shrink(self.cold.events // share, self.cold.keys // share)
+        # A key may have more events than are kept: then wait until there are twice as many.
+        self._enough = 2 * sum(g.held[1] for g in self.groups)
+
+    def keep(self) -> None:
+        """Write all that changed into the row store with the mark, durable at return.
+
+        Raises:
+            ContractError: if no cold keys are kept.
+        """
+        if self.cold is None:
+            raise ContractError("This stream lays nothing into the row store.", do="give it `cold`")
+        changed = [group.changed() for group in self.groups]
+        head = {
+            "definitions": self._definitions(),
+            "mark": self.mark,
+            "newest": [int(group.ring.meta[3]) for group in self.groups],
+        }
+        self.cold.keep(
+            head,
+            self._codes.since(self._written),
+            [(n, names, states) for n, (names, states, _, _) in enumerate(changed)],
+            [(n, owners, marks) for n, (_, _, owners, marks) in enumerate(changed)],
+        )
+        self._written = self._codes.counts()
+        for group in self.groups:
+            group.written()
+
+    def _open(self, cold: Cold) -> None:
+        """Go on from what lies in the row store."""
+        head, texts = cold.open(self._definitions())
+        if not head:
+            return
+        known: dict[str, list[str]] = defaultdict(list)
+        for part in texts:
+            for name, more in part.items():
+                known[name] += more
+        self._codes.load(known)
+        self._written, self.mark = self._codes.counts(), head["mark"]
+        for group, newest in zip(self.groups, head["newest"], strict=True):
+            group.ring.meta[3] = newest
+
     def snapshot(self) -> bytes:
-        """Return all that is kept, so that `restore` goes on from here."""
+        """Return all that is kept, so that `restore` goes on from here.
+
+        Raises:
+            ContractError: if some of it lies in the row store, where `keep` keeps all.
+        """
+        if self.cold is not None:
+            raise ContractError("This stream is kept in the row store.", do="call `keep`")
         arrays: list[tuple[dict[str, Any], bytes]] = []
         for number, group in enumerate(self.groups):
             group.compact()
@@ -240,8 +332,11 @@ class Stream:
         """Go on from a snapshot of the same features and partition.
 
         Raises:
+            ContractError: if the stream goes on from the row store.
             Refused: if it is damaged, or of other features.
         """
+        if self.cold is not None:
+            raise ContractError("This stream is kept in the row store.", do="open it there")
         view = memoryview(snapshot)
         sound = len(view) > 20 and bytes(view[:8]) == _MAGIC
         if not sound or zlib.crc32(view[:-4]) != int.from_bytes(view[-4:], "little"):
@@ -265,11 +360,6 @@ class Stream:
         return [versions, self.partition, self.partitions, self.late, self.most]
 
 
-def partition_of(key: Sequence[str], partitions: int) -> int:
-    """Return the partition of a key, given part by part; the same in every process."""
-    return zlib.crc32("\x1f".join(key).encode()) % partitions
-
-
 def _keys(keys: Mapping[str, Any], entity: str, name: str) -> Any:
     for wanted in (entity, name, entity.lower()):
         if wanted in keys:
@@ -287,248 +377,3 @@ def _instants(column: pa.Array) -> Ints:
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
     return np.array(column.to_numpy(zero_copy_only=False), np.int64)
-
-
-class _Texts:
-    """Numbers for texts that stay the same as long as the stream lives."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, dict[str, int]] = defaultdict(dict)
-        self._texts: dict[str, list[str]] = defaultdict(list)
-
-    def code(self, column: str, texts: pa.Array) -> Ints:
-        """Return a number for each text, 0 for null."""
-        parts = texts.dictionary_encode()
-        numbers, known = self._numbers[column], self._texts[column]
-        codes = np.zeros(len(parts.dictionary) + 1, np.int64)
-        for i, text in enumerate(parts.dictionary.to_pylist()):
-            if text not in numbers:
-                numbers[text] = len(known)
-                known.append(text)
-            codes[i] = numbers[text]
-        index = parts.indices.fill_null(len(parts.dictionary)).to_numpy(zero_copy_only=False)
-        coded: Ints = codes[index]
-        return coded
-
-    def number(self, column: str, text: str) -> int:
-        """Return the number of one text."""
-        numbers, known = self._numbers[column], self._texts[column]
-        found = numbers.setdefault(text, len(known))
-        if found == len(known):
-            known.append(text)
-        return found
-
-    def text(self, column: str, code: int) -> str:
-        """Return the text of one number."""
-        return self._texts[column][code]
-
-    def texts(self, column: str, codes: Ints) -> pa.Array:
-        """Return the texts of numbers."""
-        known = self._texts[column]
-        if not known:
-            return pa.nulls(len(codes), pa.string())
-        return pa.array([known[c] for c in codes.tolist()], pa.string())
-
-    def kept(self) -> dict[str, list[str]]:
-        """Return all texts in the order of their numbers."""
-        return dict(self._texts)
-
-    def load(self, texts: Mapping[str, list[str]]) -> None:
-        """Take the texts of a snapshot."""
-        self._texts = defaultdict(list, {name: list(found) for name, found in texts.items()})
-        self._numbers = defaultdict(dict)
-        for name, found in self._texts.items():
-            self._numbers[name] = {text: n for n, text in enumerate(found)}
-
-
-class Group:
-    """The windows of features that share a key."""
-
-    def __init__(self, made: Compiled, stream: Stream, codes: _Texts) -> None:
-        from heptad.engine.local.kernel import rings
-
-        self.made, self.codes, self._stream = made, codes, stream
-        self.ends = made.features[0].ends
-        self.named = list(zip(made.features[0].entities, self.ends, strict=True))
-        self.windows = made.window_array()
-        self.program, self._longest = made.program(1 << 12), 1 << 12
-        self.slices = np.zeros((3, len(self.windows)), np.int64)
-        self.scratch = np.zeros((3, 1024), np.int64)
-        self._logs = any(f.op == "entropy" for f in made.features)
-        self._entity: dict[Any, int] = {}
-        self.pool: Pool = rings.empty(len(made.measures), 1 << 10)
-        self.ring: Ring = rings.ring(1 << 8, 1 << 10, 1 << 12, 1 << 14)
-
-    def entities(self, keys: Sequence[pa.Array], *, fresh: bool) -> Ints:
-        """Return the entity of each key, -1 for a missing, unknown or foreign one."""
-        (*columns, _), code = coded(keys)
-        if fresh and len(columns) == 1 and self._stream.partitions == 1:
-            known = self._entity
-            found = [known.setdefault(key, len(known)) for key in columns[0].to_pylist()]
-            if len(known) > len(self.ring.begin):
-                self.grow(entities=2 * len(known))
-            return np.where(code >= 0, np.array(found, np.int64)[code], -1) if found else code
-        pairs = list(zip(*(c.to_pylist() for c in columns), strict=True))
-        mine = np.array([-1 if None in p else self._one(p, fresh=fresh) for p in pairs], np.int64)
-        if fresh and len(self._entity) > len(self.ring.begin):
-            self.grow(entities=2 * len(self._entity))
-        return np.where(code >= 0, mine[code], -1) if len(mine) else np.full(len(code), -1)
-
-    def one(self, pair: tuple[str, ...]) -> int:
-        """Return the entity of a key that a row brings, -1 for a foreign one."""
-        found = self._one(pair, fresh=True)
-        if len(self._entity) > len(self.ring.begin):
-            self.grow(entities=2 * len(self._entity))
-        return found
-
-    def _one(self, pair: tuple[str, ...], *, fresh: bool) -> int:
-        key: Any = pair[0] if len(pair) == 1 else pair
-        found = self._entity.get(key, -1)
-        if found >= 0:
-            return found
-        partitions = self._stream.partitions
-        if partitions > 1 and partition_of(pair, partitions) != self._stream.partition:
-            if not fresh:
-                raise ContractError(
-                    f"A key of partition {partition_of(pair, partitions)} was asked of partition "
-                    f"{self._stream.partition}.",
-                    do="ask the partition that partition_of names",
-                )
-            return -1
-        if not fresh:
-            return -1
-        self._entity[key] = len(self._entity)
-        return len(self._entity) - 1
-
-    def measured(self, reader: Reader, n: int) -> tuple[Ints, Any]:
-        """Return values and whether they are held, (measures, n)."""
-        v = np.zeros((len(self.made.measures), n), np.int64)
-        h = np.ones((len(self.made.measures), n), np.uint8)
-        for j, measure in enumerate(self.made.measures):
-            held = reader.held(measure)
-            v[j] = reader.values(measure)
-            if held is not None:
-                h[j] = held
-                v[j] *= h[j]
-        return v, h
-
-    def take(self, rows: Any) -> None:
-        """Take rows, growing as needed."""
-        from heptad.engine.local.kernel import rings
-
-        done, n, late, most = 0, len(rows.us), self._stream.late, self._stream.most
-        while True:
-            done = rings.take(self.pool, self.ring, rows, done, n, self.windows, late, most)
-            if done == n:
-                return
-            self.grow(text=int(rows.id_at[done + 1] - rows.id_at[done]))
-
-    def follow(self, rows: Any, short: Any) -> dict[str, pa.Array]:
-        """Take rows and read each as itself."""
-        from heptad.engine.local.kernel import rings
-
-        done, n, late, most = 0, len(rows.us), self._stream.late, self._stream.most
-        ask, (out, ok) = rings.Ask(rows.entity, rows.us, rows.ids, rows.id_at), self.room(n)
-        while True:
-            done, left = rings.follow(
-                self.pool, self.ring, rows, done, self.windows, late, most,
-                self.programmed(n), ask, out, ok, short,
-            )  # fmt: skip
-            if left >= 0:
-                raise too_large([self.made.features[left].name])
-            if done == n:
-                return finished(self.made, out, ok, self.codes)
-            together = int((rows.known == rows.known[done]).sum())
-            self.grow(text=int(rows.id_at[min(n, done + together)] - rows.id_at[done]))
-
-    def room(self, n: int) -> tuple[Ints, Any]:
-        """Return zeroed arrays for the state of n rows."""
-        shape = (n, self.made.columns)
-        return np.zeros(shape, np.int64), np.zeros(shape, np.uint8)
-
-    def programmed(self, more: int = 0) -> Any:
-        """Return the program, with tables for the longest run that there may be."""
-        if self._logs:
-            longest = int((self.ring.end - self.ring.begin).max(initial=0)) + more
-            if longest > self._longest:
-                self.program, self._longest = self.made.program(2 * longest), 2 * longest
-        return self.program
-
-    def compact(self) -> None:
-        """Let go of what no window can reach, and of the room that it took."""
-        self.grow(entities=max(1, len(self._entity)), slack=1.0)
-
-    def grow(self, *, entities: int = 0, text: int = 0, slack: float = 2.0) -> None:
-        """Move to a larger pool and ring."""
-        from heptad.engine.local.kernel import rings
-
-        live = int((self.ring.end - self.ring.begin).sum())
-        sizes = self.ring.size[self._alive()] if live else np.zeros(0, np.int64)
-        positions = int(slack * (live + live // 2 + 3 * len(self.ring.begin))) + 1024
-        slots = 1 << max(12, int(4 * live).bit_length())
-        heap = int((1 + slack) * sizes.sum()) + (1 << 14) + 4 * text
-        pool = rings.empty(len(self.made.measures), positions)
-        ring = rings.ring(max(entities, len(self.ring.begin)), positions, slots, heap)
-        late, most = self._stream.late, self._stream.most
-        rings.move(self.pool, self.ring, pool, ring, self.windows, late, most)
-        self.pool, self.ring = pool, ring
-
-    def _alive(self) -> Ints:
-        """Return the positions of all events."""
-        n = self.ring.end - self.ring.begin
-        start = np.repeat(self.ring.begin - np.concatenate([[0], np.cumsum(n)[:-1]]), n)
-        return start + np.arange(int(n.sum()))
-
-    def read(self, ask: Any, short: Any) -> dict[str, pa.Array]:
-        """Read the features where they are asked; marks the rows that are out of reach."""
-        from heptad.engine.local.kernel import rings
-
-        out, ok = self.room(len(ask.t))
-        left = rings.answer(
-            self.pool, self.ring, self.programmed(), self.windows, ask, 0, len(ask.t), out, ok,
-            short, self.slices, self.scratch,
-        )  # fmt: skip
-        if left >= 0:
-            raise too_large([self.made.features[left].name])
-        return finished(self.made, out, ok, self.codes)
-
-    def kept(self) -> list[tuple[dict[str, Any], bytes]]:
-        """Return the arrays of a snapshot, each with what it is."""
-        names = [json.dumps(k) if isinstance(k, tuple) else k for k in self._entity]
-        ids, at = texts_of(pa.array(names, pa.string()))
-        arrays = {"names": ids, "names_at": at, "big": self.pool.big}
-        alive = self._alive()
-        arrays |= {"us": self.pool.us[alive], "v": self.pool.v[:, alive],
-                   "h": self.pool.h[:, alive], "size": self.ring.size[alive]}  # fmt: skip
-        starts = np.cumsum(arrays["size"]) - arrays["size"]
-        shift = np.repeat(self.ring.at[alive] - starts, arrays["size"])
-        arrays["heap"] = self.ring.heap[shift + np.arange(len(shift))]
-        n = len(self._entity)
-        arrays |= {"count": (self.ring.end - self.ring.begin)[:n], "cut": self.ring.cut[:n],
-                   "newest": self.ring.meta[3:4]}  # fmt: skip
-        return [
-            ({"name": name, "type": str(a.dtype), "shape": list(a.shape)}, a.tobytes())
-            for name, a in arrays.items()
-        ]
-
-    def load(self, arrays: Mapping[str, Any]) -> None:
-        """Take the arrays of a snapshot."""
-        from heptad.engine.local.kernel import rings
-
-        at, data = arrays["names_at"].tolist(), arrays["names"].tobytes()
-        names = [data[a:b].decode() for a, b in pairwise(at)]
-        keys = [tuple(json.loads(n)) for n in names] if len(self.ends) > 1 else names
-        self._entity = {key: n for n, key in enumerate(keys)}
-        n, m = len(keys), len(arrays["us"])
-        pool = rings.empty(len(self.made.measures), max(1, m))
-        ring = rings.ring(max(1, n), max(1, m), 2, max(1, len(arrays["heap"])))
-        pool.us[:m], pool.v[:, :m], pool.h[:, :m] = arrays["us"], arrays["v"], arrays["h"]
-        pool.big[:] = arrays["big"]
-        ends = np.cumsum(arrays["count"])
-        ring.end[:n], ring.begin[:n], ring.base[:n] = ends, ends - arrays["count"], 0
-        ring.room[:n], ring.cut[:n] = arrays["count"], arrays["cut"]
-        ring.size[:m], ring.at[:m] = arrays["size"], np.cumsum(arrays["size"]) - arrays["size"]
-        ring.heap[: len(arrays["heap"])] = arrays["heap"]
-        ring.meta[3] = arrays["newest"][0]
-        self.pool, self.ring = pool, ring
-        self.grow(entities=n)

@@ -45,8 +45,9 @@ _SLACK = 8
 class Ring(NamedTuple):
     """Where runs lie, the keys of events, and the search from key to event.
 
-    Shapes: begin, end, base, room, cut (entities); at, size (positions); heap (bytes); hashes,
-    owner, when (slots, a power of two); meta (4).
+    Shapes: begin, end, base, room, cut, fresh (entities); at, size, noted (positions); heap
+    (bytes); hashes, owner, when (slots, a power of two); meta (4). `fresh` tells whose events
+    changed, and `noted` which events are written down, since they were last laid to the row store.
     """
 
     begin: Any
@@ -61,11 +62,13 @@ class Ring(NamedTuple):
     owner: Any
     when: Any
     meta: Any
+    fresh: Any
+    noted: Any
 
 
 _record: Any = types.NamedTuple
 _pair: Any = types.Tuple
-RING = _record((V, V, V, V, V, V, V, B, V, V, V, V), Ring)
+RING = _record((V, V, V, V, V, V, V, B, V, V, V, V, B, B), Ring)
 
 
 def ring(entities: int, positions: int, slots: int, text: int) -> Ring:
@@ -83,6 +86,8 @@ def ring(entities: int, positions: int, slots: int, text: int) -> Ring:
         np.full(slots, _FREE, np.int64),
         np.zeros(slots, np.int64),
         np.array([0, 0, 0, LEAST], np.int64),
+        np.zeros(entities, np.uint8),
+        np.zeros(positions, np.uint8),
     )
 
 
@@ -177,7 +182,7 @@ def _drop(pool: Any, ring: Any, value: Any, ids: Any, start: Any, stop: Any) -> 
         if e >= 0 and ring.hashes[slot] == value:
             p = locate(pool, ring, e, ring.when[slot], ids, start, stop)
             if p >= 0:
-                ring.owner[slot] = _GONE
+                ring.owner[slot], ring.fresh[e] = _GONE, 1
                 shift(pool, ring, p + 1, ring.end[e], -1)
                 ring.end[e] -= 1
                 if ring.end[e] > ring.begin[e]:
@@ -194,6 +199,7 @@ def _shift(pool: Any, ring: Any, start: Any, stop: Any, by: Any) -> None:
         p = start + q if by < 0 else stop - 1 - q
         pool.us[p + by] = pool.us[p]
         ring.at[p + by], ring.size[p + by] = ring.at[p], ring.size[p]
+        ring.noted[p + by] = ring.noted[p]
         for j in range(pool.v.shape[0]):
             pool.v[j, p + by], pool.h[j, p + by] = pool.v[j, p], pool.h[j, p]
 
@@ -303,6 +309,7 @@ def _take(
         if p > begin and pool.us[p - 1] >= us:
             p = opened(pool, ring, e, rows, r)
         pool.us[p], ring.at[p], ring.size[p] = us, ring.meta[HEAP], last - first
+        ring.fresh[e], ring.noted[p] = 1, 0
         for b in range(last - first):
             ring.heap[ring.meta[HEAP] + b] = rows.ids[first + b]
         ring.meta[HEAP] += last - first
@@ -347,7 +354,7 @@ def _move(pool: Any, ring: Any, to: Any, into: Any, windows: Any, late: Any, mos
     for e in range(len(ring.begin)):
         evict(pool, ring, e, windows, late, most)
         n = ring.end[e] - ring.begin[e]
-        into.cut[e] = ring.cut[e]
+        into.cut[e], into.fresh[e] = ring.cut[e], ring.fresh[e]
         into.base[e], into.begin[e], into.end[e] = free, free, free + n
         into.room[e] = 0 if ring.room[e] == 0 else max(2, n + n // 2 + 1)
         for q in range(n):
@@ -355,7 +362,7 @@ def _move(pool: Any, ring: Any, to: Any, into: Any, windows: Any, late: Any, mos
             to.us[z] = pool.us[p]
             for j in range(pool.v.shape[0]):
                 to.v[j, z], to.h[j, z] = pool.v[j, p], pool.h[j, p]
-            into.at[z], into.size[z] = text, ring.size[p]
+            into.at[z], into.size[z], into.noted[z] = text, ring.size[p], ring.noted[p]
             for i in range(ring.size[p]):
                 into.heap[text + i] = ring.heap[ring.at[p] + i]
             value = hashed(into.heap, text, text + ring.size[p])

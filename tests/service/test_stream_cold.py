@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stream whose keys lie in the row store answers as one that is in memory, after any end of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heptad.engine.local.rows import Rows
+from heptad.service.features import named
+from heptad.service.stream.cold import Cold, packed, unpacked
+from heptad.service.stream.stepping import Stepper
+from heptad.service.stream.streams import OutOfReach, Stream
+from heptad.standards import second
+from heptad.standards.errors import ContractError
+from heptad.standards.model import Payment
+from heptad.testing.definition import Ask, Version, value
+from tests.service.test_stream import FEATURES, LATE, Streams, many, play
+from tests.service.test_windows import PHASES, arrow, payment, point, versions
+
+pytestmark = pytest.mark.timeout(400)
+"""The first test of a fresh checkout compiles the kernel."""
+FEW = {"events": 6, "keys": 2, "sieve_bytes": 1 << 10}
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    with Rows(tmp_path_factory.mktemp("cold") / "rows") as store:
+        yield store
+
+
+class ColdStreams(Streams):
+    """All partitions of one stream, nearly all of whose keys lie in the row store."""
+
+    def __init__(self, features, partitions: int, rows: Rows, *, kept: bool) -> None:
+        self._rows, self._kept = rows, kept
+        self._taken: list[Version] = []
+        for n in range(partitions):
+            Cold(rows, f"Stream{n}").close()
+        super().__init__(features, partitions)
+
+    def _new(self, n: int) -> Stream:
+        cold = Cold(self._rows, f"Stream{n}", **FEW)
+        return Stream(self.features, partition=n, partitions=self.n, cold=cold)
+
+    def restart(self) -> None:
+        """End as after a kill, or in good order; then take again what came after the mark."""
+        for n, stream in enumerate(self.all):
+            if self._kept:
+                stream.keep()
+            fresh = self.all[n] = self._new(n)
+            assert not self._kept or fresh.mark == stream.mark
+            left = self._taken[int(fresh.mark or 0) :]
+            if left:
+                fresh.apply(arrow(Payment, left), str(len(self._taken)))
+
+    def apply(self, rows: list[Version]) -> None:
+        self._taken += rows
+        for stream in self.all:
+            stream.apply(arrow(Payment, rows), str(len(self._taken)))
+
+
+@settings(max_examples=20, deadline=None, phases=PHASES)
+@given(
+    versions(payment), st.lists(point, min_size=1, max_size=6), st.sets(st.integers(0, 5)),
+    st.booleans(), st.sampled_from([1, 1, 3]), st.booleans(),
+)  # fmt: skip
+def test_cold_keys_answer_as_the_definition(rows, payments, points, restarts, own, n, kept):
+    play(ColdStreams(FEATURES, n, rows, kept=kept), payments, points, restarts, own, reach=False)
+
+
+def test_many_cold_keys_with_corrections_that_move_them(rows):
+    """Rows of forty keys with corrections into other keys and deletions; three keys in memory."""
+    made = sorted(many(1200, keys=40), key=lambda v: v.known)
+    changes = [
+        Version(v.values | {"amount": 5, "customer": f"c{n % 39}"}, v.known + 9 * second, n % 21 == 0)
+        for n, v in enumerate(made) if n % 7 == 0
+    ]  # fmt: skip
+    made = sorted(made + changes, key=lambda v: v.known)
+    features = list(named({f.name: f for f in FEATURES}).values())
+    plain, cold = Stream(features), Stream(features, cold=Cold(rows, "Moved", anew=True, **FEW))
+    laid = 0
+    for start in range(0, len(made), 60):
+        part = arrow(Payment, made[start : start + 60])
+        for stream in (plain, cold):
+            stream.apply(part)
+        t = [made[min(start + 59, len(made) - 1)].known] * 3
+        keys = {"Customer": [f"c{start % 40}", f"c{(start + 7) % 40}", "nobody"],
+                "Merchant": ["m1", "m2", "m3"]}  # fmt: skip
+        want, found = plain.values(keys, t), cold.values(keys, t)
+        assert {n: c.to_pylist() for n, c in found.items()} == {
+            n: c.to_pylist() for n, c in want.items()
+        }
+        laid += max(group.held[0] for group in cold.groups) <= FEW["keys"]
+    assert laid > 10
+
+
+def test_rows_one_by_one_are_followed_as_in_memory(rows):
+    made = sorted(many(120, keys=20), key=lambda v: v.known)
+    made = [Version(v.values, v.known + n) for n, v in enumerate(made)]
+    plain = Stepper(Stream(LATE))
+    cold = Stepper(Stream(LATE, cold=Cold(rows, "Steps", anew=True, **FEW)))
+    for v in made:
+        row = v.values | {"known_time": v.known}
+        assert cold.follow(row) == plain.follow(row)
+
+
+def test_what_was_let_go_of_a_cold_key_is_told(rows):
+    made = sorted(many(400, keys=2), key=lambda v: v.known)
+    stream = Stream(LATE, most=20, late=second, cold=Cold(rows, "Gone", anew=True, **FEW))
+    for start in range(0, len(made), 50):
+        stream.apply(arrow(Payment, made[start : start + 50]))
+    now = made[-1].known
+    with pytest.raises(OutOfReach):
+        stream.values({"Customer": ["c0"]}, [now - 50 * second])
+    found = stream.values({"Customer": ["c0", "c1"]}, [now, now])
+    for feature in LATE:
+        want = [value(feature, {Payment: made}, Ask(k, now, now)) for k in ("c0", "c1")]
+        assert found[feature.name].to_pylist() == want
+
+
+def test_other_features_begin_anew(rows):
+    stream = Stream(LATE, cold=Cold(rows, "Other", anew=True, **FEW))
+    stream.apply(arrow(Payment, sorted(many(50), key=lambda v: v.known)), "50")
+    stream.keep()
+    assert Stream(LATE, cold=Cold(rows, "Other", **FEW)).mark == "50"
+    assert not Stream(LATE[:1], cold=Cold(rows, "Other", **FEW)).mark
+
+
+def test_a_kept_stream_has_no_snapshot(rows):
+    stream = Stream(LATE, cold=Cold(rows, "Snap", anew=True))
+    with pytest.raises(ContractError, match="kept in the row store"):
+        stream.snapshot()
+    with pytest.raises(ContractError, match="kept in the row store"):
+        stream.restore(b"")
+    with pytest.raises(ContractError, match="lays nothing"):
+        Stream(LATE).keep()
+
+
+@pytest.mark.parametrize("fault", ["", "owners", "mark", "state"])
+def test_planted_faults_of_cold_keys_are_caught(rows, monkeypatch, fault):
+    """What forgets owners, the mark or changed states does not answer as the definition."""
+    honest = Cold.keep
+
+    def wrong(self, head, texts, states, owners):
+        if fault == "owners":
+            owners = [(n, [], marks[:0]) for n, _, marks in owners]
+        elif fault == "mark":
+            head = dict(head) | {"mark": ""}
+        elif fault == "state":
+            states = [(n, names[1:], kept[1:]) for n, names, kept in states]
+        honest(self, head, texts, states, owners)
+
+    monkeypatch.setattr(Cold, "keep", wrong)
+    made = sorted(many(60, keys=6), key=lambda v: v.known)
+    made += [Version(v.values | {"amount": 7, "customer": "c1"}, made[-1].known + n)
+             for n, v in enumerate(made[:50:7])]  # fmt: skip
+    now = made[-1].known
+    points = [
+        (f"c{n}", "m1", t, now - t, None) for n in range(6) for t in range(0, now, 3 * second)
+    ]
+    streams = ColdStreams(LATE, 1, rows, kept=True)
+    for start in range(0, len(made), 10):
+        streams.apply(made[start : start + 10])
+    caught = False
+    try:
+        streams.restart()
+        play_all(streams, made, points, now)
+    except (AssertionError, KeyError):
+        caught = True
+    assert caught == bool(fault)
+
+
+def play_all(streams: Streams, made: list[Version], points: list, now: int) -> None:
+    """Compare all points with the definition, everything being applied."""
+    for asked in points:
+        found = streams.values(asked, False)
+        for feature in LATE:
+            want = value(feature, {Payment: made}, Ask(asked[0], asked[2], now))
+            assert found[feature.name] == want, (feature.sentence(), asked)
+
+
+def test_states_come_back_as_they_were():
+    stream = Stream(LATE)
+    stream.apply(arrow(Payment, sorted(many(40, keys=3), key=lambda v: v.known)))
+    (group,) = stream.groups
+    names, states, _, _ = group.changed()
+    assert sorted(names) == ["c0", "c1", "c2"]
+    for state in states:
+        cut, arrays = unpacked(state, len(group.made.measures))
+        assert packed(cut, arrays) == state
