@@ -65,6 +65,7 @@ RULES = {
         ("POST", "/v1/decisions/{decision}/replay"), ("GET", "/v1/decisions/{decision}/proof"),
         ("GET", "/v1/decisions/{decision}/background"), ("GET", "/v1/features/{name}"),
         ("POST", "/v1/apps/{app}/flow/backtest"),
+        ("GET", "/v1/apps/{app}/flow/shadow"), ("GET", "/v1/apps/{app}/flow/shadow/replay"),
         ("GET", "/v1/features/{app}/{key}"), ("POST", "/v1/online"),
         ("GET", "/v1/decisions/{decision}/letter"), ("GET", "/v1/cases"),
         ("GET", "/v1/cases/{case}"), ("GET", "/v1/outbox"), ("GET", "/v1/outbox/{message}"),

@@ -24,9 +24,9 @@ MOVES: dict[Stage, tuple[Stage, ...]] = {
     "candidate": ("challenger", "champion", "retired"),
     "challenger": ("champion", "retired"),
     "champion": ("challenger", "retired"),
-    "retired": ("champion",),
+    "retired": ("challenger", "champion"),
 }
-"""Where a model may go; a retired one only back to champion, when its successor fails."""
+"""Where a model may go; a retired one back to champion when its successor fails, or to be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,7 @@ class Models:
         self._store, self._versions = store, versions
         self._artefacts = Artefacts(folder)
         self._champions: dict[str, Model | None] = {}
+        self._notes: dict[tuple[int, Stage], str] = {}
         self._generation = 0
 
     def register(  # noqa: PLR0913 - what is kept of a model, each by name
@@ -249,6 +250,16 @@ class Models:
             self._champions[key] = found
         return found
 
+    def note(self, model: Model, stage: Stage) -> str:
+        """Return with which words a model was last moved to a stage; "" if it never was."""
+        which, generation = (model.id, stage), self._generation
+        if self._store.alone and not self._store.writing and which in self._notes:
+            return self._notes[which]
+        said = [event.note for event in self.history(model.id) if event.event == stage]
+        if generation == self._generation and not self._store.writing:
+            self._notes[which] = said[-1] if said else ""
+        return said[-1] if said else ""
+
     def read(self, model: Model | int) -> bytes:
         """Return the bytes of a model.
 
@@ -344,6 +355,7 @@ class Models:
         """Drop remembered champions: first the mark, so that a read under way is not kept."""
         self._generation += 1
         self._champions.clear()
+        self._notes.clear()
 
 
 _MODELS = select(*(getattr(ModelRow, name) for name in Model.__slots__))

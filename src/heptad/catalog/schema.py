@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from heptad.standards.errors import ContractError
 
-HEAD = "0006"
+HEAD = "0007"
 """The migration that makes these tables; opening a catalog compares it without loading alembic."""
 
 Big = BigInteger().with_variant(Integer(), "sqlite")

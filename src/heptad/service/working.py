@@ -12,7 +12,9 @@ from heptad.service.cases.evidence import Evidence
 from heptad.service.cases.handling import Cases
 from heptad.service.cases.resuming import Resuming
 from heptad.service.decisions.deciding import answer
+from heptad.service.flows.shadow import Shadows
 from heptad.service.following import Following
+from heptad.service.modes import implied
 from heptad.service.outbox.addresses import Addresses
 from heptad.service.outbox.carriers import carriers
 from heptad.service.outbox.records import Records
@@ -60,6 +62,13 @@ class Work:
             lambda: self.outbox,
             self.cases,
             project.name,
+        )
+        self.shadows = Shadows(
+            platform.log,
+            catalog,
+            platform.keys,
+            platform.apps,
+            lambda app: implied(app, project.policies.get(app.name, {})),
         )
         self._resuming = Resuming(
             self.cases,

@@ -140,7 +140,12 @@ class Hbase(NamedTuple):
 def beside(platform: Platform, hbase: Hbase | None) -> Iterator[None]:
     """Keep online features up, take from brokers, do what is due, and answer HBase if asked to."""
     from heptad.service.schedule.draining import drain
-    from heptad.service.schedule.driving import keep_publishing, keep_talking, keep_time
+    from heptad.service.schedule.driving import (
+        keep_publishing,
+        keep_shadowing,
+        keep_talking,
+        keep_time,
+    )
 
     stopped = threading.Event()
     keeping = [
@@ -148,6 +153,7 @@ def beside(platform: Platform, hbase: Hbase | None) -> Iterator[None]:
         threading.Thread(target=drain, args=[platform, stopped], name="sources"),
         threading.Thread(target=keep_talking, args=[platform.work, stopped], name="messages"),
         threading.Thread(target=keep_publishing, args=[platform.work, stopped], name="sinks"),
+        threading.Thread(target=keep_shadowing, args=[platform.work, stopped], name="shadows"),
         *[
             threading.Thread(target=keep_time, args=[platform.work, stopped], name=f"schedule {n}")
             for n in range(2)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from heptad.service.flows.published import Flowing
 
 
+SHADOW, SHARE_IS = "shadow=", "share="
+"""How a note of a challenger's publishing begins: where in the log its shadow begins, and its share."""
+
+
 def flow_of(app: App) -> Flowing:
     """Return the flow of an application.
 
@@ -77,10 +81,14 @@ def publish(  # noqa: PLR0913 - what is published how, by name
     who: str,
     *,
     challenger: bool = False,
+    shadow: int | None = None,
     share: float = 0.0,
     note: str = "",
 ) -> Model:
     """Let approved bytes decide: as the flow of an application, or as its challenger.
+
+    A challenger in shadow decides nothing: what it would have decided is recorded beside what is
+    decided; see `heptad.service.flows.shadow`.
 
     Args:
         models: where flows are kept.
@@ -88,7 +96,8 @@ def publish(  # noqa: PLR0913 - what is published how, by name
         text: the YAML; only bytes that were approved are taken.
         who: who publishes.
         challenger: let it decide for a share of the subjects only.
-        share: of the subjects, in (0, 1), chosen by a hash.
+        shadow: let it be a challenger that decides nothing, from this entry of the log on.
+        share: of the subjects, in (0, 1), chosen by a hash; in shadow (0, 1], 0 for all of them.
         note: why.
 
     Raises:
@@ -104,15 +113,19 @@ def publish(  # noqa: PLR0913 - what is published how, by name
             do="propose them, and let a second person approve them",
         )  # fmt: skip
     flow_of(app).read(models.bytes_of(sha256).decode(), f"flow {sha256[:12]}")
-    if not challenger:
+    if not challenger and shadow is None:
         return models.promote(approved[0].id, "champion", who, note)
-    if not 0 < share < 1:
+    share = share or float(shadow is not None)
+    if not 0 < share < 1 and not (shadow is not None and share == 1):
         raise ContractError(
             "A challenger decides for a share of the subjects.", got=share, do="say 0.1"
         )
     for before in models.recent(app=shelf(app.name), stage="challenger"):
         models.promote(before.id, "retired", who, "another challenger")
-    return models.promote(approved[0].id, "challenger", who, f"share={share!r} {note}".strip())
+    mode = "" if shadow is None else f"{SHADOW}{shadow} "
+    return models.promote(
+        approved[0].id, "challenger", who, f"{mode}{SHARE_IS}{share!r} {note}".strip()
+    )
 
 
 def withdraw(models: Models, app: App, number: int, who: str, note: str) -> Model:
@@ -134,7 +147,7 @@ def in_force(app: App, models: Models, changes: Mapping[str, Any]) -> dict[str, 
     if champion is not None:
         found |= {**app.flow.by_hash(champion.sha256).policy, **changes, FLOW: champion.sha256}
     rival = models.challenger(shelf(app.name))
-    if rival is not None:
+    if rival is not None and shadow_of(models, rival) is None:
         values = {**app.flow.by_hash(rival.sha256).policy, **changes}
         found |= {f"{RIVAL}{name}": value for name, value in values.items()}
         found |= {CHALLENGER: rival.sha256, SHARE: share_of(models, rival)}
@@ -143,10 +156,15 @@ def in_force(app: App, models: Models, changes: Mapping[str, Any]) -> dict[str, 
 
 def share_of(models: Models, rival: Model) -> float:
     """Return the share that a challenger was published with."""
-    for event in reversed(models.history(rival.id)):
-        if event.event == "challenger":
-            return float(event.note.removeprefix("share=").split()[0])
-    return 0.0
+    said = models.note(rival, "challenger").split()
+    found = [part for part in said[:2] if part.startswith(SHARE_IS)]
+    return float(found[0].removeprefix(SHARE_IS)) if found else 0.0
+
+
+def shadow_of(models: Models, rival: Model) -> int | None:
+    """Return from which entry of the log on a challenger is in shadow; None if it decides."""
+    first, *_ = models.note(rival, "challenger").split() or [""]
+    return int(first.removeprefix(SHADOW)) if first.startswith(SHADOW) else None
 
 
 def proposal(models: Models, app: App, number: int) -> Model:

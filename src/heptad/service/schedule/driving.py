@@ -20,6 +20,8 @@ EVERY_S = 1.0
 """How long is waited from one look to the next."""
 TIRED_S = 10.0
 """How long is waited after something failed."""
+SHADOW_S = 0.1
+"""How long flows in shadow are asked at once, before others get their turn."""
 AT_ONCE = 500
 """Messages of one pass: between two passes a stop is heard, and commands get their turn."""
 
@@ -41,6 +43,11 @@ def keep_talking(work: Work, stopped: threading.Event) -> None:
         return bool(work.outbox.send(AT_ONCE).get("handed over"))
 
     _again_and_again("cases and messages", once, stopped)
+
+
+def keep_shadowing(work: Work, stopped: threading.Event) -> None:
+    """Ask flows in shadow what they would have decided, for half of one core's time at most."""
+    _again_and_again("a shadow", lambda: bool(work.shadows.catch_up(SHADOW_S)), stopped)
 
 
 def keep_publishing(work: Work, stopped: threading.Event) -> None:

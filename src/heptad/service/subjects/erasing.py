@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from heptad.security.access import Read
 from heptad.security.erasure import Person, is_genuine, signed, uncovered
 from heptad.service.cases.evidence import CasesHolder
+from heptad.service.flows.shadow import ShadowsHolder
 from heptad.service.outbox.records import MessagesHolder
 from heptad.service.subjects.holders import (
     AccessHolder,
@@ -318,6 +319,7 @@ def open_erasing(stores: Stores, reads: Reads) -> Erasing:
             AccessHolder(stores.access),
             SourcesHolder(stores.path, origins, tables),
             MessagesHolder(stores.catalog.store),
+            ShadowsHolder(stores.catalog.store),
             CasesHolder(stores.catalog.store, stores.path),
             WorkHolder(),
             KeysHolder(stores.keys),

@@ -66,6 +66,8 @@ COMMANDS: dict[str, str] = {
     "flow.withdraw": "flows:withdraw",
     "flow.change": "flows:change",
     "flow.backtest": "flows:backtest",
+    "flow.shadow": "shadows:compare",
+    "flow.shadow.replay": "shadows:replay",
     "eligible": "eligible:eligible",
     "flow.counts": "pace:counts",
     "flow.pace": "pace:pace",

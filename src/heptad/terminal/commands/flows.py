@@ -139,20 +139,22 @@ def approve(
     return line(publishing.approve(platform.catalog.models, chosen, number, sha256, who, note))
 
 
-def publish(
+def publish(  # noqa: PLR0913, PLR0917 - what is published how
     platform: Platform,
     app: str,
     text: str,
     who: str,
     share: float = 0.0,
     note: str = "",
+    shadow: bool = False,
 ) -> dict[str, Any]:
-    """Let approved bytes decide; with a share, as the challenger of so many subjects."""
+    """Let approved bytes decide; with a share, as the challenger of so many subjects.
+
+    A challenger in shadow is asked beside what is decided from now on, and decides nothing.
+    """
     chosen, models = platform.app(app), platform.catalog.models
-    rival = bool(share)
-    return line(
-        publishing.publish(models, chosen, text, who, challenger=rival, share=share, note=note)
-    )
+    how: dict[str, Any] = {"shadow": len(platform.log)} if shadow else {"challenger": bool(share)}
+    return line(publishing.publish(models, chosen, text, who, **how, share=share, note=note))
 
 
 def withdraw(platform: Platform, app: str, number: int, who: str, note: str) -> dict[str, Any]:

@@ -63,6 +63,9 @@ class PublishPlease(FlowPlease):
     share: float = Field(
         0.0, ge=0, lt=1, description="As challenger of this share of subjects.", examples=[0.1]
     )
+    shadow: bool = Field(
+        False, description="Only record what it would decide; it decides nothing.", examples=[False]
+    )
     note: str = Field("", max_length=2000, description="Why.", examples=["tested on a year"])
 
 
@@ -107,6 +110,35 @@ class Tried(BaseModel):
     swaps: list[dict[str, Any]]
     worth: dict[str, dict[str, int]]
     drawing: str
+
+
+class ShadowReport(BaseModel):
+    """What a flow that does not decide would have decided, beside what was decided."""
+
+    app: str
+    number: int
+    sha256: str
+    share: float
+    standing: bool
+    rows: int
+    changed: int
+    failed: int
+    behind: int
+    swaps: list[dict[str, Any]]
+    reasons: dict[str, int]
+    errors: dict[str, int]
+    decisions: list[str]
+
+
+class ShadowReplay(BaseModel):
+    """Whether a flow in shadow says again what it said, bit for bit."""
+
+    app: str
+    number: int
+    identical: int
+    different: int
+    erased: int
+    differing: list[str]
 
 
 def _line(found: dict[str, Any]) -> FlowLine:
@@ -154,7 +186,33 @@ def publish(app: str, please: PublishPlease, platform: Opened, who: Caller) -> F
     """Let approved bytes decide; bytes that were changed since are refused."""
     require_approver(who)
     asked = {"app": app, "text": please.text, "share": please.share, "note": please.note}
-    return _line(run(platform, "flow.publish", asked | {"who": who.id}))
+    return _line(run(platform, "flow.publish", asked | {"who": who.id, "shadow": please.shadow}))
+
+
+@router.get("/flow/shadow")
+def shadow(
+    app: str,
+    platform: Opened,
+    reader: Reads,
+    number: Annotated[int, Query(ge=0, description="A flow; 0 is the one in shadow now.")] = 0,
+    was: Annotated[str, Query(max_length=20, description="Decisions made so,")] = "",
+    would_be: Annotated[str, Query(max_length=20, description="that it would make so.")] = "",
+) -> ShadowReport:
+    """Compare a flow in shadow with what was decided since it was published."""
+    asked = {"app": app, "number": number, "was": was, "would_be": would_be}
+    return ShadowReport(**run(platform, "flow.shadow", asked | reader.of(platform, app)))
+
+
+@router.get("/flow/shadow/replay")
+def shadow_again(
+    app: str,
+    platform: Opened,
+    reader: Reads,
+    number: Annotated[int, Query(ge=0, description="A flow; 0 is the one in shadow now.")] = 0,
+) -> ShadowReplay:
+    """Ask a flow in shadow again of all that it was asked of; compare bit for bit."""
+    asked = {"app": app, "number": number} | reader.of(platform, app)
+    return ShadowReplay(**run(platform, "flow.shadow.replay", asked))
 
 
 @router.post("/flow/check")

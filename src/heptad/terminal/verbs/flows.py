@@ -114,12 +114,45 @@ def publish(
     file: File,
     who: Who,
     share: Annotated[float, typer.Option(help="As challenger of this share of subjects.")] = 0.0,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Only record what it would decide; it decides nothing.")
+    ] = False,
     note: Note = "",
     as_json: Json = False,
 ) -> None:
     """Let approved bytes decide; a file that was changed since is refused."""
     asked = {"app": app_name, "text": _text(file), "who": who, "share": share, "note": note}
-    answer("flow.publish", as_json, show.show_facts, **asked)
+    answer("flow.publish", as_json, show.show_facts, **asked, shadow=shadow)
+
+
+@flow.command("shadow")
+def shadow_flow(
+    app_name: AppName,
+    number: Annotated[int, typer.Option(help="A flow; the one in shadow now by default.")] = 0,
+    was: Annotated[str, typer.Option(help="List decisions that were made so,")] = "",
+    would_be: Annotated[str, typer.Option(help="and would have been made so.")] = "",
+    again: Annotated[
+        bool, typer.Option("--replay", help="Ask it again of all, and compare bit for bit.")
+    ] = False,
+    purpose: Annotated[str, typer.Option(help="Why; audit, legal or the application's.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Compare a flow in shadow with what was decided since it was published."""
+    asked: dict[str, Any] = {"app": app_name, "number": number, "purpose": purpose}
+    if again:
+        answer("flow.shadow.replay", as_json, show.show_facts, **asked)
+        return
+    answer("flow.shadow", as_json, _shadowed, **asked, was=was, would_be=would_be)
+
+
+def _shadowed(data: dict[str, Any]) -> None:
+    show.say(
+        f"flow {data['number']} in shadow: {data['rows']:,} decisions, {data['changed']:,} would be "
+        f"decided otherwise, {data['failed']:,} failed, {data['behind']:,} entries behind"
+    )
+    show.show_table(data["swaps"], ["was", "would_be", "rows"])
+    for id_ in data["decisions"]:
+        show.say(id_)
 
 
 @flow.command("withdraw")
