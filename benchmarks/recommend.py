@@ -3,44 +3,38 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
-import sys
 import time
-from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.fits import Fits, code_of, found_data
 from benchmarks.harness import Row, child
+from benchmarks.recommend_next import next_fits, next_item
 from heptad.analysis.recommend.factors import Factors
 from heptad.analysis.recommend.interactions import Interactions
 from heptad.analysis.recommend.judging import judge, miscalibration
-from heptad.analysis.recommend.linear import Ease, Following, Neighbours
+from heptad.analysis.recommend.linear import Ease, Neighbours
 from heptad.analysis.recommend.popularity import Popularity
 from heptad.analysis.recommend.ranker import Ranker
 from heptad.analysis.recommend.signals import Items, people_of
 from heptad.analysis.recommend.significance import compare, mean_interval
-from heptad.analysis.recommend.splits import at_instant, cold_items, cold_users, last_out, leaks
+from heptad.analysis.recommend.splits import at_instant, cold_items, cold_users, leaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from heptad.analysis.recommend.splits import Split
 
 HOUR = 3_600_000_000
-
-
-def _found(path: str) -> Path | None:
-    found = Path(os.environ.get("HEPTAD_DATA") or "absent") / path
-    if found.exists():
-        return found
-    print(f"not run: {path} is absent; set HEPTAD_DATA", file=sys.stderr, flush=True)
-    return None
+TIMED = ("factors.py", "interactions.py", "judging.py", "linear.py", "popularity.py", "ranker.py", "signals.py", "splits.py")  # fmt: skip
+"""The modules that lists by time come from."""
 
 
 def films(folder: Path) -> tuple[list[int], Items]:
@@ -98,46 +92,78 @@ BASELINES: dict[str, list[tuple[str, Callable[[], Any]]]] = {
 """Each baseline with what it is tuned over, on what came before the test."""
 
 
-def time_split(*, quick: bool, seed: int) -> list[Row]:
-    """NDCG@10 after one instant for everybody, beside baselines tuned on the part before it."""
-    folder = _found("movielens-1m")
-    if folder is None:
-        return []
+def _timed_data() -> tuple[Any, Any, Items]:
+    """The split to tune on, that to judge on, and the films."""
+    folder = found_data("movielens-1m")
+    assert folder is not None
     ids, items = films(folder)
     before = positives(folder, ("train", "val"), ids)
     tuning = at_instant(before, int(positives(folder, ("val",), ids).times.min()))
     whole = positives(folder, ("train", "val", "test"), ids)
     split = at_instant(whole, int(positives(folder, ("test",), ids).times.min()))
     assert not leaks(split), leaks(split)
-    each, told = {}, {"users": len(split.rows), "tuned on": len(tuning.rows), "seed": seed}
-    for name, settings in BASELINES.items():
-        tried = {
-            said: judge(tuning, _plain(make())(tuning)).mean("ndcg") for said, make in settings
-        }
-        best = max(tried, key=lambda said: tried[said])
-        told[f"{name} tuned"] = tried
-        start = time.process_time()
-        scores = _plain(dict(settings)[best]())(split)
-        spent = time.process_time() - start
-        each[f"{name}, {best}"] = (judge(split, scores), spent)
-    for name, trees in (("votes of recall alone", 0), ("ours", 30 if quick else 80)):
-        start = time.process_time()
-        _, scores = _ranked(split, items, trees=trees, seed=seed)
-        each[name] = (judge(split, scores), time.process_time() - start)
+    return tuning, split, items
+
+
+def _tuned_baseline(name: str, _keep: Path) -> dict[str, Any]:
+    """A baseline as it is best on the part before the test, judged on the test."""
+    tuning, split, items = _timed_data()
+    settings = BASELINES[name]
+    tried = {said: judge(tuning, _plain(make())(tuning)).mean("ndcg") for said, make in settings}
+    best = max(tried, key=lambda said: tried[said])
+    start = time.process_time()
+    scores = _plain(dict(settings)[best]())(split)
+    told = {"setting": best, "tuned": tried, "fit_cpu_s": time.process_time() - start}
+    return told | _judged(split, items, scores)
+
+
+def _ours_in_time(trees: int, seed: int, _keep: Path) -> dict[str, Any]:
+    _, split, items = _timed_data()
+    start = time.process_time()
+    _, scores = _ranked(split, items, trees=trees, seed=seed)
+    told = {"setting": f"{trees} trees", "fit_cpu_s": time.process_time() - start}
+    return told | _judged(split, items, scores)
+
+
+def _judged(split: Split, items: Items, scores: Callable[..., Any]) -> dict[str, Any]:
+    found = judge(split, scores)
     genres = items.categories / np.maximum(items.categories.sum(axis=1, keepdims=True), 1)
-    for name, (found, spent) in each.items():
-        away = miscalibration(found.lists, split.train.matrix()[split.rows], genres).mean()
-        figures = {m: mean_interval(v, seed=seed) for m, v in found.each.items()}
-        told[name] = {m: str(i) for m, i in figures.items()} | found.overall | {
-            "away from own genres": float(away), "fit_cpu_s": spent}  # fmt: skip
+    away = miscalibration(found.lists, split.train.matrix()[split.rows], genres).mean()
+    return {
+        "each": {name: np.round(values, 6).tolist() for name, values in found.each.items()},
+        "overall": dict(found.overall) | {"away from own genres": float(away)},
+    }
+
+
+def time_fits(*, quick: bool, seed: int) -> Fits:
+    """Each tuned baseline, the votes of recall alone, and ours."""
+    work = {f"{name}-{seed}": partial(_tuned_baseline, name) for name in BASELINES}
+    work[f"votes-{seed}"] = partial(_ours_in_time, 0, seed)
+    work[f"ours-{seed}"] = partial(_ours_in_time, 30 if quick else 80, seed)
+    return Fits("time_split", work, code_of(*TIMED), quick=quick)
+
+
+def time_split(*, quick: bool, seed: int) -> list[Row]:
+    """NDCG@10 after one instant for everybody, beside baselines tuned on the part before it."""
+    if found_data("movielens-1m") is None:
+        return []
+    fits, each, told = time_fits(quick=quick, seed=seed), {}, {"seed": seed}
+    for fit in fits.work:
+        name, answer = fit.rpartition("-")[0], fits.get(fit)
+        each[name] = {m: np.array(v) for m, v in answer["each"].items()}
+        figures = {m: mean_interval(v, seed=seed) for m, v in each[name].items()}
+        overall, cpu = answer["overall"], answer["fit_cpu_s"]
+        told[name] = {m: str(i) for m, i in figures.items()} | overall | {
+            k: v for k, v in answer.items() if k in {"setting", "tuned", "fit_cpu_s"}}  # fmt: skip
         print(
-            f"  {name:<34} NDCG@10 {figures['ndcg']}, recall {figures['recall'].value:.4f}, "
-            f"gAUC {figures['auc'].value:.4f}, coverage {found.overall['coverage']:.3f}, "
-            f"novelty {found.overall['novelty']:.2f} bit, genres {away:.2f} nat, {spent:.1f} CPU s",
+            f"  {name + ', ' + answer['setting']:<34} NDCG@10 {figures['ndcg']}, "
+            f"recall {figures['recall'].value:.4f}, gAUC {figures['auc'].value:.4f}, "
+            f"coverage {overall['coverage']:.3f}, novelty {overall['novelty']:.2f} bit, "
+            f"genres {overall['away from own genres']:.2f} nat, {cpu:.1f} CPU s",
             flush=True,
         )
-    ours = each.pop("ours")[0].each["ndcg"]
-    gains = compare(ours, {n: f.each["ndcg"] for n, (f, _) in each.items()}, seed=seed)
+    ours = each.pop("ours")["ndcg"]
+    gains = compare(ours, {n: found["ndcg"] for n, found in each.items()}, seed=seed)
     for name, gain in gains.items():
         print(f"  ours less {name:<34} {gain}", flush=True)
         told[f"ours less {name}"] = str(gain)
@@ -145,67 +171,15 @@ def time_split(*, quick: bool, seed: int) -> list[Row]:
     worst = max(gain.adjusted for gain in gains.values())
     return [
         Row("time_split", f"NDCG@10 of {len(ours)} users after the cut", float(ours.mean()),
-            "NDCG", 0.185, least=True, detail=told),
+            "NDCG", None if quick else 0.185, least=True, detail=told),
         Row("time_gain", f"least gain over a baseline, lower end of its interval, p ≤ {worst:.4f}",
-            least, "NDCG", 0.0, least=True),
+            least, "NDCG", None if quick else 0.0, least=True),
     ]  # fmt: skip
-
-
-def next_item(*, quick: bool, seed: int) -> list[Row]:
-    """The last purchase of everybody in Amazon Beauty, among all items."""
-    path = _found("amazon-sequences/Beauty.txt")
-    if path is None:
-        return []
-    lines = [list(map(int, x.split())) for x in path.read_text().splitlines()]
-    if quick:
-        lines = lines[:4000]
-    users = np.repeat([x[0] - 1 for x in lines], [len(x) - 1 for x in lines])
-    data = Interactions.of(users, np.concatenate([x[1:] for x in lines]) - 1)
-    test = last_out(data)
-    tuning = last_out(test.train)
-    some = np.random.default_rng(seed).permutation(tuning.rows)[:3_000]
-    tuning = replace(tuning, rows=np.sort(some))
-    grid = [
-        {"past": p, "future": f, "back": b, "damp_after": d}
-        for p, f in ((1.0, 1.0), (2.0, 1.0))
-        for b in (0.0, 0.5) for d in (0.1, 0.2, 0.3)
-    ]  # fmt: skip
-    tried = {}
-    for settings in grid:
-        scores = _following(tuning, settings)
-        tried[str(settings)] = judge(tuning, scores, n=10).mean("ndcg")
-    best = grid[int(np.argmax(list(tried.values())))]
-    start = time.process_time()
-    scores = _following(test, best)
-    spent = time.process_time() - start
-    found, again = judge(test, scores), judge(test, scores, unseen=False)
-    popular = judge(test, _plain(Popularity())(test))
-    near = judge(test, _plain(Neighbours())(test))
-    each = {"popularity": popular.each["ndcg"], "neighbours": near.each["ndcg"]}
-    gains = compare(found.each["ndcg"], each, seed=seed)
-    interval = mean_interval(found.each["ndcg"], seed=seed)
-    told = {"settings": best, "tuned": tried, "interval": str(interval), "hit": found.mean("hit"),
-            "seen items left in": again.mean("ndcg"), "fit_cpu_s": spent,
-            **{f"less {n}": str(g) for n, g in gains.items()},
-            **{n: float(v.mean()) for n, v in each.items()}}  # fmt: skip
-    print(f"  Beauty, {best}: NDCG@10 {interval}, hit {found.mean('hit'):.4f}, {spent:.1f} CPU s; "
-          f"with seen items left in {again.mean('ndcg'):.4f}; popularity {popular.mean('ndcg'):.4f}, "
-          f"neighbours {near.mean('ndcg'):.4f}", flush=True)  # fmt: skip
-    return [
-        Row("next_item", f"NDCG@10 among unseen items, {len(found.users):,} users; seen left in "
-            f"{again.mean('ndcg'):.4f}", interval.value, "NDCG", 0.0531, least=True, detail=told),
-    ]  # fmt: skip
-
-
-def _following(split: Split, settings: dict[str, float]) -> Callable[..., Any]:
-    model = Following(**settings).fit(split.train)
-    before = split.train.recent(settings["past"])
-    return lambda r: model.scores(before[r])
 
 
 def cold(*, quick: bool, seed: int) -> list[Row]:
     """People of whom three events are known, and items that nobody chose yet, beside popularity."""
-    folder = _found("movielens-1m")
+    folder = found_data("movielens-1m")
     if folder is None:
         return []
     ids, items = films(folder)
@@ -244,7 +218,7 @@ def cold(*, quick: bool, seed: int) -> list[Row]:
 
 def table1(*, quick: bool, seed: int) -> list[Row]:
     """Table 1 of the paper on corporate fintech with measured values: recall beside sorting."""
-    folder = _found("movielens-1m")
+    folder = found_data("movielens-1m")
     if folder is None:
         return []
     ids, items = films(folder)
@@ -365,4 +339,11 @@ ROWS: dict[str, Callable[..., list[Row]]] = {
     "serving": serving,
 }
 if find_spec("benchmarks.recommend_models") and find_spec("torch"):
-    ROWS |= import_module("benchmarks.recommend_models").ROWS
+    MODELS = import_module("benchmarks.recommend_models")
+    ROWS |= MODELS.ROWS
+
+
+def fits(*, quick: bool, seed: int) -> list[Fits]:
+    """All long trainings of this area, for `python -m benchmarks.fits`."""
+    makers = [time_fits, next_fits, *(MODELS.FITS if "clicks" in ROWS else ())]
+    return [make(quick=quick, seed=seed) for make in makers]

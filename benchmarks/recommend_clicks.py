@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import asdict
+from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.harness import Row
+from benchmarks.fits import Fits, code_of
+from benchmarks.harness import ROOT, Row
 from benchmarks.peer import ask
-from benchmarks.recommend_ratings import Kept
+from benchmarks.recommend_ratings import torch_threads
 from heptad.analysis.calibration import Beta
 from heptad.analysis.evaluation import auc, ece, log_loss
 from heptad.analysis.intervals import Interval
 from heptad.analysis.recommend.neural.rows import Field, Schema
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heptad.analysis.arrays import Array, Codes
 
 LENGTH, SIZE, LAYERS = 50, 16, (64, 32)
@@ -30,7 +35,7 @@ CODE = ("epochs.py", *(f"neural/{n}.py" for n in ("crossnet", "interest", "ranke
 
 def dated(quick: bool) -> dict[str, Any]:
     """The ratings of dslabs::movielens in order of time, as columns of codes; genres as lists."""
-    held = ask("fuxictr", "movielens")
+    held = _table()
     order = np.lexsort((np.arange(len(held["time"])), held["time"]))
     if quick:
         order = order[: len(order) // 5]
@@ -41,6 +46,18 @@ def dated(quick: bool) -> dict[str, Any]:
     columns["genre_of_item"] = _genres([first[f] for f in films.tolist()])
     columns["liked"] = (columns["rating"] >= LIKED).astype(np.int64)
     return columns
+
+
+def _table() -> dict[str, Any]:
+    """The table as arrays, asked of its package once and then read from a file."""
+    path = ROOT / "benchmarks" / "data" / "dslabs-movielens.npz"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        new = path.with_name(f".{os.getpid()}.npz")
+        np.savez_compressed(new, **ask("fuxictr", "movielens"))
+        new.replace(path)
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _genres(texts: list[str]) -> Codes:
@@ -142,29 +159,32 @@ def split_rows(rows: dict[str, Any]) -> list[dict[str, Any]]:
     return [{k: v[a:b] for k, v in rows.items()} for a, b in pairwise(cuts)]
 
 
+@cache
+def _data(quick: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    torch_threads()
+    columns = dated(quick)
+    return columns, split_rows(rows_of(columns) | {"y": columns["liked"]})
+
+
+def clicks_fits(*, quick: bool, seed: int) -> Fits:
+    """Every ranker of ours and of FuxiCTR's."""
+    work = {f"{name}-{seed}": partial(_ours, name, seed, quick) for name in MODELS}
+    work |= {f"{name}-{seed}": partial(_peer, name, seed, quick) for name in PEERS}
+    return Fits("clicks", work, code_of(*CODE), quick=quick)
+
+
 def clicks_row(*, quick: bool, seed: int) -> list[Row]:
     """AUC and gAUC of every ranker on the last tenth by time, beside FuxiCTR on the same rows."""
-    import torch
-
-    torch.set_num_threads(1)
-    columns = dated(quick)
-    parts = split_rows(rows_of(columns) | {"y": columns["liked"]})
-    kept = Kept(f"recommend-clicks{'-quick' if quick else ''}", CODE)
-    answers = {
-        name: kept.get(f"{name} {seed}", lambda n=name: _ours(n, columns, parts, seed))
-        for name in MODELS
-    }
-    for name in PEERS:
-        answers[name] = kept.get(f"{name} {seed}", lambda n=name: _peer(n, columns, parts, seed))
-    return _click_rows(answers, parts[2], quick, seed)
+    fits = clicks_fits(quick=quick, seed=seed)
+    answers = {name.rpartition("-")[0]: fits.get(name) for name in fits.work}
+    return _click_rows(answers, _data(quick)[1][2], quick, seed)
 
 
-def _ours(
-    name: str, columns: dict[str, Any], parts: list[dict[str, Any]], seed: int
-) -> dict[str, Any]:
+def _ours(name: str, seed: int, quick: bool, _keep: Path) -> dict[str, Any]:
     from heptad.analysis.recommend.neural.ranker import Ranker
     from heptad.analysis.recommend.neural.training import Schedule
 
+    columns, parts = _data(quick)
     settings = dict(MODELS[name][1])
     schema = schema_of(columns, settings.pop("counted", False))
     start, best = time.process_time(), None
@@ -203,10 +223,9 @@ def _chance(odds: Array) -> Array:
     return np.clip(1 / (1 + np.exp(-odds)), 1e-6, 1 - 1e-6)
 
 
-def _peer(
-    name: str, columns: dict[str, Any], parts: list[dict[str, Any]], seed: int
-) -> dict[str, Any]:
+def _peer(name: str, seed: int, quick: bool, _keep: Path) -> dict[str, Any]:
     """FuxiCTR's layers and training on the same columns; its penalty chosen on the same rows."""
+    columns, parts = _data(quick)
     arrays = {
         f"{k}_{i}": (part[k] + 1 if k != "y" else part[k])
         for i, part in enumerate(parts) for k in ("user", "item", "genre", "held", "hour", "y")

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recommendation, the models: ratings, clicks, cold cases and loss curves.
 
-The long trainings are kept in `benchmarks/results/recommend-*.json` as they come, with the hash of
-their code: a second run goes on where the first was stopped.
+The long trainings are kept as they end (`benchmarks.fits`): a second run goes on where the first
+was stopped, and other processes may do some of them.
 """
 
 from __future__ import annotations
 
-from benchmarks.recommend_clicks import clicks_row
-from benchmarks.recommend_ratings import cold_row, curves_row, ratings_row
+from benchmarks.recommend_clicks import clicks_fits, clicks_row
+from benchmarks.recommend_ratings import (
+    cold_fits,
+    cold_row,
+    curves_row,
+    ratings_fits,
+    ratings_row,
+)
 
 ROWS = {
     "clicks": clicks_row,
@@ -16,3 +22,4 @@ ROWS = {
     "ratings": ratings_row,
     "curves": curves_row,
 }
+FITS = (ratings_fits, cold_fits, clicks_fits)

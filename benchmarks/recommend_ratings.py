@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import sys
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
+from scipy import optimize, sparse
 
-from benchmarks.harness import RESULTS, ROOT, Row
+from benchmarks.fits import Fits, code_of, found_data
+from benchmarks.harness import RESULTS, Row
 from heptad.analysis.intervals import Interval
 from heptad.analysis.recommend.ratings.bayes import BayesianFactors
 from heptad.analysis.recommend.ratings.factors import Factors
@@ -23,25 +20,19 @@ from heptad.analysis.recommend.ratings.rows import Means, Ratings, rmse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from heptad.analysis.arrays import Array, Codes
 
 SEEDS, FIRST = 5, 42
 GOAL = 0.85
+BAYES = ((32, 120), (64, 160), (128, 160))
+"""Sizes of our model, and draws; the one that is best on a twentieth of a training part is ours."""
 CODE = (
     "epochs.py",
     "ratings",
     *(f"neural/{n}.py" for n in ("films", "hybrid", "textcnn", "training", "words")),
 )
-
-
-def found(path: str) -> Path | None:
-    """Return a data set's path, or say that it is absent."""
-    path_ = Path(os.environ.get("HEPTAD_DATA") or "absent") / path
-    if path_.exists():
-        return path_
-    print(f"not run: {path} is absent; set HEPTAD_DATA", file=sys.stderr, flush=True)
-    return None
 
 
 def movielens(folder: Path, quick: bool) -> tuple[Ratings, Any]:
@@ -109,60 +100,19 @@ def models(sides: Any, seed: int) -> dict[str, Callable[[], Any]]:
         "pmf": lambda: Factors(10, 100, 0.005, reg=0.01, reg_by="row", biases=False, seed=seed),
         "pmf_tuned": lambda: Factors(200, 40, 0.01, reg=0.06, decay=0.98, biases=False, seed=seed),
         "matrix": lambda: Factors(200, 32, 0.01, reg=0.05, decay=0.98, seed=seed),
-        "bayes": lambda: BayesianFactors(32, 80, 16, seed=seed, **known),
+        **{f"bayes{k}": partial(BayesianFactors, k, n, 20, seed=seed, **known) for k, n in BAYES},
         "hybrid": lambda: Hybrid(sides, 64, 10, reg=0.06, seed=seed),
         "hybrid_cold_words": lambda: Hybrid(sides, 64, 10, reg=0.06, pretrained=False, seed=seed),
         "hybrid_no_title": lambda: Hybrid(sides, 64, 10, reg=0.06, title=False, seed=seed),
     }
 
 
-class Kept:
-    """Figures of long trainings, written as they come; those of another code are dropped."""
-
-    def __init__(self, name: str, code: tuple[str, ...] = CODE) -> None:
-        self.path = RESULTS / f"{name}.json"
-        self.code = _code(code)
-        self.fits: dict[str, Any] = {}
-        if self.path.exists():
-            held = json.loads(self.path.read_text(encoding="utf-8"))
-            self.fits = held["fits"] if held["code"] == self.code else {}
-
-    def scratch(self, *names: object) -> Path:
-        """Return where a training keeps its last epoch until it is done."""
-        folder = Path(tempfile.gettempdir()) / "heptad-courses"
-        folder.mkdir(exist_ok=True)
-        return folder / f"{'-'.join(map(str, names))}-{self.path.stem}-{self.code}.npz"
-
-    def get(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return what a work answered, doing it if it was not done before."""
-        if name not in self.fits:
-            print(f"  {name} …", file=sys.stderr, flush=True)
-            answer = work()
-            if self.path.exists():
-                held = json.loads(self.path.read_text(encoding="utf-8"))
-                self.fits |= held["fits"] if held["code"] == self.code else {}
-            self.fits[name] = answer
-            RESULTS.mkdir(exist_ok=True)
-            text = json.dumps({"code": self.code, "fits": self.fits}, indent=1, sort_keys=True)
-            self.path.write_text(text + "\n", encoding="utf-8")
-        return self.fits[name]
-
-
-def _code(names: tuple[str, ...]) -> str:
-    sha = hashlib.sha256()
-    for name in names:
-        path = ROOT / "src/heptad/analysis/recommend" / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            sha.update(file.read_bytes())
-    return sha.hexdigest()[:16]
-
-
 def fitted(model: Any, train: Ratings, test: Ratings, keep: Path) -> dict[str, Any]:
     """Fit a model, watch the test loss by epoch (it decides nothing), and return the curve."""
     model.fit(train, test, keep=keep, progress=_tell)
-    keep.unlink()
     cpu = model.told_[-1].seconds
-    answer = _loss(test.values, model.predict(test.users, test.items))
+    expected = model.predict(test.users, test.items)
+    answer = _loss(test.values, expected) | {"expected": np.round(expected, 3).tolist()}
     return answer | {"cpu_s": cpu, "curve": [asdict(epoch) for epoch in model.told_]}
 
 
@@ -176,32 +126,69 @@ def _loss(actual: Array, expected: Array) -> dict[str, float]:
     return {"rmse": rmse(actual, expected), "mse": float(gap @ gap / len(gap)), "mae": float(np.abs(gap).mean())}  # fmt: skip
 
 
-def split(ratings: Ratings, seed: int) -> tuple[Ratings, Ratings]:
+def split(ratings: Ratings, seed: int, share: int = 10) -> tuple[Ratings, Ratings]:
     """Nine tenths to learn from, one to judge by, at random."""
     order = np.random.default_rng(seed).permutation(len(ratings))
-    cut = len(ratings) // 10
+    cut = len(ratings) // share
     return ratings.take(order[cut:]), ratings.take(order[:cut])
 
 
-def one_seed(name: str, seed: int, data: Any, kept: Kept) -> dict[str, Any]:
-    """Return the figures of a model on one split."""
-    ratings, sides_of = data
+@cache
+def _data(quick: bool) -> Any:
+    torch_threads()
+    folder = found_data("movielens-1m")
+    assert folder is not None
+    return movielens(folder, quick)
+
+
+MIXED = ("hybrid", *(f"bayes{k}" for k, _ in BAYES))
+"""What is judged on a twentieth of the first training part too: ours is a mixture of these."""
+
+
+def _one_seed(name: str, seed: int, quick: bool, inner: bool, keep: Path) -> dict[str, Any]:
+    """Return the figures of a model on one split, or on a twentieth of its training part."""
+    ratings, sides_of = _data(quick)
     train, test = split(ratings, seed)
-
-    def work() -> dict[str, Any]:
-        if name == "means":
-            return _loss(test.values, Means.fit(train).predict(test.users, test.items))
-        return fitted(
-            models(sides_of(np.unique(train.items)), seed)[name](),
-            train,
-            test,
-            kept.scratch(name, seed),
-        )
-
-    return kept.get(f"{name} {seed}", work)
+    if inner:
+        train, test = split(train, seed, 20)
+    if name == "means":
+        return _loss(test.values, Means.fit(train).predict(test.users, test.items))
+    model = models(sides_of(np.unique(train.items)), seed)[name]()
+    if quick:
+        _shorten(model)
+    return fitted(model, train, test, keep)
 
 
-TARGETS = {"hybrid": GOAL, "bayes": 0.83}
+def _shorten(model: Any) -> None:
+    model.epochs = min(model.epochs, 4)
+    if isinstance(model, BayesianFactors):
+        model.burn, model.every = 1, 1
+
+
+def _seeds(quick: bool, seed: int) -> list[int]:
+    return [FIRST + seed + i for i in range(1 if quick else SEEDS)]
+
+
+def ratings_fits(*, quick: bool, seed: int) -> Fits:
+    """Every model on every split, two ablations on the first."""
+    seeds = _seeds(quick, seed)
+    # The longest first, for processes that share them.
+    names = [*reversed(WORDS)]
+    work = {
+        f"inner_{name}-{seeds[0]}": partial(_one_seed, name, seeds[0], quick, True)
+        for name in names
+        if name in MIXED
+    }
+    work |= {
+        f"{name}-{each}": partial(_one_seed, name, each, quick, False)
+        for name in names
+        for each in seeds
+        if each == seeds[0] or not name.startswith("hybrid_")
+    }
+    return Fits("ratings", work, code_of(*CODE), quick=quick)
+
+
+TARGETS = {"hybrid": GOAL, "ours": 0.83}
 WORDS = {
     "means": "mean and shrunken biases",
     "pmf": "PMF as written, 10 factors",
@@ -210,42 +197,60 @@ WORDS = {
     "hybrid": "text-CNN hybrid of paper 001",
     "hybrid_cold_words": "the same, word vectors not pre-trained",
     "hybrid_no_title": "the same without titles",
-    "bayes": "ours: Bayesian factors of both sides' parts",
+    **{f"bayes{k}": f"Bayesian factors of both sides' parts, {k} of them" for k, _ in BAYES},
 }
 
 
 def ratings_row(*, quick: bool, seed: int) -> list[Row]:
     """RMSE on the random 90/10; every model on every seed, two ablations on the first."""
-    folder = found("movielens-1m")
-    if folder is None:
+    if found_data("movielens-1m") is None:
         return []
-    _one_thread()
-    data, kept = movielens(folder, quick), Kept(f"recommend-ratings{'-quick' if quick else ''}")
-    seeds = [FIRST + seed + i for i in range(1 if quick else SEEDS)]
-    for each in seeds:
-        for name in WORDS:
-            if each == seeds[0] or not name.startswith("hybrid_"):
-                one_seed(name, each, data, kept)
-    return _rows(kept, seeds, quick)
+    fits = ratings_fits(quick=quick, seed=seed)
+    done = {name: fits.get(name) for name in fits.work}
+    rows = [
+        _of_model(name, [done[f"{name}-{s}"] for s in _seeds(quick, seed) if f"{name}-{s}" in done], quick)
+        for name in WORDS
+    ]  # fmt: skip
+    return [*rows, _ours_row(done, quick, seed)]
 
 
-def _rows(kept: Kept, seeds: list[int], quick: bool) -> list[Row]:
-    rows = []
-    for name, words in WORDS.items():
-        done = [kept.fits[f"{name} {s}"] for s in seeds if f"{name} {s}" in kept.fits]
-        losses = np.array([d["rmse"] for d in done])
-        reached = [_reached(d["curve"]) for d in done if "curve" in d]
-        detail = {
-            "seeds": len(done),
-            "interval": asdict(_over_seeds(losses)) if len(losses) > 1 else None,
-            "mse": float(np.mean([d["mse"] for d in done])),
-            "mae": float(np.mean([d["mae"] for d in done])),
-            "cpu_s": float(np.mean([d.get("cpu_s", 0.0) for d in done])),
-            "reaches_0.85": reached,
-        }
-        target = None if quick else TARGETS.get(name)
-        rows.append(Row(f"rmse_{name}", words, float(losses.mean()), "RMSE", target, detail=detail))
-    return rows
+def _ours_row(done: dict[str, dict[str, Any]], quick: bool, seed: int) -> Row:
+    """Mix the models with the shares that are best on the inner split, the same for every seed."""
+    ratings, _ = _data(quick)
+    seeds = _seeds(quick, seed)
+    _, inner = split(split(ratings, seeds[0])[0], seeds[0], 20)
+    each = np.array([done[f"inner_{name}-{seeds[0]}"]["expected"] for name in MIXED])
+    shares, _ = optimize.nnls(each.T, inner.values)
+    losses, answers = [], []
+    for one in seeds:
+        _, test = split(ratings, one)
+        expected = shares @ np.array([done[f"{name}-{one}"]["expected"] for name in MIXED])
+        answers.append(_loss(test.values, expected.clip(*ratings.span)))
+        losses.append(answers[-1]["rmse"])
+    detail = {
+        "seeds": len(seeds), "shares": dict(zip(MIXED, shares.tolist(), strict=True)),
+        "inner": {n: done[f"inner_{n}-{seeds[0]}"]["rmse"] for n in MIXED},
+        "interval": asdict(_over_seeds(np.array(losses))) if len(losses) > 1 else None,
+        "mse": float(np.mean([a["mse"] for a in answers])),
+        "mae": float(np.mean([a["mae"] for a in answers])),
+    }  # fmt: skip
+    words = "ours: a mixture of Bayesian factors and the hybrid"
+    target = None if quick else TARGETS["ours"]
+    return Row("rmse_ours", words, float(np.mean(losses)), "RMSE", target, detail=detail)
+
+
+def _of_model(name: str, done: list[dict[str, Any]], quick: bool) -> Row:
+    losses = np.array([d["rmse"] for d in done])
+    detail = {
+        "seeds": len(done),
+        "interval": asdict(_over_seeds(losses)) if len(losses) > 1 else None,
+        "mse": float(np.mean([d["mse"] for d in done])),
+        "mae": float(np.mean([d["mae"] for d in done])),
+        "cpu_s": float(np.mean([d.get("cpu_s", 0.0) for d in done])),
+        "reaches_0.85": [_reached(d["curve"]) for d in done if "curve" in d],
+    }
+    target = None if quick else TARGETS.get(name)
+    return Row(f"rmse_{name}", WORDS[name], float(losses.mean()), "RMSE", target, detail=detail)
 
 
 def _over_seeds(values: Array) -> Interval:
@@ -263,51 +268,57 @@ def _reached(curve: list[dict[str, float]]) -> dict[str, float] | None:
     return None
 
 
-def _one_thread() -> None:
+def torch_threads() -> None:
+    """Train on one core: many fits share a machine."""
     import torch
 
     torch.set_num_threads(1)
 
 
+def cold_fits(*, quick: bool, seed: int) -> Fits:
+    """Both models on users without one rating, and on films without one."""
+    work = {
+        f"{name}-{side}-{seed}": partial(_cold, name, side, seed, quick)
+        for side in ("users", "items")
+        for name in ("hybrid", "bayes32")
+    }
+    return Fits("cold", work, code_of(*CODE), quick=quick)
+
+
 def cold_row(*, quick: bool, seed: int) -> list[Row]:
     """RMSE of users, and of films, without one rating, less that of the biases, by resampling them."""
-    folder = found("movielens-1m")
-    if folder is None:
+    if found_data("movielens-1m") is None:
         return []
-    _one_thread()
-    ratings, sides_of = movielens(folder, quick)
-    kept = Kept(f"recommend-cold{'-quick' if quick else ''}")
-    rows = []
-    for side, codes in (("users", ratings.users), ("items", ratings.items)):
-        for name in ("hybrid", "bayes"):
-            answer = kept.get(
-                f"{name} {side} {seed}",
-                lambda c=codes, s=side, n=name: _cold(n, s, c, ratings, sides_of, seed),
+    fits, rows = cold_fits(quick=quick, seed=seed), []
+    for fit in fits.work:
+        name, side, _ = fit.split("-")
+        answer = fits.get(fit)
+        rows.append(
+            Row(
+                f"cold_{side}_{name}", f"{WORDS[name]}, cold {side}: upper end of RMSE less the biases'",
+                answer["gap"]["high"], "RMSE", None if quick else 0.0, detail=answer,
             )
-            rows.append(
-                Row(
-                    f"cold_{side}_{name}", f"{WORDS[name]}, cold {side}: upper end of RMSE less the biases'",
-                    answer["gap"]["high"], "RMSE", None if quick else 0.0, detail=answer,
-                )
-            )  # fmt: skip
+        )  # fmt: skip
     return rows
 
 
-def _cold(
-    name: str, side: str, codes: Codes, ratings: Ratings, sides_of: Any, seed: int
-) -> dict[str, Any]:
+def _cold(name: str, side: str, seed: int, quick: bool, keep: Path) -> dict[str, Any]:
     from heptad.analysis.recommend.neural.hybrid import Hybrid
 
+    ratings, sides_of = _data(quick)
+    codes = ratings.users if side == "users" else ratings.items
     rng = np.random.default_rng(FIRST + seed)
     n = ratings.shape[side == "items"]
     out = np.isin(codes, rng.choice(n, n // 10, replace=False))
     train, test = ratings.take(np.flatnonzero(~out)), ratings.take(np.flatnonzero(out))
     sides = sides_of(np.unique(train.items))
     model: Any = Hybrid(sides, 64, 8, reg=0.06, seed=seed)
-    if name == "bayes":
+    if name != "hybrid":
         known = {"users": _fields_of_users(sides), "items": _fields_of_items(sides)}
         model = BayesianFactors(16, 60, 20, seed=seed, **known)
-    model.fit(train, progress=_tell)
+    if quick:
+        _shorten(model)
+    model.fit(train, keep=keep, progress=_tell)
     expected = model.predict(test.users, test.items)
     base = Means.fit(train).predict(test.users, test.items)
     return {
@@ -337,13 +348,13 @@ def _resampled(who: Codes, actual: Array, expected: Array, base: Array, seed: in
 
 def curves_row(*, quick: bool, seed: int) -> list[Row]:
     """Figures 1 and 2 of paper 001: loss by epoch and by second, as CSV and PNG."""
-    kept = Kept(f"recommend-ratings{'-quick' if quick else ''}")
-    chosen = [n for n in WORDS if "curve" in kept.fits.get(f"{n} {FIRST + seed}", {})]
-    if not chosen:
+    fits = ratings_fits(quick=quick, seed=seed)
+    held = {n: fits.kept(f"{n}-{FIRST + seed}") or {} for n in WORDS}
+    curves = {n: answer["curve"] for n, answer in held.items() if "curve" in answer}
+    if not curves:
         print("not run: ask for the row `ratings` first", file=sys.stderr, flush=True)
         return []
     lines = ["model,epoch,cpu_s,training_loss,test_rmse"]
-    curves = {n: kept.fits[f"{n} {FIRST + seed}"]["curve"] for n in chosen}
     for name, curve in curves.items():
         lines += [
             f"{name},{e['number']},{e['seconds']:.2f},{e['loss']:.5f},{e['held_out']:.5f}"

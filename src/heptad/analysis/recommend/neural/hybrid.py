@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -155,7 +155,8 @@ class Hybrid:
         progress: Callable[[Epoch], None] | None = None,
     ) -> Self:
         """Learn from ratings; see `RatingModel`."""
-        parameters = {name: value for name, value in asdict(self).items() if name != "sides"}
+        names = [f.name for f in fields(self) if f.name != "sides"]
+        parameters = {name: getattr(self, name) for name in names}
         key = digest(parameters, ratings.users, ratings.items, ratings.values, self.sides.titles)
         course = Course(self.epochs, self.seed, keep, progress, key)
         self._start(ratings)

@@ -106,11 +106,11 @@ def _epoch(
 
 def state(net: torch.nn.Module, optimiser: torch.optim.Adam | None = None) -> Arrays:
     """Return a network's parameters, and its optimiser's memory, as named arrays."""
-    arrays = {f"net/{name}": value.numpy().copy() for name, value in net.state_dict().items()}
+    arrays = {f"net/{name}": value.cpu().numpy().copy() for name, value in net.state_dict().items()}
     if optimiser is not None:
         for number, memory in optimiser.state_dict()["state"].items():
             for name, value in memory.items():
-                arrays[f"opt/{number}/{name}"] = np.asarray(value).copy()
+                arrays[f"opt/{number}/{name}"] = np.asarray(value.cpu()).copy()
     return arrays
 
 

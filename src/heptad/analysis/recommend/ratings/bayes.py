@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,9 +86,13 @@ class BayesianFactors:
         progress: Callable[[Epoch], None] | None = None,
     ) -> Self:
         """Learn from ratings; see `RatingModel`."""
-        parameters = {n: v for n, v in asdict(self).items() if n not in {"users", "items"}}
+        names = [f.name for f in fields(self) if f.name not in {"users", "items"}]
+        known = [x.indices for x in (self.users, self.items) if x is not None]
         course = Course(self.epochs, self.seed, keep, progress)
-        course.key = digest(parameters, ratings.users, ratings.items, ratings.values)
+        course.key = digest(
+            {name: getattr(self, name) for name in names},
+            ratings.users, ratings.items, ratings.values, *known,
+        )  # fmt: skip
         order = np.lexsort((ratings.items, ratings.users))
         rows = ratings.take(order)
         self._start(rows, course)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Long trainings of a benchmark, each kept as it ends: `python -m benchmarks.fits recommend --list`.
+
+A row asks for the fits that it needs and does those that are not there; `python -m benchmarks.fits
+AREA NAME …` does some of them alone, so that many processes, or machines, share the work. A fit
+lies in its own file with the hash of the code that made it: another code's is not taken up. What a
+training keeps between its epochs lies beside it until it is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import hashlib
+import json
+import os
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.harness import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Work = Callable[[Path], dict[str, Any]]
+    """Does a fit, given the file that it may resume from, and answers plain data."""
+
+ENGINE = "src/heptad/analysis/recommend"
+
+
+def found_data(path: str) -> Path | None:
+    """Return where a data set lies under `HEPTAD_DATA`, or say that it is absent."""
+    found = Path(os.environ.get("HEPTAD_DATA") or "absent") / path
+    if found.exists():
+        return found
+    print(f"not run: {path} is absent; set HEPTAD_DATA", file=sys.stderr, flush=True)
+    return None
+
+
+def folder() -> Path:
+    """Where fits are kept: `HEPTAD_FITS`, or beside the benchmarks, out of the repository."""
+    return Path(os.environ.get("HEPTAD_FITS") or ROOT / "benchmarks" / "data" / "fits")
+
+
+def code_of(*names: str) -> str:
+    """Return the hash of the modules of the recommender that a fit comes from."""
+    sha = hashlib.sha256()
+    for name in names:
+        path = ROOT / ENGINE / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            sha.update(file.read_bytes())
+    return sha.hexdigest()[:16]
+
+
+class Fits:
+    """The fits of one row.
+
+    Args:
+        row: its name.
+        work: name of a fit → what does it.
+        code: hash of the code that they come from.
+        quick: whether they are of the small size.
+    """
+
+    def __init__(self, row: str, work: Mapping[str, Work], code: str, *, quick: bool) -> None:
+        self.row, self.work, self.code = row, work, code
+        self.folder = folder() / f"{row}{'-quick' if quick else ''}"
+
+    def kept(self, name: str) -> dict[str, Any] | None:
+        """Return what a fit answered; None if it was not done by this code."""
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            return None
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return held["answer"] if held["code"] == self.code else None
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Return what a fit answers, doing it if it was not done before."""
+        answer = self.kept(name)
+        if answer is not None:
+            return answer
+        print(f"  {self.row}/{name} …", file=sys.stderr, flush=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        begun = time.perf_counter()
+        course = self.folder / f"{name}-{self.code}.npz"
+        answer = self.work[name](course)
+        answer["wall_s"] = time.perf_counter() - begun
+        new = self.folder / f".{name}.{os.getpid()}"
+        new.write_text(json.dumps({"code": self.code, "answer": answer}) + "\n", encoding="utf-8")
+        new.replace(self.folder / f"{name}.json")
+        course.unlink(missing_ok=True)
+        return answer
+
+
+def main() -> int:
+    """List fits, or do those that match."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fits", description=__doc__)
+    parser.add_argument("area")
+    parser.add_argument("names", nargs="*", default=["*"], help="ROW/FIT, with * and ?")
+    parser.add_argument("--list", action="store_true", help="name them, and which are done")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_intermixed_args()
+    rows = import_module(f"benchmarks.{given.area}").fits(quick=given.quick, seed=given.seed)
+    found = False
+    for row in rows:
+        for name in row.work:
+            if not any(fnmatch.fnmatch(f"{row.row}/{name}", wanted) for wanted in given.names):
+                continue
+            found = True
+            if given.list:
+                print(f"{row.row}/{name}{'' if row.kept(name) is None else '  done'}")
+            else:
+                row.get(name)
+    return 0 if found else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
