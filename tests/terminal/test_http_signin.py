@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,12 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from heptad.security.oidc import Provider, challenge
+from heptad.security.oidc import KNOWN_S, PENDING_S, TIRED_S, Provider, challenge
 from heptad.security.sessions import IDLE_S, WHOLE_S, Sessions
 from heptad.sources.signin import Signin
-from heptad.standards.errors import InputError, Unauthorised
+from heptad.standards.errors import Busy, InputError, Unauthorised
 from heptad.standards.model import Payment
-from heptad.terminal.http.access import COOKIE
+from heptad.terminal.http.access import COOKIE, SECURED
 from heptad.terminal.http.api import public
 from heptad.terminal.http.signin import PENDING
 from heptad.testing.scratch import project
@@ -88,7 +89,8 @@ class Browser:
         """Send a request with the cookies, and keep those that are set."""
         headers = dict(more.pop("headers", {}))
         if self.cookies:
-            headers["Cookie"] = "; ".join(f"{n}={v}" for n, v in self.cookies.items())
+            told = "; ".join(f"{n}={v}" for n, v in self.cookies.items())
+            headers["Cookie"] = told.encode("latin-1")
         answer = self.client(method, path, headers=headers, **more)
         for line in answer.headers.get_list("set-cookie"):
             name, _, value = line.partition(";")[0].partition("=")
@@ -241,6 +243,10 @@ ATTACKS: dict[str, Callable[[Browser], httpx.Response]] = {
     "a change with the token of another session": elsewhere_s_token,
     "a change from a page elsewhere": change(Heptad_CSRF="{token}", Origin="https://evil.example"),
     "a change from no page at all": change(Heptad_CSRF="{token}", Origin="null"),
+    "a session that no text can be": change(cookie="\xe9\xff", Heptad_CSRF="{token}"),
+    "a state that no key can be": back(state="é"),
+    "a group that is no name": lie(groups=[{"name": "bank-risk"}, 7, None, ["bank-risk"]]),
+    "groups that are no list": lie(groups={"bank-risk": True}),
     "a session that was guessed": change(cookie="guess", Heptad_CSRF="{token}"),
     "a key that is none": change(Authorization="Bearer hep_nothing"),
 }
@@ -253,8 +259,87 @@ def test_an_attack_is_refused(browser: Browser, attack: str) -> None:
     assert "set-cookie" not in answer.headers
 
 
+def a_strange_cookie(browser: Browser, value: str) -> httpx.Response:
+    state = browser.begin()
+    browser.cookies[PENDING] = value
+    return browser("GET", "/v1/signin/back", params={"state": state, "code": "c"})
+
+
+def test_a_cookie_that_was_not_sealed_here_is_refused(browser: Browser) -> None:
+    for value in ("é", "\xff\xfe", "", "AAAA", "A" * 3_000, "%%%", "a.b.c"):
+        assert a_strange_cookie(browser, value).status_code == 401, value
+
+
+def test_a_flood_of_sign_ins_takes_nothing_from_others(browser: Browser) -> None:
+    first = Browser(browser.client, browser.identities)
+    state = first.begin()
+    held, asked = browser.client.app.state.provider, browser.identities.asked
+    for _ in range(5_000):
+        held.begin("/", "https://here/back")
+    for n in range(50):
+        with pytest.raises(Unauthorised):
+            held.end("wrong", f"wrong {n}", "code")
+    browser.identities.asked = asked
+    assert first("GET", "/v1/signin/back", params={"state": state, "code": "c"}).is_redirect
+    assert len(held._ended) == 1
+
+
+def test_a_sign_in_that_takes_too_long_is_over() -> None:
+    now, identities = [0.0], Identities()
+    provider = Provider(ISSUER, CLIENT, "", identities, lambda: now[0])
+    where, bound = provider.begin("/", "https://here/back")
+    identities.asked = {n: v[0] for n, v in parse_qs(urlsplit(where).query).items()}
+    now[0] = PENDING_S + 1
+    with pytest.raises(Unauthorised, match="too long ago"):
+        provider.end(identities.asked["state"], bound, "c")
+
+
+def test_a_provider_that_is_away_is_asked_now_and_then_and_one_that_changed_again() -> None:
+    now, asked, away = [0.0], [0], [True]
+
+    def fetch(url: str, form: Mapping[str, str] | None) -> dict[str, Any]:
+        asked[0] += 1
+        if away[0]:
+            raise Busy("nobody answers")
+        return Identities()(url, form)
+
+    provider = Provider(ISSUER, CLIENT, "", fetch, lambda: now[0])
+    for _ in range(20):
+        with pytest.raises(Busy):
+            provider.begin("/", "https://here/back")
+    assert asked[0] == 1
+    now[0], away[0] = TIRED_S + 1, False
+    for _ in range(20):
+        provider.begin("/", "https://here/back")
+    assert asked[0] == 2
+    now[0] += KNOWN_S
+    provider.begin("/", "https://here/back")
+    assert asked[0] == 3
+
+
+def test_behind_a_proxy_cookies_and_origins_are_those_of_the_address_that_browsers_use(
+    browser: Browser,
+) -> None:
+    platform = browser.client.app.state.platform
+    signin = replace(platform.project.signin, url="https://heptad.example.org")
+    object.__setattr__(platform.project, "signin", signin)
+    answer = browser.sign_in()
+    own = [c for c in answer.headers.get_list("set-cookie") if c.startswith(SECURED)]
+    assert len(own) == 1
+    assert "secure" in own[0].lower()
+    assert browser.identities.asked["redirect_uri"] == "https://heptad.example.org/v1/signin/back"
+    token = {"Heptad-CSRF": browser.csrf()}
+    ours = token | {"Origin": "https://heptad.example.org"}
+    assert browser("POST", "/v1/log/verify", headers=ours).status_code == 200
+    other = token | {"Origin": "http://127.0.0.1"}
+    assert browser("POST", "/v1/log/verify", headers=other).status_code == 403
+    gone = browser("POST", "/v1/signout", headers=token).headers.get_list("set-cookie")
+    assert all("secure" in c.lower() and "path=/" in c.lower() for c in gone)
+
+
 def test_nobody_is_sent_elsewhere_after_signing_in(browser: Browser) -> None:
-    for to in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
+    for to in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)",
+               "//[", "/" + "é" * 1_500):  # fmt: skip
         state = browser.begin(to)
         answer = browser("GET", "/v1/signin/back", params={"state": state, "code": "c"})
         assert answer.headers["location"] == "/"
@@ -288,6 +373,10 @@ def test_a_provider_by_another_name_is_not_asked() -> None:
         ('issuer = "http://id.example.org"\nclient = "x"', "over https"),
         ('issuer = "https://id.example.org"', "lacks client"),
         ('issuer = "https://a.org"\nclient = "x"\nsecret = "plain"', "project file"),
+        (
+            'issuer = "https://a.org"\nclient = "x"\nurl = "heptad.example.org"',
+            "address of a server",
+        ),
         ('issuer = "https://a.org"\nclient = "x"\nroles = { staff = "king" }', "nobody can be"),
     ],
 )

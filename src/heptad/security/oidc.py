@@ -7,18 +7,20 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from heptad.standards.errors import Busy, Unauthorised
+from heptad.standards.errors import Busy, HeptadError, Unauthorised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
 
 SKEW_S = 60
 """By how much the provider's clock may differ from ours."""
-PENDING_S, MOST_PENDING = 600, 1_000
+PENDING_S = 600
+"""How long a sign-in may take, from its beginning to the code that is brought back."""
+KNOWN_S, TIRED_S = 3600.0, 10.0
+"""For how long it is remembered what a provider said of itself, and that it did not answer."""
+LONGEST_PATH = 2_000
 LONGEST = 1 << 20
 _TIMEOUT_S = 5.0
 
@@ -56,48 +62,56 @@ class Begun:
 class Provider:
     """An OpenID provider, as its discovery document describes it.
 
+    A sign-in that was begun is kept by the browser, sealed under a key of this process: however
+    many are begun, nothing is held for them and none is lost to the others.
+
     Args:
         issuer: URL by which it names itself.
         client: our id there.
         secret: ours there; "" for a public client, for which PKCE alone stands.
         fetch: reads JSON of a URL, posting a form if one is given.
+        now: tells monotonic seconds.
     """
 
-    def __init__(self, issuer: str, client: str, secret: str, fetch: Fetch | None = None) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        client: str,
+        secret: str,
+        fetch: Fetch | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.issuer, self.client, self._secret = issuer.rstrip("/"), client, secret
-        self._fetch = fetch or fetched
-        self._lock = threading.Lock()
+        self._fetch, self._now = fetch or fetched, now
+        self._lock, self._asking = threading.Lock(), threading.Lock()
         self._about: dict[str, Any] = {}
+        self._known = self._failed = -KNOWN_S
         self._keys: dict[str, dict[str, Any]] = {}
-        self._begun: dict[str, Begun] = {}
+        self._sealing = AESGCM(secrets.token_bytes(32))
+        self._ended: dict[str, float] = {}
 
     def begin(self, to: str, back: str) -> tuple[str, str]:
         """Begin a sign-in.
 
         Returns:
-            Where to send the browser, and the state that it must bring back.
+            Where to send the browser, and what its cookie must hold when it comes back.
         """
         about = self._discover()
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        until = time.monotonic() + PENDING_S
-        made = Begun(state, nonce, verifier, own_path(to), back, until)
-        with self._lock:
-            now = time.monotonic()
-            kept = [b for b in self._begun.values() if b.until > now][-(MOST_PENDING - 1) :]
-            self._begun = {b.state: b for b in [*kept, made]}
+        made = Begun(state, nonce, verifier, own_path(to), back, self._now() + PENDING_S)
         asked = {
             "response_type": "code", "client_id": self.client, "redirect_uri": back,
             "scope": "openid profile email", "state": made.state, "nonce": made.nonce,
             "code_challenge": challenge(made.verifier), "code_challenge_method": "S256",
         }  # fmt: skip
-        return f"{about['authorization_endpoint']}?{urlencode(asked)}", made.state
+        return f"{about['authorization_endpoint']}?{urlencode(asked)}", self._sealed(made)
 
     def end(self, state: str, bound: str, code: str) -> tuple[dict[str, Any], str]:
         """Redeem a code once, for the browser that began.
 
         Args:
             state: as it came back in the address.
-            bound: the state that the browser's cookie holds.
+            bound: what the browser's cookie holds.
             code: of the provider.
 
         Returns:
@@ -107,10 +121,9 @@ class Provider:
             Unauthorised: if anything is not as it was begun, or the token is not sound.
             Busy: if the provider does not answer.
         """
-        with self._lock:
-            begun = self._begun.pop(state, None)
-        fresh = begun is not None and begun.until > time.monotonic()
-        if begun is None or not fresh or not code or not hmac.compare_digest(state, bound):
+        begun = self._opened(bound)
+        same = begun is not None and hmac.compare_digest(begun.state.encode(), state.encode())
+        if begun is None or not same or not code or not self._once(begun):
             raise _wrong("This sign-in was not begun here, or too long ago.")
         form = {
             "grant_type": "authorization_code", "code": code, "redirect_uri": begun.back,
@@ -118,8 +131,37 @@ class Provider:
         }  # fmt: skip
         if self._secret:
             form["client_secret"] = self._secret
-        answer = self._fetch(self._discover()["token_endpoint"], form)
-        return self.claims(str(answer.get("id_token", "")), begun.nonce), begun.to
+        try:
+            answer = self._fetch(self._discover()["token_endpoint"], form)
+            return self.claims(str(answer.get("id_token", "")), begun.nonce), begun.to
+        except BaseException:
+            # Only who was let in is remembered: a flood of wrong codes leaves nothing here.
+            self._ended.pop(begun.state, None)
+            raise
+
+    def _sealed(self, begun: Begun) -> str:
+        nonce = os.urandom(12)
+        plain = json.dumps(asdict(begun), ensure_ascii=False).encode()
+        sealed = nonce + self._sealing.encrypt(nonce, plain, None)
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def _opened(self, bound: str) -> Begun | None:
+        """Open what a browser's cookie holds; None if it was not sealed here, or is too old."""
+        try:
+            sealed = _bytes(bound)
+            begun = Begun(**json.loads(self._sealing.decrypt(sealed[:12], sealed[12:], None)))
+        except (ValueError, InvalidTag):
+            return None
+        return begun if begun.until > self._now() else None
+
+    def _once(self, begun: Begun) -> bool:
+        """Tell whether a sign-in was not ended before, and note that it is now."""
+        now = self._now()
+        with self._lock:
+            self._ended = {state: until for state, until in self._ended.items() if until > now}
+            fresh = begun.state not in self._ended
+            self._ended.setdefault(begun.state, begun.until)
+        return fresh
 
     def claims(self, token: str, nonce: str) -> dict[str, Any]:
         """Check an identity token (OpenID Connect Core 3.1.3.7) and return what it claims.
@@ -174,13 +216,26 @@ class Provider:
         return self._keys[kid]
 
     def _discover(self) -> dict[str, Any]:
-        """Read once where the provider answers what; it must be the one that we meant."""
-        if not self._about:
-            found = self._fetch(f"{self.issuer}/.well-known/openid-configuration", None)
-            if str(found.get("issuer", "")).rstrip("/") != self.issuer:
-                raise _wrong("The provider calls itself by another name.")
-            self._about = found
-        return self._about
+        """Read now and then where the provider answers what; it must be the one that we meant.
+
+        Raises:
+            Busy: if it does not answer, or did not a moment ago: not each caller waits for it.
+        """
+        with self._asking:
+            now = self._now()
+            if self._about and now - self._known < KNOWN_S:
+                return self._about
+            if now - self._failed < TIRED_S:
+                raise Busy("The provider of identities does not answer.", got=self.issuer)
+            try:
+                found = self._fetch(f"{self.issuer}/.well-known/openid-configuration", None)
+                if str(found.get("issuer", "")).rstrip("/") != self.issuer:
+                    raise _wrong("The provider calls itself by another name.")
+            except HeptadError:
+                self._failed = self._now()
+                raise
+            self._about, self._known = found, now
+            return found
 
 
 def challenge(verifier: str) -> str:
@@ -198,10 +253,11 @@ def own_path(to: str) -> str:
 
     >>> own_path("/inbox?mine=yes"), own_path("//evil.example"), own_path("https://evil.example")
     ('/inbox?mine=yes', '/', '/')
+    >>> own_path("//["), own_path("/[")
+    ('/', '/[')
     """
-    parts = urlsplit(to)
-    own = to.startswith("/") and not to.startswith(("//", "/\\")) and not parts.netloc
-    return to if own and "\\" not in to and to.isprintable() else "/"
+    own = to.startswith("/") and not to.startswith("//") and "\\" not in to and to.isprintable()
+    return to if own and len(to.encode()) <= LONGEST_PATH else "/"
 
 
 def fetched(url: str, form: Mapping[str, str] | None) -> dict[str, Any]:

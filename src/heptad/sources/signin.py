@@ -57,17 +57,26 @@ def signin(section: Section) -> Signin:
         raise section.error(
             "[signin]: an issuer is asked over https.", "issuer", plain["issuer"], "write https://"
         )
+    _require_address(section, plain["url"])
     if plain["secret"] and not plain["secret"].startswith("${"):
         raise section.error(
             "[signin]: a secret does not stand in the project file.", "secret", None,
             'write secret = "${env:NAME}"',
         )  # fmt: skip
     roles = section.mapping("roles")
-    for group, role in roles.items():
+    for role in roles.values():
         if role not in ROLES:
             raise section.error(
                 f"[signin]: nobody can be a {role!r}.", "roles", role, f"one of {', '.join(ROLES)}"
             )
-        del group
     user, claim = section.text("user", "sub"), section.text("claim", "groups")
     return Signin(**plain, user=user, claim=claim, roles=roles)
+
+
+def _require_address(section: Section, url: str) -> None:
+    """Refuse an address of this server that is none."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("https", "http") or not parts.hostname):
+        raise section.error(
+            "[signin]: url is not the address of a server.", "url", url, 'write url = "https://…"'
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi import Depends, Header, Request
 
@@ -85,9 +85,19 @@ CSRF = "heptad-csrf"
 SAFE = frozenset({"GET", "HEAD"})
 
 
+def address_of(request: Request) -> SplitResult:
+    """Return by which address browsers reach this server: as the project file says, or as called."""
+    return urlsplit(opened(request).project.signin.url or str(request.base_url))
+
+
+def is_secure(request: Request) -> bool:
+    """Whether browsers speak TLS with this server, or with the proxy in front of it."""
+    return address_of(request).scheme == "https"
+
+
 def name_of(request: Request) -> str:
     """Return the name of the session's cookie; over https one that no other host can set."""
-    return SECURED if request.url.scheme == "https" else COOKIE
+    return SECURED if is_secure(request) else COOKIE
 
 
 def signed_in(request: Request) -> Principal:
@@ -103,7 +113,7 @@ def signed_in(request: Request) -> Principal:
         raise Unauthorised("Nobody is signed in.", do="sign in, or send a key")
     if request.method not in SAFE:
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.url.netloc:
+        if origin is not None and urlsplit(origin).netloc != address_of(request).netloc:
             raise Refused("A page from elsewhere may change nothing.", got=origin)
         if not brings(found, request.headers.get(CSRF, "")):
             raise Refused("The call lacks the session's token.", do=f"send the header {CSRF}")

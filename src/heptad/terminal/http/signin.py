@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
-from heptad.security.oidc import Provider, own_path
+from heptad.security.oidc import PENDING_S, Provider, own_path
 from heptad.sources.config import revealed
 from heptad.standards.errors import ContractError, Refused
-from heptad.terminal.http.access import Caller, Opened, name_of
+from heptad.terminal.http.access import Caller, Opened, address_of, is_secure, name_of
 from heptad.terminal.http.problems import RESPONSES
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1", tags=["console"], responses=RESPONSES)
 BACK = "/v1/signin/back"
 PENDING = "heptad-signin"
-_PENDING_S = 600
 
 
 class Ways(BaseModel):
@@ -58,15 +57,13 @@ def ways(request: Request) -> Ways:
 @router.get("/signin/go", include_in_schema=False)
 def go(
     request: Request,
-    platform: Opened,
     provider: Annotated[Provider, Depends(_provider)],
     to: Annotated[str, Query(max_length=2000)] = "/",
 ) -> RedirectResponse:
     """Send the browser to the provider, bound by a cookie to what it brings back."""
-    base = platform.project.signin.url or str(request.base_url)
-    where, state = provider.begin(to, base.rstrip("/") + BACK)
+    where, bound = provider.begin(to, address_of(request).geturl().rstrip("/") + BACK)
     answer = RedirectResponse(where, status_code=303, headers={"Cache-Control": "no-store"})
-    _set(answer, request, PENDING, state, max_age=_PENDING_S)
+    _set(answer, request, PENDING, bound, max_age=PENDING_S)
     return answer
 
 
@@ -89,7 +86,7 @@ def back(
         raise Refused(why, got=who, do="put one of their groups into [signin] roles")
     answer = RedirectResponse(own_path(to), status_code=303, headers={"Cache-Control": "no-store"})
     _set(answer, request, name_of(request), request.app.state.sessions.begin(who, role))
-    answer.delete_cookie(PENDING)
+    _drop(answer, request, PENDING)
     return answer
 
 
@@ -98,14 +95,15 @@ def signout(request: Request, _: Caller) -> JSONResponse:
     """End the session of whoever calls."""
     request.app.state.sessions.end(request.cookies.get(name_of(request), ""))
     answer = JSONResponse({"signed_out": True})
-    answer.delete_cookie(name_of(request))
+    _drop(answer, request, name_of(request))
     return answer
 
 
 def role_of(claims: Mapping[str, object], given: Signin) -> str:
     """Return the role of the first group in the project file that somebody is in; "" for none."""
     said = claims.get(given.claim)
-    groups = {said} if isinstance(said, str) else set(said) if isinstance(said, list) else set()
+    listed = said if isinstance(said, list) else [said]
+    groups = {group for group in listed if isinstance(group, str)}
     return next((role for group, role in given.roles.items() if group in groups), "")
 
 
@@ -115,5 +113,10 @@ def _set(
     """Put a cookie that no script reads and no other site sends along with a change."""
     answer.set_cookie(
         name, value, max_age=max_age, path="/", httponly=True, samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=is_secure(request),
     )  # fmt: skip
+
+
+def _drop(answer: Response, request: Request, name: str) -> None:
+    """Take a cookie back; browsers take a `__Host-` one from a secure answer only."""
+    answer.delete_cookie(name, path="/", httponly=True, samesite="lax", secure=is_secure(request))
