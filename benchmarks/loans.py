@@ -513,11 +513,47 @@ def _starts(bank: Any) -> list[dict[str, Any]]:
     return [{"id": str(i, "ascii")} for i in bank.loans.ids(bank.lending.loans).tolist()]
 
 
+def close_once(customers: int, seed: int) -> dict[str, Any]:
+    """Close one day of a simulated bank after thirteen months."""
+    from heptad.sources.bank.sample import sample
+    from heptad.standards.model import Repayment
+    from heptad.testing.scratch import project
+
+    rows = sample(
+        seed + 7, ("Loan", "Repayment", "Transfer", "Customer"), customers=customers, days=390
+    )
+    last = {row["id"]: row for row in rows[Repayment]}
+    rows[Repayment] = list(last.values())
+    with project(rows) as platform:
+        platform.work.jobs.run("credit.loans", "2027-01-19")
+        start = time.process_time()
+        told = platform.work.jobs.run("credit.loans", "2027-01-20").result
+        seconds = time.process_time() - start
+        books = len(set(platform.read("Loan")["id"].to_pylist()))
+    return {"seconds": seconds, "books": books, **told}
+
+
+def closing(*, quick: bool, seed: int) -> list[Row]:
+    """What the day's job of the loans costs for each loan of the book."""
+    run = child("benchmarks.loans:close_once", 300 if quick else 1200, seed)
+    told = run.answer
+    each = told["seconds"] / told["books"] * 1000
+    what = (
+        f"CPU ms for each of {told['books']:,} loans to close a day: books, standings, stages, "
+        f"expected loss and {told['figures']:,} figures read, made and stored"
+    )
+    return [
+        Row("loans_day", what, each, "ms", 5.0, detail=told | {"wall": run.wall}),
+        Row("loans_day_mem", "peak memory of it", run.peak_mib, "MiB", 8192.0),
+    ]
+
+
 ROWS: dict[str, Callable[..., list[Row]]] = {
     "loans_equal": equal,
     "loans_moves": moves,
     "loans_ecl": losses,
     "loans_tracing": tracing,
     "loans_funds": funds,
+    "loans_day": closing,
 }
 """Rows of the credit area that are about loans while they run."""

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from heptad.apps.credit.running import rules
-from heptad.apps.credit.running.calling import learned
-from heptad.apps.credit.running.funds import read_amlworld, use_rows
-from heptad.apps.credit.running.servicing import hazards, month_ends
+from heptad.service.reads.reads import Reads
 from heptad.sources.bank.sample import sample
 from heptad.standards.model import Loan, Repayment
 from heptad.standards.time import day, format_instant, parse_instant
@@ -216,57 +212,6 @@ def test_the_book_of_a_loan_is_run_from_its_events(bank):
     assert after["stage"] == 2
 
 
-def test_hazards_are_first_passages():
-    matrix = np.zeros((7, 7))
-    matrix[0, [0, 1]] = 0.9, 0.1
-    matrix[1, [0, 2]] = 0.5, 0.5
-    matrix[2, 3] = matrix[3, 4] = 1
-    matrix[[4, 5, 6], [4, 5, 6]] = 1
-    found = hazards(matrix, 5)
-    assert found[3, 0] == 1
-    assert found[2].tolist()[:2] == [0, 1]
-    # Current to 91+ takes four months: 0.1 × 0.5 × 1 × 1, and one more way in the fifth.
-    assert found[0, :4].tolist() == pytest.approx([0, 0, 0, 0.05])
-    assert found[0, 4] == pytest.approx(0.9 * 0.05 / 0.95)
-
-
-def test_what_was_drawn_is_learned_from():
-    rows, paid = [], {}
-    for n in range(80):
-        loan, called = f"l{n}", n % 2 == 0
-        rows.append({"loan": loan, "event_time": parse_instant("2026-01-01T00:00:00Z"), "drawn": True,
-                     "late": 100, "action": "call" if called else "nothing"})  # fmt: skip
-        paid[loan] = [(date(2026, 1, 20), 60 if called else 20)]
-    assert learned(rows, paid, date(2026, 1, 15)) == rules.LIFT
-    found = learned(rows, paid, date(2026, 3, 1))
-    assert {b: found[b]["call"] for b in found} == dict.fromkeys(rules.LIFT, pytest.approx(0.4))
-    assert found["1-30"]["letter"] == rules.LIFT["1-30"]["letter"]
-
-
-def test_months_that_are_over():
-    assert month_ends(date(2025, 11, 30), date(2026, 1, 30)) == [
-        date(2025, 11, 30),
-        date(2025, 12, 31),
-    ]
-    assert month_ends(date(2026, 1, 5), date(2026, 1, 30)) == [date(2026, 1, 30)]
-
-
-def test_money_of_a_generator_that_others_wrote(tmp_path):
-    file = tmp_path / "HI-Small_Trans.csv"
-    file.write_text(
-        "Timestamp,From Bank,Account,To Bank,Account,Amount Received,Receiving Currency,"
-        "Amount Paid,Payment Currency,Payment Format,Is Laundering\n"
-        "2022/09/01 00:20,10,L,20,B,5000.00,US Dollar,5000.00,US Dollar,Wire,0\n"
-        "2022/09/02 00:20,20,B,30,M,4000.00,US Dollar,4000.00,US Dollar,ACH,1\n"
-        "2022/09/03 00:20,30,M,40,X,3900.00,US Dollar,3900.00,US Dollar,ACH,1\n"
-        "2022/09/03 00:21,30,M,40,X,3.00,Euro,3.00,Euro,ACH,0\n"
-    )
-    found = use_rows(read_amlworld(file, ["1"], ["40:X"]), date(2022, 10, 1))
-    assert {r["forbidden"] for r in found} == {390_000}
-    assert all(r["diverted"] for r in found)
-    assert found[0]["path"].endswith("30:M → 40:X 3,900.00 EUR [3]")
-
-
 def test_a_behaviour_score_is_learned_of_the_past_and_told_of_today(bank, monkeypatch):
     from heptad.apps.credit.running import scoring
 
@@ -316,3 +261,27 @@ def test_pages_show_the_day(bank):
     life = shown("loan", some)
     assert [len(life[part]) > 0 for part in ("Asked for", "Lent", "Instalments")] == [True] * 3
     assert {r["loan"] for r in life["What was done"]} == {some}
+    assert life["Decided"] == []
+    (asked,) = (r["id"] for r in life["Asked for"])
+    other = max(bank.read("LoanApplication")["id"].to_pylist())
+    made = {d.public["row_key"]: d for d in bank.decide("credit", keys=[asked, other])}
+    (told,) = shown("loan", some)["Decided"]
+    assert (told["id"], told["on"]) == (made[asked].public["id"], f"LoanApplication {asked}")
+    assert told["why"]
+
+
+@pytest.mark.parametrize("job", ["loans", "behaviour", "funds", "collections", "exposure"])
+def test_a_job_names_all_that_it_reads(bank, job, monkeypatch):
+    """What is not named would not be made again after a correction."""
+    read: set[str] = set()
+    stored = Reads.stored
+
+    def noting(self: Reads, table: Any, *more: Any, **how: Any) -> Any:
+        read.add(table.__name__)
+        return stored(self, table, *more, **how)
+
+    monkeypatch.setattr(Reads, "stored", noting)
+    assert bank.work.jobs.run(f"credit.{job}", DAY, "once more, watched").finished
+    (declared,) = (j for j in bank.app("credit").jobs if j.name == job)
+    published = {"LoanFigure", "FundsUse", "BehaviourScore", "Connected"}
+    assert read - published == {table.__name__ for table in declared.reads}

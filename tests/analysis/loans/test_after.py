@@ -12,15 +12,17 @@ import pytest
 from heptad.analysis.loans.behaviour import Signals, calendar, inputs, warnings
 from heptad.analysis.loans.collecting import Action, Late, Outcome, kept, plan, uplift
 from heptad.analysis.loans.concentration import concentration
+from heptad.analysis.loans.delinquency import Rule, course
+from heptad.analysis.loans.ledger import Event, book
 from heptad.analysis.loans.recoveries import (
     Flow,
-    conversion,
-    downturn,
-    exposure_at_default,
+    Workout,
+    loss_shares,
     recovery_curve,
-    still_to_come,
+    workout,
     workout_lgd,
 )
+from heptad.analysis.loans.schedules import Terms
 from heptad.analysis.loans.stress import link, reverse, stressed
 from heptad.standards.errors import ContractError
 
@@ -36,24 +38,60 @@ def test_loss_given_default_by_hand():
 
 
 def test_a_recovery_curve_counts_young_cases_where_they_can_be_seen():
-    # Case a: 20 % in month 0 and 30 % in month 2, watched for 2 months; case b: 40 % in month 0,
-    # watched for month 0 only. Month 0: (20 + 40) / 2, month 1: 0 of one, month 2: 30 of one.
-    curve = recovery_curve([0, 2, 0], [2, 0], [0.2, 0.3, 0.4], 3)
-    assert curve[:3].tolist() == pytest.approx([0.3, 0.3, 0.6])
-    assert np.isnan(curve[3])
-    assert still_to_come(curve, [0, 2, 9], [1000, 1000, 1000]).tolist() == pytest.approx(
-        [300, 0, 0]
-    )
-
-
-def test_exposure_at_default():
-    # Free were 600 and 200; drawn further were 300 and 100: half. The third line had no room.
-    share = conversion([400, 800, 500], [1000, 1000, 500], [700, 900, 700])
-    assert share == 0.5
-    assert exposure_at_default([100, 300], [200, 200], share).tolist() == [150, 300]
-    assert downturn([0.3, 0.98], 0.1, 0.45).tolist() == [0.45, 1.0]
+    # Case a: 20 % in the first month and 30 % in the third, watched for three; case b: 40 % in the
+    # first, watched for one only. First month (20 + 40) / 2, then 0 of one, then 30 of one.
+    cases = [
+        Workout(1000, 0.0, 3, (Flow(3, 200), Flow(70, 300), Flow(95, 999))),
+        Workout(100, 0.0, 1, (Flow(0, 40),)),
+    ]
+    curve = recovery_curve(cases, 4)
+    assert curve[:4].tolist() == pytest.approx([0, 0.3, 0.3, 0.6])
+    assert np.isnan(curve[4])
+    # Of all that is owed 40 % are lost; of the 70 % left after two months, four sevenths.
+    assert loss_shares(curve[:4]).tolist() == pytest.approx([0.4, 4 / 7, 4 / 7, 1])
+    assert loss_shares(np.array([0.0, 1.0])).tolist() == [0, 0]
     with pytest.raises(ContractError):
-        conversion([5], [5], [5])
+        recovery_curve([], 3)
+    with pytest.raises(ContractError):
+        recovery_curve([Workout(0, 0.1, 3, ())], 3)
+
+
+def lent(*events: Event, until: date = date(2027, 1, 1)):
+    """A loan of 1200 without interest, 100 a month from 1 February 2025, and its defaults."""
+    made = book(Terms(1200_00, 0, 12, date(2025, 1, 1)), events, until)
+    return made, course(made, Rule(amount=100)).defaults
+
+
+def test_what_came_of_a_default():
+    # Nothing is paid: in default 91 days after 1 February, when everything is still owed.
+    since = date(2025, 5, 3)
+    some = Event(date(2025, 6, 2), "payment", "p1", 60_00)
+    made, defaults = lent(some)
+    assert defaults == [(since, None)]
+    found = workout(made, *defaults[0], 0.1)
+    assert (found.exposure, found.watched, found.flows) == (1200_00, 19, (Flow(30, 60_00),))
+    # What comes after a write-off is a recovery, and the write-off itself brings nothing.
+    off = Event(date(2025, 7, 1), "write off", "w")
+    made, defaults = lent(some, off, Event(date(2026, 5, 3), "payment", "p2", 240_00))
+    found = workout(made, *defaults[0], 0.1)
+    assert found.flows == (Flow(30, 60_00), Flow(365, 240_00))
+    assert workout_lgd(found.exposure, found.flows, 0.0) == 0.75
+    # A loan that is written off at once was owed until then.
+    made, defaults = lent(Event(date(2025, 1, 20), "write off", "w"))
+    assert defaults == [(date(2025, 1, 20), None)]
+    assert workout(made, *defaults[0], 0.1).exposure == 1200_00
+
+
+def test_what_is_owed_at_a_cure_counts_as_come_back():
+    # All arrears and half of the rest are paid on 1 June; 90 days later it is cured.
+    paid = [Event(date(2025, 6, 1), "payment", "p", 900_00)]
+    made, defaults = lent(*paid, until=date(2025, 9, 15))
+    ((since, until),) = defaults
+    assert until == date(2025, 8, 29)
+    found = workout(made, since, until, 0.0)
+    # 700 have fallen due, 200 are held: of the 500 that are not paid back, 300 are to come.
+    assert found.flows == (Flow(29, 900_00), Flow((until - since).days, 300_00))
+    assert workout_lgd(found.exposure, found.flows, 0.0) == 0
 
 
 def test_a_link_to_the_economy_finds_what_was_planted():

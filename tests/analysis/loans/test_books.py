@@ -19,7 +19,7 @@ from heptad.analysis.loans.losses import (
     stages,
     total,
 )
-from heptad.analysis.loans.movements import Counter, Months, ahead, movements
+from heptad.analysis.loans.movements import Counter, Months, movements
 from heptad.standards.errors import ContractError
 
 MONTHS = 9
@@ -113,9 +113,6 @@ def test_a_hand_worked_matrix():
     assert found.matrix(money=True)[0, 1] == 300 / 500
     assert found.roll_rates()[1, 0] == 300 / 400
     assert matrix[5, 5] == matrix[6, 6] == 1.0
-    two = ahead(matrix, 2)
-    assert two[0, 1] == pytest.approx(2 / 3 * 1 / 3)
-    assert np.allclose(two.sum(axis=1), 1)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from heptad.analysis.loans.tracing import (
     PURPOSE,
     Following,
     Transfers,
+    parts,
     trace,
     use_of_funds,
 )
@@ -168,6 +169,20 @@ def test_what_comes_later_changes_nothing_before(method):
     part = trace(early, w.kind > 0, following, opening=opening)
     assert part.amount.tolist() == whole.amount[whole.transfer < n].tolist()
     assert len(part.amount) < len(whole.amount)
+
+
+def test_no_money_passes_between_parts():
+    # 0 and 1 meet at the shop 2 only, which is final; 3 and 4 pay each other.
+    final = np.array([False, False, True, False, False])
+    found = parts([0, 1, 3, 2], [2, 2, 4, 1], final)
+    assert len({int(found[n]) for n in (0, 1, 3)}) == 3
+    assert found[3] == found[4]
+    w = world(60, 3)
+    part = parts(w.transfers.source, w.transfers.target, w.kind > 0)
+    moves = trace(w.transfers, w.kind > 0)
+    borrower = w.transfers.target[w.transfers.payouts]
+    payer = w.transfers.source[moves.transfer]
+    assert (part[payer] == part[borrower[moves.loan]]).all()
 
 
 def test_what_cannot_be_followed_is_refused():

@@ -92,8 +92,26 @@ def bucket(days_past_due: int, status: str = "running") -> int:
     return min((days_past_due + 29) // 30, 4)
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What days made of a loan.
+
+    Attributes:
+        standings: one for each day that was asked for, in order.
+        defaults: first day of each default, and the day on which it was over; None if it lasts.
+    """
+
+    standings: list[Standing]
+    defaults: list[tuple[date, date | None]]
+
+
 def standings(made: Book, rule: Rule, days: Sequence[date] = ()) -> list[Standing]:
-    """Tell where a loan stood at the end of days, from its book.
+    """Tell where a loan stood at the end of days; see `course`."""
+    return course(made, rule, days).standings
+
+
+def course(made: Book, rule: Rule, days: Sequence[date] = ()) -> Course:
+    """Tell where a loan stood at the end of days, and when it was in default, from its book.
 
     Args:
         made: the book; nothing is said of days after `made.day`.
@@ -102,7 +120,7 @@ def standings(made: Book, rule: Rule, days: Sequence[date] = ()) -> list[Standin
 
     Returns:
         One standing for each day, in order. Before its start a loan stands nowhere: such days
-        are left out.
+        are left out. Defaults up to the last of the days.
     """
     wanted = list(days) or [made.day]
     walk, steps, found = _Walk(rule, sorted(made.restructured)), made.steps, []
@@ -114,7 +132,7 @@ def standings(made: Book, rule: Rule, days: Sequence[date] = ()) -> list[Standin
     for n, step in enumerate(steps):
         end = steps[n + 1].day if n + 1 < len(steps) else wanted[-1] + timedelta(days=1)
         found += walk.pass_days(step, min(end, wanted[-1] + timedelta(days=1)), wanted)
-    return found
+    return Course(found, walk.defaults)
 
 
 class _Walk:
@@ -125,6 +143,7 @@ class _Walk:
         self.material = self.clean = 0
         self.since: date | None = None
         self.forborne: date | None = None
+        self.defaults: list[tuple[date, date | None]] = []
 
     def pass_days(self, step: Step, end: date, wanted: Sequence[date]) -> list[Standing]:
         """Let the days pass on which a loan stood so; return those that are wanted.
@@ -154,10 +173,12 @@ class _Walk:
             self.forborne, self.clean = day, 0
         if self.since is None and (self.material > rule.days or step.status == "written off"):
             self.since, self.clean, self.forborne = day, 0, None
+            self.defaults.append((day, None))
         elif self.since is not None:
             self.clean = 0 if material else self.clean + 1
             needed = rule.forborne if self.forborne else rule.probation
             if step.status == "repaid" or (step.status == "running" and self.clean >= needed):
+                self.defaults[-1] = (self.since, day)
                 self.since = self.forborne = None
         watched = any(0 <= (day - when).days <= rule.forborne for when in self.restructured)
         return Standing(

@@ -146,6 +146,8 @@ class Step:
         oldest: day of the oldest thing that is not paid in full and due by `day`; None if none.
         late: what is due by `day` and not paid.
         balance: principal not paid back.
+        owed: the same with interest and fees that are due and not paid, less what is held.
+        cash: all that was received up to then, what was paid back later included.
         status: running, repaid or written off.
     """
 
@@ -153,6 +155,8 @@ class Step:
     oldest: date | None
     late: int
     balance: int
+    owed: int
+    cash: int
     status: str
 
 
@@ -261,8 +265,9 @@ class Running:
             made.status = "repaid"
         due = [item for item in made.items if item.due <= day and item.left]
         oldest = min((item.due for item in due), default=None)
-        late = sum(item.left for item in due)
-        made.steps.append(Step(day, oldest, late, made.balance, made.status))
+        late, balance = sum(item.left for item in due), made.balance
+        owed = balance + late - sum(item.owed["principal"] for item in due) - made.total("held")
+        made.steps.append(Step(day, oldest, late, balance, owed, made.total("cash"), made.status))
 
     def _payment(self, event: Event) -> None:
         self.made.add("cash", event.amount)

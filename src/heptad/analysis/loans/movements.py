@@ -108,17 +108,6 @@ class Movements:
             return np.asarray(rolled / stood[:, : SIZE - 3])
 
 
-def ahead(matrix: Array, months: int) -> Array:
-    """Return the matrix of so many months from that of one, taking months as alike.
-
-    Args:
-        matrix: (k, k) rows that add up to 1; a row of NaN counts as staying.
-        months: how many.
-    """
-    square = np.where(np.isnan(matrix), np.eye(len(matrix)), matrix)
-    return np.asarray(np.linalg.matrix_power(square, months))
-
-
 @dataclass(frozen=True)
 class Months:
     """Loans at the ends of months, one row each; all (n,).

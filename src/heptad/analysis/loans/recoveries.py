@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a default loses in the end (LGD), what will be owed then (EAD), and what still comes back."""
+"""What a default loses in the end (LGD), measured on the defaults that a book has had."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heptad.analysis.arrays import numbers
 from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike
+    from datetime import date
 
     from heptad.analysis.arrays import Array
+    from heptad.analysis.loans.ledger import Book
+
+MONTH = 365.25 / 12
+"""Days of a month after a default."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,52 @@ class Flow:
     days: int
     recovered: int
     cost: int = 0
+
+
+@dataclass(frozen=True)
+class Workout:
+    """One default and what came of it so far.
+
+    Attributes:
+        exposure: owed at the default, in minor units.
+        rate: yearly rate of the loan, as a fraction.
+        watched: whole months since the default.
+        flows: what came, in order of days.
+    """
+
+    exposure: int
+    rate: float
+    watched: int
+    flows: tuple[Flow, ...]
+
+
+def workout(made: Book, since: date, until: date | None, rate: float) -> Workout:
+    """Return what came of a default by the day of a book.
+
+    What is owed on the day on which a default was cured counts as having come on that day.
+
+    Args:
+        made: the book.
+        since: first day of the default.
+        until: day on which it was over; None while it lasts.
+        rate: yearly rate of the loan, as a fraction.
+
+    Source: EBA/GL/2017/16, sections 6.3.1 and 6.3.2.
+    """
+    steps = made.steps
+    at = max(bisect_right([s.day for s in steps], since) - 1, 0)
+    # What is written off is owed no more at the end of that day: the day before tells.
+    exposure = steps[at].owed or (steps[at - 1].owed if at else made.total("lent"))
+    end, last, flows = until or made.day, steps[at], []
+    for step in steps[at + 1 :]:
+        if step.day > end:
+            break
+        if step.cash > last.cash:
+            flows.append(Flow((step.day - since).days, step.cash - last.cash))
+        last = step
+    if until is not None and last.owed > 0:
+        flows.append(Flow((until - since).days, last.owed))
+    return Workout(exposure, rate, int((made.day - since).days / MONTH), tuple(flows))
 
 
 def workout_lgd(exposure: int, flows: Sequence[Flow], rate: float) -> float:
@@ -57,78 +106,58 @@ def workout_lgd(exposure: int, flows: Sequence[Flow], rate: float) -> float:
     """
     if exposure <= 0:
         raise ContractError("A default is of something owed.", got=exposure)
-    worth = math.fsum((f.recovered - f.cost) * (1 + rate) ** (-f.days / 365) for f in flows)
+    worth = math.fsum(_worth(f, rate) for f in flows)
     return round(1 - worth / exposure, 12)
 
 
-def recovery_curve(age: ArrayLike, seen: ArrayLike, share: ArrayLike, months: int) -> Array:
-    """Estimate which share of a default has come back by so many months, open cases included.
+def _worth(flow: Flow, rate: float) -> float:
+    return float((flow.recovered - flow.cost) * (1 + rate) ** (-flow.days / 365))
+
+
+def recovery_curve(cases: Sequence[Workout], months: int) -> Array:
+    """Estimate which share of a default has come back by so many months, young cases included.
 
     Args:
-        age: (n,) months after the default in which money came, one row for each case and month.
-        seen: (cases,) months for which each case has been watched so far.
-        share: (n,) of what was owed at default that came in that month.
+        cases: defaults of something owed.
         months: how far the curve goes.
 
     Returns:
-        (months + 1,) cumulative share, from month 0: in each month the mean over the cases that
-        were watched for it, so that young cases count where they can be seen. NaN from the first
-        month on that no case has reached.
+        (months + 1,) share that has come back within so many months, 0 at first, discounted to
+        the default: in each month the mean share of all cases that were watched to its end, each
+        with the same weight, so that young cases count where they can be seen. NaN where none
+        was watched for so long.
 
     Raises:
-        ContractError: if there is no case.
+        ContractError: if there is no case, or nothing was owed.
+
+    Source: EBA/GL/2017/16, section 6.3.2: averages are weighted by the number of defaults.
     """
-    ages, watched = np.asarray(age, np.int64), np.asarray(seen, np.int64)
-    if not len(watched):
+    if not cases:
         raise ContractError("A recovery curve needs a case.", got=0)
-    came = np.bincount(ages, weights=np.asarray(share, np.float64), minlength=months + 1)
-    there = np.array([(watched >= m).sum() for m in range(months + 1)], np.float64)
+    came, there = np.zeros(months), np.zeros(months)
+    for case in cases:
+        if case.exposure <= 0:
+            raise ContractError("A default is of something owed.", got=case.exposure)
+        there[: case.watched] += 1
+        for flow in case.flows:
+            month = int(flow.days / MONTH)
+            if month < min(months, case.watched):
+                came[month] += _worth(flow, case.rate) / case.exposure
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = np.where(there > 0, came[: months + 1] / there, np.nan)
-    return np.asarray(np.cumsum(each))
+        return np.concatenate([[0.0], np.cumsum(np.where(there > 0, came / there, np.nan))])
 
 
-def still_to_come(curve: Array, months: ArrayLike, exposure: ArrayLike) -> Array:
-    """Return what is expected to come back yet of defaults of some age, in minor units.
-
-    Args:
-        curve: (k,) cumulative shares; the last known one is the end.
-        months: (n,) since the default.
-        exposure: (n,) owed at default, in minor units.
-    """
-    known = curve[np.isfinite(curve)]
-    at = np.minimum(np.asarray(months, np.int64), len(known) - 1)
-    return np.asarray((known[-1] - known[at]) * np.asarray(exposure, np.float64))
-
-
-def downturn(lgd: ArrayLike, add: float = 0.05, floor: float = 0.0) -> Array:
-    """Return LGD in a downturn: raised by an add-on, at least a floor, at most 1."""
-    return np.asarray(np.clip(np.asarray(lgd, np.float64) + add, floor, 1.0))
-
-
-def conversion(drawn: ArrayLike, limit: ArrayLike, at_default: ArrayLike) -> float:
-    """Estimate the share of a line's free part that is drawn until default (CCF).
+def loss_shares(curve: Array) -> Array:
+    """Return the share that is lost of what is still owed so many months after a default.
 
     Args:
-        drawn: (n,) minor units, a year before the default.
-        limit: (n,) minor units.
-        at_default: (n,) minor units.
+        curve: (k,) share that has come back within so many months; nothing comes after its end.
 
     Returns:
-        Σ (drawn at default - drawn) / Σ (limit - drawn) over lines with room, in [0, 1].
-
-    Raises:
-        ContractError: if no line had room.
+        (k,) in [0, 1]: (1 - end) / (1 - curve). The first is what a default loses of all that is
+        owed then.
     """
-    before, most, then = (numbers(x, "amounts") for x in (drawn, limit, at_default))
-    room = most - before
-    free = room > 0
-    if not free.any():
-        raise ContractError("No line had room.", got=len(room))
-    return float(np.clip((then - before)[free].sum() / room[free].sum(), 0, 1))
-
-
-def exposure_at_default(drawn: ArrayLike, limit: ArrayLike, share: float) -> Array:
-    """Return what will be owed at default: what is drawn, and a share of what is free."""
-    used, most = np.asarray(drawn, np.float64), np.asarray(limit, np.float64)
-    return np.asarray(used + share * np.maximum(most - used, 0))
+    left = 1 - curve
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lost = np.where(left > 0, (1 - curve[-1]) / left, 0.0)
+    return np.asarray(np.clip(lost, 0, 1))

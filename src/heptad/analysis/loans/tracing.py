@@ -187,6 +187,30 @@ def trace(
     return Moves(moves[0], moves[1], moves[2], moves[3], unseen)
 
 
+def parts(source: ArrayLike, target: ArrayLike, final: ArrayLike) -> Codes:
+    """Split a network into parts that no money passes between, so that each is traced by itself.
+
+    Args:
+        source: (n,) number of the account that pays; each pair needs to be there once only.
+        target: (n,) number of the account that receives.
+        final: (accounts,) where money is not followed further; it joins nothing.
+
+    Returns:
+        (accounts,) number of the part. A transfer belongs to the part of whichever of its sides
+        is not final; one between two final accounts carries nothing.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    ends = np.asarray(final, np.bool_)
+    pays, gets = np.asarray(source, np.int64), np.asarray(target, np.int64)
+    joins = ~ends[pays] & ~ends[gets]
+    sides, ones = (pays[joins], gets[joins]), np.ones(int(joins.sum()), np.bool_)
+    graph = coo_matrix((ones, sides), shape=(len(ends), len(ends)))
+    _, part = connected_components(graph, directed=False)
+    return np.asarray(part, np.int64)
+
+
 def use_of_funds(
     moves: Moves,
     transfers: Transfers,

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from heptad.apps.credit.companies import Stake, connected
+from heptad.apps.credit.running.rows import asking, written
+from heptad.apps.credit.running.tables import LoanDay
 from heptad.service.app import Job
-from heptad.standards import Code, Flag, Instant, Money, Ref, Table, Text
+from heptad.standards import Code, Flag, Instant, Integer, Money, Ref, Table, Text
 from heptad.standards.model import Customer, Loan, Ownership
-from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 CURRENCY = "EUR"
 OPEN = ("running", "late", "defaulted")
 SHARE = 1_000_000
+LATEST = (
+    "SELECT loan, event_time, balance FROM rows "
+    "QUALIFY row_number() OVER (PARTITION BY loan ORDER BY event_time DESC) = 1"
+)
 
 
 class Guarantee(Table, state=True):
@@ -36,7 +42,7 @@ class Connected(Table):
     event_time = Instant("When it was reckoned, UTC")
     customer = Ref(Customer, "Whose group", subject=True)
     group = Text("First member of the group by name")
-    members = Text("How many belong to it")
+    members = Integer("How many belong to it", ge=1)
     owed = Money("What they owe together", currency="currency", ge=0)
     currency = Code("Currency of the amount", standard="ISO 4217")
 
@@ -45,14 +51,18 @@ def groups(rows: Mapping[str, list[dict[str, Any]]]) -> list[tuple[tuple[str, ..
     """Return groups of connected persons and companies with what each owes, the largest first.
 
     Args:
-        rows: of Loan, Ownership and Guarantee as they stand, by name of the table. Amounts in
-            minor units; loans in other currencies than EUR are left out.
+        rows: of Loan, LoanDay, Ownership and Guarantee as they stand, by name of the table. A loan
+            counts with what is owed on it by the latest day that was closed with it, or with all
+            that was lent where none was. Amounts in minor units; loans in other currencies than
+            EUR are left out.
     """
     owed: dict[str, int] = {}
+    days = {d["loan"]: d for d in sorted(rows["LoanDay"], key=lambda d: d["event_time"])}
     for loan in rows["Loan"]:
         if loan["status"] in OPEN and loan["currency"] == CURRENCY:
             who = f"person {loan['customer']}"
-            owed[who] = owed.get(who, 0) + loan["amount"]
+            left = days[loan["id"]]["balance"] if loan["id"] in days else loan["amount"]
+            owed[who] = owed.get(who, 0) + left
     stakes = [
         Stake(_owner(o), f"company {o['company']}", o["share"] / SHARE)
         for o in rows["Ownership"]
@@ -72,20 +82,19 @@ def _owner(row: Mapping[str, Any]) -> str:
     return f"person {row['owner']}" if row.get("owner") else ""
 
 
-def _reckon(platform: Any, date: str) -> Mapping[str, Any]:
-    """Store for each member of a group that owes what the group owes, as known now."""
-    now = platform.clock.now()
-    read = {
-        name: platform.read(name, now, now).to_pylist()
-        for name in ("Loan", "Ownership", "Guarantee")
-    }
+def _reckon(platform: Any, text: str) -> Mapping[str, Any]:
+    """Store for each member of a group that owes what the group owes at the end of a day."""
+    now, on = platform.clock.now(), date.fromisoformat(text)
+    with asking(platform, "credit.exposure", on) as ask:
+        read = {table.__name__: ask(table) for table in (Loan, Ownership, Guarantee)}
+        read["LoanDay"] = ask(LoanDay, LATEST)
     made = []
     for members, owed in groups(read):
         people = [m.removeprefix("person ") for m in members if m.startswith("person ")]
         made += [
-            {"id": f"{date} {who}", "event_time": format_instant(now), "customer": who,
-             "group": members[0], "members": str(len(members)), "currency": CURRENCY,
-             "owed": f"{owed // 100}.{owed % 100:02}"}
+            written(Connected, {
+                "id": f"{text} {who}", "event_time": now, "customer": who, "group": members[0],
+                "members": len(members), "currency": CURRENCY, "owed": owed})
             for who in people
         ]  # fmt: skip
     if made:
@@ -96,5 +105,5 @@ def _reckon(platform: Any, date: str) -> Mapping[str, Any]:
 tables = (Connected, Guarantee)
 jobs = (
     Job("exposure", "Reckon what groups of connected borrowers owe together.", _reckon,
-        reads=(Loan, Ownership, Guarantee)),
+        reads=(Loan, LoanDay, Ownership, Guarantee)),
 )  # fmt: skip

@@ -10,16 +10,21 @@ import pyarrow as pa
 
 from heptad.analysis.loans.losses import Exposures, expected_loss
 from heptad.analysis.loans.movements import Counter, Months, Movements
+from heptad.analysis.loans.tracing import PROPORTIONAL, Moves, Transfers, parts, trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
     from pyspark.sql import DataFrame
 
     from heptad.analysis.loans.losses import Scenarios
+    from heptad.analysis.loans.tracing import Following
 
 MONTHS = ("loan", "month", "cohort", "bucket", "balance", "lent")
 EXPOSURES = ("balance", "rate", "remaining", "grade", "segment", "stage", "bullet")
+TRANSFERS = ("number", "time", "source", "target", "amount", "paid")
+MOVES = ("loan", "transfer", "amount", "hop")
 COUNTS = ("loans", "lent", "first", "first_lent", "moves", "moved")
 
 
@@ -81,3 +86,67 @@ def losses_on(frame: DataFrame, key: str, scenarios: Scenarios) -> DataFrame:
     kind = dict(frame.dtypes)[key]
     schema = f"`{key}` {kind}, booked bigint, year bigint, lifetime bigint"
     return frame.select(key, *EXPOSURES).mapInArrow(lose, schema)
+
+
+def trace_on(
+    frame: DataFrame, final: NDArray[np.bool_], following: Following = PROPORTIONAL
+) -> Moves:
+    """Follow lent money from account to account; equal to `trace` of the same transfers.
+
+    Parts of the network that no money passes between are traced beside each other. Where all
+    accounts hang together, one process has all the work.
+
+    Args:
+        frame: columns `TRANSFERS`; rows in any order, `number` gives theirs, from 0.
+        final: (accounts,) where money is not followed further.
+        following: how far.
+    """
+    pairs: Any = frame.select("source", "target").distinct().toArrow()
+    part = parts(pairs.column("source").to_numpy(), pairs.column("target").to_numpy(), final)
+
+    def place(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            pays, gets = (batch.column(name).to_numpy() for name in ("source", "target"))
+            at = np.where(final[pays], part[gets], part[pays])
+            yield batch.append_column("part", pa.array(at))
+
+    def follow(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = pa.Table.from_batches(list(batches), _schema((*TRANSFERS, "part")))
+        if rows.num_rows:
+            yield _traced(rows, final, following)
+
+    placed = frame.select(*TRANSFERS).mapInArrow(place, _sql((*TRANSFERS, "part")))
+    by_part = placed.repartition("part").sortWithinPartitions("number")
+    found: Any = by_part.mapInArrow(follow, _sql(MOVES)).toArrow()
+    loan, number, amount, hop = (found.column(name).to_numpy() for name in MOVES)
+    lost = number < 0
+    unseen = np.zeros(int(loan.max(initial=-1)) + 1, np.int64)
+    unseen[loan[lost]] = amount[lost]
+    order = np.flatnonzero(~lost)[np.argsort(number[~lost], kind="stable")]
+    return Moves(loan[order], number[order], amount[order], hop[order], unseen)
+
+
+def _sql(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} bigint" for name in names)
+
+
+def _schema(names: tuple[str, ...]) -> pa.Schema:
+    return pa.schema([(name, pa.int64()) for name in names])
+
+
+def _traced(rows: pa.Table, final: NDArray[np.bool_], following: Following) -> pa.RecordBatch:
+    """Trace some of the transfers; what was lost sight of of each loan has the number -1."""
+    number, time, source, target, amount, paid = (rows.column(n).to_numpy() for n in TRANSFERS)
+    accounts, sides = np.unique(np.stack([source, target]), return_inverse=True)
+    pays, gets = sides.reshape(2, -1)
+    loans = np.unique(paid[paid >= 0])
+    own = np.where(paid >= 0, np.searchsorted(loans, paid), -1)
+    moves = trace(Transfers(time, pays, gets, amount, own), final[accounts], following)
+    columns = (
+        [loans[moves.loan], loans],
+        [number[moves.transfer], np.full(len(loans), -1)],
+        [moves.amount, moves.unseen],
+        [moves.hop, np.zeros(len(loans), np.int64)],
+    )
+    arrays = [pa.array(np.concatenate(column)) for column in columns]
+    return pa.record_batch(arrays, schema=_schema(MOVES))

@@ -211,11 +211,28 @@ def _clauses(text: str) -> dict[str, Any]:
 
 
 def _rows(
-    platform: Platform, app: str, outcome: str = "", limit: str = "20", at: int | None = None
+    platform: Platform,
+    app: str,
+    outcome: str = "",
+    limit: str = "20",
+    through: str = "",
+    at: int | None = None,
 ) -> list[dict[str, Any]]:
+    """Return the latest decisions; `through=Loan.application:l1` only those on what l1 refers to."""
+    from heptad.service.decisions.deciding import subject_of
     from heptad.terminal.commands.decisions import row
 
-    return [row(platform, entry) for entry in latest(platform, int(limit), app, outcome, at)]
+    if not through:
+        return [row(platform, entry) for entry in latest(platform, int(limit), app, outcome, at)]
+    table = platform.app(app).on
+    asked = table_rows(platform, table.__name__, limit=limit, at=at, through=through)
+    keys = {str(r[table.key.name]) for r in asked}
+    return [
+        row(platform, entry)
+        for who in sorted({subject_of(table, r) for r in asked})
+        for entry in latest(platform, MOST, app, outcome, at, who)
+        if entry.public["row_key"] in keys
+    ][: int(limit)]
 
 
 def _number(
@@ -263,7 +280,12 @@ def _reasons(
 
 
 def latest(
-    platform: Platform, most: int, app: str, outcome: str, at: int | None = None
+    platform: Platform,
+    most: int,
+    app: str,
+    outcome: str,
+    at: int | None = None,
+    subject: str = "",
 ) -> list[Opened]:
     """Return the latest decisions of what had happened by an instant, the last one first."""
     found: list[Opened] = []
@@ -271,7 +293,12 @@ def latest(
     while len(found) < most:
         limit = min(_PAGE, most - len(found))
         page = platform.catalog.decisions.page(
-            app=app, outcome=outcome or None, until=at, cursor=cursor, limit=limit
+            app=app,
+            subject=subject or None,
+            outcome=outcome or None,
+            until=at,
+            cursor=cursor,
+            limit=limit,
         )
         opened = platform.log.stored(e.id for e in page.entries)
         found += platform.reviewed([opened[e.id] for e in page.entries])
@@ -284,7 +311,7 @@ def latest(
 def _events(
     platform: Platform, app: str, outcome: str = "", limit: str = "20", at: int | None = None
 ) -> list[dict[str, Any]]:
-    rows = _rows(platform, app, outcome, limit, at)
+    rows = _rows(platform, app, outcome, limit, at=at)
     return [{"at": row["when"], "kind": row["outcome"], "text": row["why"]} for row in rows]
 
 

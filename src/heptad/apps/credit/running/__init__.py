@@ -19,7 +19,7 @@ from heptad.apps.credit.running.tables import (
     PaymentPromise,
 )
 from heptad.service.app import Job
-from heptad.standards.model import Loan, Macro, Payment, Repayment, Transfer
+from heptad.standards.model import Listing, Loan, Macro, Payment, Repayment, Transfer
 
 tables = (
     LoanEvent, LoanDay, LoanFigure, BehaviourScore, FundsUse, PaymentPromise, CollectionAction,
@@ -29,7 +29,7 @@ jobs = (
         "loans",
         "Close a day of the loans: where each stands, its stage and loss, figures of the book",
         close_day,
-        (Loan, Repayment, LoanEvent, Transfer, Macro),
+        (Loan, Repayment, LoanEvent, Transfer, Macro, LoanDay),
     ),
     Job(
         "behaviour",
@@ -41,13 +41,13 @@ jobs = (
         "funds",
         "Follow what was paid out lately to where it went",
         trace_day,
-        (Loan, Transfer, Payment),
+        (Loan, Transfer, Payment, Listing),
     ),
     Job(
         "collections",
         "Plan what is done about late loans, within capacity",
         plan_day,
-        (LoanDay, LoanEvent, Repayment, PaymentPromise),
+        (LoanDay, Loan, Repayment, LoanEvent, PaymentPromise, CollectionAction),
     ),
 )
 

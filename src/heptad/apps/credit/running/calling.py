@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 MILLION = 1_000_000
 REMINDER = Letter("reminder", on=(), channels=("email", "sms", "inbox"))
-LEAVES = ("repaid", "written off")
 Paid = dict[str, list[tuple[date, int]]]
 
 
@@ -59,14 +59,13 @@ def plan_day(platform: Any, text: str) -> dict[str, int]:
 
 
 def _payments(held: Held) -> list[tuple[date, int]]:
-    """Return when how much of a loan's dues was settled, by the book."""
-    found: dict[date, int] = {}
-    before = None
+    """Return when how much was received on a loan, by the book."""
+    found, before = [], 0
     for step in held.book.steps:
-        if before is not None and step.balance < before:
-            found[step.day] = found.get(step.day, 0) + before - step.balance
-        before = step.balance
-    return sorted(found.items())
+        if step.cash > before:
+            found.append((step.day, step.cash - before))
+        before = step.cash
+    return found
 
 
 def _promises(promises: Sequence[Mapping[str, Any]], paid: Paid, on: date) -> tuple[int, set[str]]:
@@ -123,26 +122,32 @@ def _rows(
     lift: Mapping[str, Mapping[str, float]],
     on: date,
 ) -> list[dict[str, Any]]:
-    """Return the day's rows of `CollectionAction`: some drawn by chance, the rest planned."""
-    drawn = {
-        c.loan: _drawn(c, on)
-        for c in cases
-        if not c.barred and _chance(c.loan, on, 0) < rules.EXPLORED
-    }
+    """Return the day's rows of `CollectionAction`: some drawn by chance, the rest planned.
+
+    Each row has the probability with which just that came: of being drawn with that action, or of
+    being left to the plan. A customer has one action a day, drawn or planned.
+    """
+    share, drawn = explored(cases, on)
     used = {a.name: sum(x == a.name for x in drawn.values()) for a in rules.ACTIONS}
     people = {c.customer for c in cases if c.loan in drawn}
     left = [
-        type(a)(a.name, a.cost, None if a.capacity is None else max(0, a.capacity - used[a.name]))
+        replace(a, capacity=None if a.capacity is None else a.capacity - used[a.name])
         for a in rules.ACTIONS
     ]
-    rest = [c for c in cases if c.loan not in drawn and c.customer not in people]
+    rest = [c for c in cases if c.customer not in people]
     planned = {p.loan: p for p in plan(rest, left, lift)}
+    free = {c.customer for c in cases if not c.barred}
     rows = []
     for row, case in zip(late, cases, strict=True):
-        by_chance = case.loan in drawn
+        if case.loan in drawn:
+            propensity = share / (len(rules.ACTIONS) + 1)
+        elif case.customer in people:
+            propensity = share
+        else:
+            propensity = 1 - share if case.customer in free else 1.0
         chosen = planned.get(case.loan)
         action = drawn.get(case.loan) or (chosen.action if chosen else "nothing")
-        share = lift.get(case.stratum, {}).get(action, 0.0)  # type: ignore[call-overload]
+        brings = lift.get(str(case.stratum), {}).get(action, 0.0)
         cost = next((a.cost for a in rules.ACTIONS if a.name == action), 0)
         rows.append(
             {
@@ -153,19 +158,41 @@ def _rows(
                 "currency": row["currency"],
                 "action": action,
                 "late": case.late,
-                "gain": round(case.late * share) - cost,
-                "lift": round(share * MILLION),
-                "drawn": by_chance,
-                "propensity": MILLION // (len(rules.ACTIONS) + 1) if by_chance else MILLION,
+                "gain": round(case.late * brings) - cost,
+                "lift": round(brings * MILLION),
+                "drawn": case.loan in drawn,
+                "propensity": round(propensity * MILLION),
                 "message": None,
             }
         )
     return rows
 
 
-def _chance(loan: str, on: date, salt: int) -> float:
-    """Return a number in [0, 1) that only loan, day and salt decide, so that a rerun draws it too."""
-    digest = hashlib.sha256(f"{loan}|{on}|{salt}".encode()).digest()
+def explored(cases: Sequence[Late], on: date) -> tuple[float, dict[str, str]]:
+    """Draw customers by chance, and for each an action on the loan that is most late.
+
+    So few are drawn that no action can exceed its capacity, whatever is drawn.
+
+    Returns:
+        The probability of each customer to be drawn, and loan → action or "nothing".
+    """
+    worst: dict[str, Late] = {}
+    for c in sorted(cases, key=lambda c: (-c.late, c.loan)):
+        if not c.barred:
+            worst.setdefault(c.customer, c)
+    if not worst:
+        return 0.0, {}
+    rooms = [a.capacity for a in rules.ACTIONS if a.capacity is not None]
+    share = min(rules.EXPLORED, min(rooms, default=len(worst)) / len(worst))
+    # Rounded up or down by chance, so that just that share of all is expected.
+    number = int(share * len(worst) + _chance("", on, 2))
+    first = sorted(worst.values(), key=lambda c: _chance(c.customer, on, 0))[:number]
+    return share, {c.loan: _drawn(c, on) for c in first}
+
+
+def _chance(name: str, on: date, salt: int) -> float:
+    """Return a number in [0, 1) that only name, day and salt decide, so that a rerun draws it too."""
+    digest = hashlib.sha256(f"{name}|{on}|{salt}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from heptad.analysis.loans.concentration import concentration
 from heptad.analysis.loans.delinquency import BUCKETS
 from heptad.analysis.loans.losses import Scenarios, bridge, expected_loss, total
 from heptad.analysis.loans.movements import EVER
-from heptad.analysis.loans.stress import stressed
+from heptad.analysis.loans.stress import reverse, stressed
 from heptad.apps.credit.running import rules
 from heptad.apps.credit.running.rows import end_of
 from heptad.standards.money import exponent
@@ -37,10 +38,12 @@ def figures(
         earlier: loan → stage, balance and loss on the day closed before.
         evidence: tables and versions that the book was read from.
     """
-    made, at = [], end_of(closed.on)
-    for part in (_vintages, _rolls, _stages, _concentration, _stability, _stress, _economy):
-        made += list(part(closed))
-    made += list(_bridge(closed, earlier))
+    made, at, mine = [], end_of(closed.on), in_one_currency(closed)
+    for part in (
+        _vintages, _rolls, _stages, _shares, _concentration, _stability, _stress, _economy,
+    ):  # fmt: skip
+        made += list(part(mine))
+    made += list(_bridge(mine, earlier))
     return [
         {
             "id": f"{closed.on}|{report}|{series}|{place}",
@@ -86,36 +89,54 @@ def _rolls(closed: Closed) -> Found:
             yield "moves", BUCKETS[b], BUCKETS[to], float(matrix[b, to]), "share", int(stood[b])
 
 
-def _unit(closed: Closed) -> tuple[str, int]:
-    """Return the currency that the book's money is told in: that of most loans."""
-    names = [h.currency for h in closed.held] or ["EUR"]
-    currency = max(sorted(set(names)), key=names.count)
-    return currency, 10 ** exponent(currency)
+def in_one_currency(closed: Closed) -> Closed:
+    """Return the book with the loans in its main currency alone: others are not added to them."""
+    mine = [n for n, h in enumerate(closed.held) if h.currency == closed.currency]
+    if len(mine) == len(closed.held):
+        return closed
+    exposures = closed.exposures.take(np.array(mine, np.int64))
+    return replace(
+        closed,
+        held=[closed.held[n] for n in mine],
+        now=[closed.now[n] for n in mine],
+        codes=[closed.codes[n] for n in mine],
+        exposures=exposures,
+        loss=expected_loss(exposures, closed.scenarios),
+    )
 
 
-def _mine(closed: Closed) -> list[int]:
-    """Return the loans in that currency; other currencies are not added to it."""
-    currency, _ = _unit(closed)
-    return [n for n, h in enumerate(closed.held) if h.currency == currency]
+def _minor(closed: Closed) -> int:
+    return int(10 ** exponent(closed.currency))
 
 
 def _stages(closed: Closed) -> Found:
-    """Loans, balance and loss by stage."""
-    currency, minor = _unit(closed)
-    mine = _mine(closed)
+    """Loans, balance and loss by stage, and the loss of each scenario."""
+    currency, minor = closed.currency, _minor(closed)
     for stage in (1, 2, 3):
-        which = [n for n in mine if closed.exposures.stage[n] == stage]
-        owed = sum(closed.now[n].balance for n in which)
-        lost = total([int(closed.loss.booked[n]) for n in which])
+        which = np.flatnonzero(closed.exposures.stage == stage)
+        owed = total(closed.exposures.balance[which])
+        lost = total(closed.loss.booked[which])
         yield "stage", "balance", str(stage), owed / minor, currency, len(which)
         yield "stage", "loss", str(stage), lost / minor, currency, len(which)
     for name, lost in zip(closed.scenarios.names, closed.loss.each.tolist(), strict=True):
-        yield "scenario", "loss if certain", name, lost / minor, currency, len(mine)
+        yield "scenario", "loss if certain", name, lost / minor, currency, len(closed.held)
+
+
+def _shares(closed: Closed) -> Found:
+    """What a default loses in each scenario, from where, and how own defaults paid back."""
+    share = closed.share
+    source = "own defaults" if share.own else "assumed"
+    for name, lost in zip(closed.scenarios.names, share.by_scenario[:, 0].tolist(), strict=True):
+        yield "lgd", f"loss share, {source}", name, lost, "share", share.watched
+    yield "lgd", "defaults so far", "all", float(share.cases), "loans", share.cases
+    yield "lgd", "realised loss", "watched to the end", share.realised, "share", share.watched
+    for month, back in enumerate(share.curve.tolist() if share.own else ()):
+        yield "recovery", "came back", f"{month:03d}", back, "share", share.cases
 
 
 def _concentration(closed: Closed) -> Found:
     """How the balance is spread over purposes and borrowers."""
-    mine = [(closed.held[n], closed.now[n].balance) for n in _mine(closed)]
+    mine = [(h, s.balance) for h, s in zip(closed.held, closed.now, strict=True)]
     for kind, pairs in (
         ("purpose", [(h.purpose or "none stated", owed) for h, owed in mine]),
         ("borrower", [(h.customer, owed) for h, owed in mine]),
@@ -148,15 +169,33 @@ def _stability(closed: Closed) -> Found:
         yield "psi", moved.name, moved.month, moved.psi, "psi", moved.n
 
 
+def _loss(closed: Closed, shift: float) -> int:
+    """Return what would be booked if the log-odds of default moved in every scenario, minor units."""
+    s = closed.scenarios
+    moved = np.stack([stressed(h, [shift] * 12) for h in s.hazard])
+    return total(
+        expected_loss(closed.exposures, Scenarios(s.names, s.weights, moved, s.lgd)).booked
+    )
+
+
 def _stress(closed: Closed) -> Found:
-    """What would be booked if every scenario's odds of default moved."""
-    currency, minor = _unit(closed)
+    """What would be booked if every scenario's odds of default moved, and from where on too much."""
+    currency, minor, n = closed.currency, _minor(closed), len(closed.held)
     for shift in rules.STRESSES:
-        s = closed.scenarios
-        moved = np.stack([stressed(h, [shift] * 12) for h in s.hazard])
-        lost = expected_loss(closed.exposures, Scenarios(s.names, s.weights, moved, s.lgd))
-        value = total([int(lost.booked[n]) for n in _mine(closed)]) / minor
-        yield "stress", "loss", f"{shift:.1f}", value, currency, len(closed.held)
+        yield "stress", "loss", f"{shift:.1f}", _loss(closed, shift) / minor, currency, n
+    most = round(total(closed.exposures.balance) * rules.BEARABLE)
+    tried = [(shift, _loss(closed, shift)) for shift in np.arange(0, rules.HARDEST + 0.1, 0.5)]
+    place = f"{rules.BEARABLE:.0%} of what is owed"
+    yield "stress", "could not be borne", place, most / minor, currency, n
+    found = reverse(tried, most) if most else None
+    yield (
+        "stress",
+        "reached by a shift of",
+        place,
+        np.nan if found is None else found,
+        "log-odds",
+        n,
+    )
 
 
 def _economy(closed: Closed) -> Found:
@@ -164,30 +203,22 @@ def _economy(closed: Closed) -> Found:
     found = closed.economy
     if found is None:
         return
-    currency, minor = _unit(closed)
     n = len(closed.held)
     yield "economy", "explained", "all series", found.explained, "share", n
     for name, weight in zip(found.names, found.weights.tolist(), strict=True):
         yield "economy", "log-odds for one deviation", name, weight, "log-odds", n
-    s, shift = closed.scenarios, float(np.abs(found.weights).sum())
-    moved = np.stack([stressed(h, [shift] * 12) for h in s.hazard])
-    lost = expected_loss(closed.exposures, Scenarios(s.names, s.weights, moved, s.lgd))
-    value = total([int(lost.booked[n]) for n in _mine(closed)]) / minor
-    yield "economy", "loss", "one deviation worse", value, currency, n
+    value = _loss(closed, float(np.abs(found.weights).sum())) / _minor(closed)
+    yield "economy", "loss", "one deviation worse", value, closed.currency, n
 
 
 def _bridge(closed: Closed, earlier: Mapping[str, tuple[int, int, int]]) -> Found:
     """From the expected loss of the day closed before to that of today."""
-    currency, minor = _unit(closed)
-    now = {
-        closed.held[n].id: (
-            int(closed.exposures.stage[n]),
-            closed.now[n].balance,
-            int(closed.loss.booked[n]),
-        )
-        for n in _mine(closed)
-    }
+    minor, e = _minor(closed), closed.exposures
+    columns = (e.stage, e.balance, closed.loss.booked)
+    each = zip(*(column.tolist() for column in columns), strict=True)
+    now = dict(zip((h.id for h in closed.held), each, strict=True))
     found = bridge(dict(earlier), now)
     steps = [("before", found.before), *found.parts.items(), ("after", found.after)]
     for place, (name, lost) in enumerate(steps):
-        yield "bridge", "expected loss", f"{place:02d} {name}", lost / minor, currency, len(now)
+        at = f"{place:02d} {name}"
+        yield "bridge", "expected loss", at, lost / minor, closed.currency, len(now)

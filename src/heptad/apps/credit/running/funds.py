@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,14 +26,12 @@ from heptad.analysis.loans.tracing import (
 from heptad.apps.credit.running import rules
 from heptad.apps.credit.running.rows import asking, end_of, restate, start_of
 from heptad.apps.credit.running.tables import FundsUse
-from heptad.standards.errors import InputError
 from heptad.standards.model import Listing, Loan, Payment, Transfer
-from heptad.standards.money import format_minor, parse_minor
-from heptad.standards.time import day, micros
+from heptad.standards.money import format_minor
+from heptad.standards.time import day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -268,52 +265,3 @@ def path(found: Network, moves: Moves, loan: int) -> str:
         carried = format_minor(int(moves.amount[m]), currency)
         steps.append(f"{found.names[source]} → {found.names[target]} {carried} [{found.ids[i]}]")
     return "; ".join(steps)
-
-
-def read_amlworld(file: Path, payouts: Sequence[str], forbidden: Sequence[str] = ()) -> Network:
-    """Read a file of the AMLworld generator, whose money somebody else has drawn.
-
-    Args:
-        file: CSV with Timestamp, From Bank, Account, To Bank, Account.1 (or Account again), Amount
-            Received, Receiving Currency, Amount Paid, Payment Currency, Payment Format.
-        payouts: `line` numbers, from 1, of transfers that are to be taken for loans paid out.
-        forbidden: accounts, `bank:account`, where the money must not go.
-
-    Returns:
-        The network of the transfers in the currency of the first payout; an account that sends
-        nothing is where money ends.
-
-    Raises:
-        InputError: if the file is none of that generator.
-
-    Source: Altman et al., Realistic Synthetic Financial Transactions for Anti-Money Laundering
-    Models, 2023.
-    """
-    with file.open(newline="", encoding="utf-8") as text:
-        header, *lines = list(csv.reader(text))
-    if len(header) < 9 or header[0] != "Timestamp" or header[1] != "From Bank":
-        raise InputError("This is no file of AMLworld.", got=", ".join(header[:4]))
-    wanted = {int(n) for n in payouts}
-    currency = lines[min(wanted) - 1][8]
-    rows = []
-    for n, line in enumerate(lines, 1):
-        if line[8] == line[6] == currency:
-            at = micros(datetime.strptime(line[0] + " +0000", "%Y/%m/%d %H:%M %z"))
-            ends = f"{line[1]}:{line[2]}", f"{line[3]}:{line[4]}"
-            rows.append((at, n, *ends, parse_minor(line[7], "EUR")))
-    rows.sort()
-    names = sorted({name for row in rows for name in row[2:4]})
-    number = {name: n for n, name in enumerate(names)}
-    order = [row[1] for row in rows]
-    loan = {line: n for n, line in enumerate(line for line in order if line in wanted)}
-    columns = [
-        [r[0] for r in rows], [number[r[2]] for r in rows], [number[r[3]] for r in rows],
-        [r[4] for r in rows], [loan.get(r[1], -1) for r in rows],
-    ]  # fmt: skip
-    senders = {row[2] for row in rows}
-    kind = np.array(
-        [FORBIDDEN if n in forbidden else PASSES if n in senders else ELSEWHERE for n in names]
-    )
-    loans = [{"id": str(line), "customer": "", "currency": "EUR", "purpose": ""} for line in loan]
-    moved = Transfers(*(np.array(c, np.int64) for c in columns))
-    return Network(names, [str(n) for n in order], moved, kind, {}, loans)

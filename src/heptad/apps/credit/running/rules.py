@@ -19,7 +19,10 @@ WEIGHTS = np.array([0.5, 0.2, 0.3])
 SHIFTS = (0.0, -0.3, 0.6)
 """Change of the log-odds of default in the first year of each scenario; after it fades."""
 LGD = np.array([[0.45], [0.40], [0.55]])
-"""Share that a default loses in each scenario, until enough own cases have been worked out."""
+"""Share that a default is assumed to lose in each scenario, until the book has enough of its own;
+how far the scenarios lie apart holds for the book's own share as well."""
+WORKED, WORKOUT = 30, (12, 60)
+"""Defaults watched for so many months, at least and at most, from which on the own share is used."""
 HORIZON = 60
 """Months for which hazards are told apart."""
 PRIOR = np.array(
@@ -37,6 +40,8 @@ PRIOR = np.array(
 PRIOR_LOANS = 25
 STRESSES = (0.0, 0.5, 1.0, 1.5)
 """Changes of the log-odds in every scenario, shown beside what is booked."""
+BEARABLE, HARDEST = 0.2, 4.0
+"""Share of what is owed whose loss could not be borne, and the hardest stress tried to reach it."""
 METHODS = (PROPORTIONAL, FIFO)
 TRACED = 90
 """Days after paying out for which a loan's money is traced each day."""

@@ -10,139 +10,122 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heptad.analysis.evaluation import auc
-from heptad.analysis.loans.behaviour import inputs
-from heptad.analysis.loans.delinquency import REPAID, standings
+from heptad.analysis.loans.delinquency import REPAID, course
 from heptad.analysis.scorecard import Scorecard
 from heptad.apps.credit.running import rules
 from heptad.apps.credit.running.books import read_books
+from heptad.apps.credit.running.conduct import conduct, read_flows
 from heptad.apps.credit.running.rows import asking, end_of, restate
-from heptad.apps.credit.running.servicing import month, month_ends
+from heptad.apps.credit.running.servicing import month_ends
 from heptad.apps.credit.running.tables import BehaviourScore
-from heptad.standards.model import Transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from heptad.analysis.arrays import Array
-    from heptad.analysis.loans.delinquency import Standing
+    from heptad.analysis.loans.delinquency import Course
     from heptad.apps.credit.running.books import Held
-    from heptad.apps.credit.running.rows import Ask
+    from heptad.apps.credit.running.conduct import Flows
 
-    Flows = Mapping[str, Mapping[int, tuple[float, float]]]
-    Walked = Sequence[tuple[Held, Mapping[date, Standing]]]
+    Walked = Sequence[tuple[Held, Course]]
+    Part = tuple[dict[str, Array], Any]
 
 AHEAD = 180
 """Days within which a default counts."""
 LEAST = 20
 """Defaults, and as many others, without which nothing is learned."""
 HELD_OUT = 0.3
-"""Share of the months, the latest, on which the card is measured."""
-YEAR = 12
+"""Share of the months, the latest, on which such a card is measured."""
 MILLION = 1_000_000
 
 
 def score_day(platform: Any, text: str) -> dict[str, Any]:
-    """Learn from months whose outcome is known by a day, measure on the latest, score the day.
+    """Learn from all months whose outcome is known by a day, and score the loans of the day.
 
-    The card is learned anew each time from what is known, so that a correction reaches it.
+    The card is learned anew each time from what is known, so that a correction reaches it. How
+    well such cards rank is measured with one that had nothing but outcomes known before the
+    months that it is measured on.
     """
     on = date.fromisoformat(text)
     with asking(platform, "credit.behaviour", on) as ask:
         held = read_books(ask, on)
-        flows = _flows(ask)
+        flows = read_flows(ask)
     ends = month_ends(min((h.started for h in held), default=on), on)
-    walked = [
-        (h, {s.day: s for s in standings(h.book, rules.RULE, sorted({*ends, *_ahead(ends), on}))})
-        for h in held
-    ]
-    old = [end for end in ends if end + timedelta(days=AHEAD) <= on]
-    parts = [(table, y) for end in old for table, y in [past(walked, flows, end)] if len(y)]
-    cut = max(1, round(len(parts) * (1 - HELD_OUT)))
-    learned, measured = joined(parts[:cut]), joined(parts[cut:])
-    if min(learned[1].sum(), (~learned[1]).sum()) < LEAST:
-        return {"learned": len(learned[1]), "defaults": int(learned[1].sum()), "scored": 0}
-    card = Scorecard().fit(learned[0], learned[1].astype(int))
-    rows = _rows(card, walked, flows, on)
-    stored = restate(platform, BehaviourScore, on, rows)
-    shown: dict[str, Any] = {"learned": len(learned[1]), "defaults": int(learned[1].sum())}
-    if len(measured[1]) and 0 < measured[1].sum() < len(measured[1]):
-        chance = card.predict_proba(measured[0])[:, 1]
+    walked = [(h, course(h.book, rules.RULE, sorted({*ends, on}))) for h in held]
+    old = [end for end in ends if known_by(end) <= on]
+    parts = {end: past(walked, flows, end) for end in old}
+    whole = joined(list(parts.values()))
+    shown: dict[str, Any] = {"learned": len(whole[1]), "defaults": int(whole[1].sum())}
+    if not enough(whole):
+        return shown | {"scored": 0}
+    learned, measured = (joined([parts[end] for end in of]) for of in split(old))
+    if enough(learned) and 0 < measured[1].sum() < len(measured[1]):
+        chance = _card(learned).predict_proba(measured[0])[:, 1]
         shown["auc"] = round(float(auc(measured[1].astype(int), chance)), 4)
+    rows = _rows(_card(whole), walked, flows, on)
+    stored = restate(platform, BehaviourScore, on, rows)
     return shown | {"measured": len(measured[1]), "scored": len(rows), **stored}
 
 
-def _ahead(ends: Sequence[date]) -> list[date]:
-    return [end + timedelta(days=AHEAD) for end in ends]
+def known_by(end: date) -> date:
+    """Return the day by which it is known what came of the loans of a month's end."""
+    return end + timedelta(days=AHEAD)
 
 
-def past(walked: Walked, flows: Flows, end: date) -> tuple[dict[str, Array], Any]:
+def split(ends: Sequence[date]) -> tuple[list[date], list[date]]:
+    """Return the month ends to learn from and those to measure on.
+
+    The latest are measured on. What came of a month that is learned from was known before the
+    first of them, so that no default is both learned and measured.
+    """
+    measured = list(ends[max(1, round(len(ends) * (1 - HELD_OUT))) :])
+    learned = [end for end in ends if measured and known_by(end) <= measured[0]]
+    return learned, measured
+
+
+def enough(part: Part) -> bool:
+    """Tell whether there are defaults and others enough to learn from."""
+    return bool(min(part[1].sum(), (~part[1]).sum()) >= LEAST)
+
+
+def _card(part: Part) -> Scorecard:
+    return Scorecard().fit(part[0], part[1].astype(int))
+
+
+def past(walked: Walked, flows: Flows, end: date) -> Part:
     """Return inputs of the loans that ran without default at a month's end, and what came of them."""
-    there = [
-        (h, days)
-        for h, days in walked
-        if end in days and days[end].bucket < REPAID and not days[end].default
-    ]
-    later = end + timedelta(days=AHEAD)
-    bad = [any(s.default for day, s in days.items() if end < day <= later) for _, days in there]
-    return table(there, flows, end), np.array(bad, np.bool_)
+    there = sound(walked, end)
+    later = known_by(end)
+    bad = [any(end < since <= later for since, _ in went.defaults) for _, went in there]
+    stood = [(h, went.standings) for h, went in there]
+    return conduct(stood, flows, end), np.array(bad, np.bool_)
 
 
-def table(there: Walked, flows: Flows, end: date) -> dict[str, Array]:
-    """Return the inputs of loans at the end of a day, as known of its months and those before."""
-    last, shape = month(end), (len(there), YEAR)
-    late, inflow, salary = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape)
-    for n, (h, days) in enumerate(there):
-        for s in days.values():
-            ago = last - month(s.day)
-            if s.day <= end and 0 <= ago < YEAR:
-                late[n, YEAR - 1 - ago] = s.days_past_due
-        for at, (money, wage) in flows.get(h.customer, {}).items():
-            if 0 <= last - at < YEAR:
-                inflow[n, YEAR - 1 - (last - at)], salary[n, YEAR - 1 - (last - at)] = money, wage
-    age = [last - month(h.started) for h, _ in there]
-    repaid = [1 - days[end].balance / h.lent for h, days in there]
-    return inputs(late, age, repaid, inflow, salary, [instalment(h) for h, _ in there])
-
-
-def instalment(held: Held) -> int:
-    """Return about what falls due a month, as the contract alone tells: nothing that came later."""
-    return held.lent // held.term + held.lent * held.rate // 24_000_000
-
-
-def joined(parts: Sequence[tuple[dict[str, Array], Any]]) -> tuple[dict[str, Array], Any]:
-    """Return the rows of several months as one."""
-    if not parts:
-        return {}, np.zeros(0, np.bool_)
-    names = parts[0][0]
-    together = {n: np.concatenate([columns[n] for columns, _ in parts]) for n in names}
-    return together, np.concatenate([y for _, y in parts])
-
-
-def _flows(ask: Ask) -> Flows:
-    """Return what came in to customers by calendar month, and the salary among it."""
-    rows = ask(
-        Transfer,
-        "SELECT customer, year(make_timestamp(event_time)) * 12 + "
-        "month(make_timestamp(event_time)) - 1 AS at, sum(amount)::DOUBLE AS money, "
-        "coalesce(sum(amount) FILTER (WHERE kind = 'salary'), 0)::DOUBLE AS wage FROM rows "
-        "WHERE direction = 'in' AND kind <> 'loan' GROUP BY ALL ORDER BY ALL",
-    )
-    found: dict[str, dict[int, tuple[float, float]]] = {}
-    for row in rows:
-        found.setdefault(row["customer"], {})[int(row["at"])] = (row["money"], row["wage"])
+def sound(walked: Walked, on: date) -> list[tuple[Held, Course]]:
+    """Return the loans that ran without default at the end of a day."""
+    found = []
+    for h, went in walked:
+        stood = next((s for s in went.standings if s.day == on), None)
+        if stood and stood.bucket < REPAID and not stood.default:
+            found.append((h, went))
     return found
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """Return the rows of several months as one."""
+    some = [part for part in parts if len(part[1])]
+    if not some:
+        return {}, np.zeros(0, np.bool_)
+    together = {n: np.concatenate([columns[n] for columns, _ in some]) for n in some[0][0]}
+    return together, np.concatenate([y for _, y in some])
 
 
 def _rows(card: Scorecard, walked: Walked, flows: Flows, on: date) -> list[dict[str, Any]]:
     """Return the day's rows of `BehaviourScore`, of loans that run and are not in default."""
-    now = [
-        (h, days)
-        for h, days in walked
-        if on in days and days[on].bucket < REPAID and not days[on].default
-    ]
+    now = sound(walked, on)
     if not now:
         return []
-    found = table(now, flows, on)
+    found = conduct([(h, went.standings) for h, went in now], flows, on)
     points, chance = card.totals(found), card.predict_proba(found)[:, 1]
     name = hashlib.sha256(card.to_json().encode()).hexdigest()[:16]
     return [

@@ -9,29 +9,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heptad.analysis.loans.behaviour import inputs, warnings
-from heptad.analysis.loans.delinquency import BUCKETS, REPAID, WRITTEN_OFF, standings
+from heptad.analysis.loans.behaviour import warnings
+from heptad.analysis.loans.delinquency import BUCKETS, REPAID, WRITTEN_OFF, course
 from heptad.analysis.loans.losses import Exposures, Risk, Scenarios, expected_loss, stages
 from heptad.analysis.loans.movements import Months, movements
+from heptad.analysis.loans.recoveries import MONTH
 from heptad.analysis.loans.stress import Link, link, stressed
 from heptad.apps.credit.running import rules
 from heptad.apps.credit.running.books import read_books
+from heptad.apps.credit.running.conduct import YEAR, conduct, month, read_flows
 from heptad.apps.credit.running.rows import asking, day_of, end_of, restate, start_of
 from heptad.apps.credit.running.tables import LoanDay, LoanFigure
-from heptad.standards.model import Macro, Transfer
-from heptad.standards.time import day
+from heptad.apps.credit.running.workouts import LossShare, defaults_of, measured
+from heptad.standards.model import Macro
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from heptad.analysis.arrays import Array
-    from heptad.analysis.loans.delinquency import Standing
+    from heptad.analysis.loans.delinquency import Course, Standing
     from heptad.analysis.loans.losses import Loss
     from heptad.analysis.loans.movements import Movements
     from heptad.apps.credit.running.books import Held
     from heptad.apps.credit.running.rows import Ask
-
-YEAR = 12
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,12 @@ class Closed:
         now: where each of them stands.
         counted: movements of all loans over the months, those that ended included.
         first: first month of the book, counted from the year 0.
-        behaviour: what a behaviour score would learn from, of the loans that run.
+        currency: of most of the loans that run; money in others is not added to figures.
         codes: what warns of each.
         exposures: what is owed, in the order of `held`.
         loss: what is expected to be lost of it.
         scenarios: what may come.
+        share: what a default loses, and where that comes from.
         economy: how default rates followed the economy; None where too little is known.
     """
 
@@ -57,11 +60,12 @@ class Closed:
     now: list[Standing]
     counted: Movements
     first: int
-    behaviour: dict[str, Array]
+    currency: str
     codes: list[list[str]]
     exposures: Exposures
     loss: Loss
     scenarios: Scenarios
+    share: LossShare
     economy: Link | None = None
 
 
@@ -75,9 +79,10 @@ def close_day(platform: Any, text: str) -> dict[str, int]:
     on = date.fromisoformat(text)
     with asking(platform, "credit.loans", on) as ask:
         closed = close(ask, on)
-        earlier = _earlier(ask, on)
+        earlier = _earlier(ask, on, closed.currency)
     stored = restate(platform, LoanDay, on, rows_of(closed))
-    versions = {t: platform.lake.version(t) for t in ("Loan", "Repayment", "LoanEvent")}
+    read = ("Loan", "Repayment", "LoanEvent", "Transfer", "Macro")
+    versions = {t: platform.lake.version(t) for t in read if platform.lake.exists(t)}
     evidence = ", ".join(f"{name}@{version}" for name, version in versions.items())
     shown = restate(platform, LoanFigure, on, figures(closed, earlier, evidence), ["evidence"])
     return {"loans": len(closed.held), **stored, "figures": shown["written"]}
@@ -87,21 +92,27 @@ def close(ask: Ask, on: date) -> Closed:
     """Work out the book at the end of a day from what is asked."""
     every = read_books(ask, on)
     ends = month_ends(min((h.started for h in every), default=on), on)
-    walked = [standings(h.book, rules.RULE, sorted({*ends, on})) for h in every]
-    first = month(ends[0])
-    counted = movements(_months(every, walked, set(ends), first), max(len(ends), 1))
-    running = [n for n, s in enumerate(walked) if s and s[-1].bucket < REPAID]
-    held, past = [every[n] for n in running], [walked[n] for n in running]
-    now = [s[-1] for s in past]
-    behaviour = _behaviour(ask, held, past, on)
-    codes = warnings(behaviour, rules.SIGNALS)
-    scenarios = scenarios_of(counted)
-    exposures = _exposures(held, now, codes, scenarios)
-    loss = expected_loss(exposures, scenarios)
-    economy = _economy(ask, counted, first)
-    return Closed(
-        on, held, now, counted, first, behaviour, codes, exposures, loss, scenarios, economy
+    courses = [course(h.book, rules.RULE, sorted({*ends, on})) for h in every]
+    running = [n for n, c in enumerate(courses) if c.standings and c.standings[-1].bucket < REPAID]
+    held, past = [every[n] for n in running], [courses[n].standings for n in running]
+    currency, first = _most([h.currency for h in held]), month(ends[0])
+    months = _months(every, courses, set(ends), first, currency)
+    counted = movements(months, max(len(ends), 1))
+    codes = warnings(
+        conduct(list(zip(held, past, strict=True)), read_flows(ask), on), rules.SIGNALS
     )
+    share = measured(defaults_of(every, courses))
+    scenarios, now = scenarios_of(counted, share), [s[-1] for s in past]
+    exposures = _exposures(held, now, codes, scenarios)
+    loss, economy = expected_loss(exposures, scenarios), _economy(ask, counted, first)
+    return Closed(
+        on, held, now, counted, first, currency, codes, exposures, loss, scenarios, share, economy
+    )
+
+
+def _most(currencies: Sequence[str]) -> str:
+    """Return the currency of most loans."""
+    return max(sorted(set(currencies)), key=currencies.count, default="EUR")
 
 
 def _economy(ask: Ask, counted: Movements, first: int) -> Link | None:
@@ -135,35 +146,34 @@ def month_ends(start: date, on: date) -> list[date]:
         found.append(end)
 
 
-def month(on: date) -> int:
-    """Return the month of a day, counted from the year 0."""
-    return on.year * 12 + on.month - 1
-
-
 def _months(
-    every: Sequence[Held], walked: Sequence[Sequence[Standing]], ends: set[date], first: int
+    every: Sequence[Held], courses: Sequence[Course], ends: set[date], first: int, currency: str
 ) -> Months:
-    """Return the loans at the ends of months; what has ended is told once."""
+    """Return the loans at the ends of months; what has ended is told once.
+
+    Loans count in any currency, but what they owe only in one.
+    """
     rows: list[tuple[int, ...]] = []
-    for n, (held, stands) in enumerate(zip(every, walked, strict=True)):
-        cohort = month(held.started) - first
-        for s in stands:
+    for n, (held, went) in enumerate(zip(every, courses, strict=True)):
+        cohort, counts = month(held.started) - first, held.currency == currency
+        for s in went.standings:
             if s.day in ends:
                 at = month(s.day) - first
-                rows.append((n, at, min(cohort, at), s.bucket, s.balance, held.lent))
+                money = (s.balance, held.lent) if counts else (0, 0)
+                rows.append((n, at, min(cohort, at), s.bucket, *money))
                 if s.bucket >= REPAID:
                     break
     columns = np.array(rows, np.int64).reshape(-1, 6).T
     return Months(*columns)
 
 
-def scenarios_of(counted: Movements) -> Scenarios:
-    """Return what may come: hazards by bucket from the book's own moves, shifted by scenario."""
+def scenarios_of(counted: Movements, share: LossShare) -> Scenarios:
+    """Return what may come: hazards by bucket from the book's own moves, and what defaults lose."""
     moves = counted.moves.sum(axis=0).astype(np.float64) + rules.PRIOR_LOANS * rules.PRIOR
     matrix = moves / moves.sum(axis=1, keepdims=True)
     base = hazards(matrix, rules.HORIZON)
     shifted = [stressed(base, [shift] * YEAR) if shift else base for shift in rules.SHIFTS]
-    return Scenarios(rules.SCENARIOS, rules.WEIGHTS, np.stack(shifted), rules.LGD)
+    return Scenarios(rules.SCENARIOS, rules.WEIGHTS, np.stack(shifted), share.by_scenario)
 
 
 def hazards(matrix: Array, months: int) -> Array:
@@ -189,53 +199,6 @@ def hazards(matrix: Array, months: int) -> Array:
     return np.clip(found, 0, 1)
 
 
-def _behaviour(
-    ask: Ask, held: Sequence[Held], past: Sequence[Sequence[Standing]], on: date
-) -> dict[str, Array]:
-    """Return what a behaviour score learns from: delays, progress and the borrower's flows."""
-    months = YEAR
-    late = np.full((len(held), months), np.nan)
-    for n, stands in enumerate(past):
-        days = [s.days_past_due for s in stands[-months:]]
-        late[n, months - len(days) :] = days
-    flows = _flows(ask, {h.customer for h in held}, on, months)
-    shape = (len(held), months)
-    inflow, salary = np.zeros(shape), np.zeros(shape)
-    for n, h in enumerate(held):
-        for ago, money, wage in flows.get(h.customer, ()):
-            inflow[n, months - 1 - ago], salary[n, months - 1 - ago] = money, wage
-    age = [month(on) - month(h.started) for h in held]
-    repaid = [1 - s[-1].balance / h.lent for h, s in zip(held, past, strict=True)]
-    due = [_level(h) for h in held]
-    return inputs(late, age, repaid, inflow, salary, due)
-
-
-def _level(held: Held) -> int:
-    """Return what falls due next, in minor units; 0 after the last instalment."""
-    ahead = [i for i in held.book.items if i.number and i.due > held.book.day]
-    return ahead[0].owed["interest"] + ahead[0].owed["principal"] if ahead else 0
-
-
-def _flows(
-    ask: Ask, customers: set[str], on: date, months: int
-) -> Mapping[str, list[tuple[int, float, float]]]:
-    """Return what came in to customers in each of the last thirty days' months, the latest first."""
-    end, span = start_of(on) + day, 30 * day
-    rows = ask(
-        Transfer,
-        f"SELECT customer, ({end} - 1 - event_time) // {span} AS ago, sum(amount) AS money, "
-        "coalesce(sum(amount) FILTER (WHERE kind = 'salary'), 0) AS wage FROM rows "
-        f"WHERE direction = 'in' AND kind <> 'loan' AND event_time >= {end - months * span} "
-        f"AND event_time < {end} GROUP BY ALL ORDER BY ALL",
-    )
-    found: dict[str, list[tuple[int, float, float]]] = {}
-    for row in rows:
-        if row["customer"] in customers:
-            flows = found.setdefault(row["customer"], [])
-            flows.append((int(row["ago"]), float(row["money"]), float(row["wage"])))
-    return found
-
-
 def _exposures(
     held: Sequence[Held], now: Sequence[Standing], codes: Sequence[Sequence[str]], may: Scenarios
 ) -> Exposures:
@@ -255,7 +218,13 @@ def _exposures(
     )
     balance = np.array([s.balance for s in now], np.int64)
     rate = np.array([h.rate for h in held], np.int32)
-    return Exposures(balance, rate, remaining, grade, np.zeros_like(grade), found)
+    return Exposures(balance, rate, remaining, grade, _ages(now, may), found)
+
+
+def _ages(now: Sequence[Standing], may: Scenarios) -> NDArray[np.int32]:
+    """Return for how many months each loan has been in default, as far as shares are told apart."""
+    ages = [0 if s.since is None else int((s.day - s.since).days / MONTH) for s in now]
+    return np.minimum(np.array(ages, np.int32), np.int32(may.lgd.shape[1] - 1))
 
 
 def rows_of(closed: Closed) -> list[dict[str, Any]]:
@@ -286,11 +255,11 @@ def rows_of(closed: Closed) -> list[dict[str, Any]]:
     return found
 
 
-def _earlier(ask: Ask, on: date) -> dict[str, tuple[int, int, int]]:
-    """Return stage, balance and loss of each loan on the latest closed day before."""
+def _earlier(ask: Ask, on: date, currency: str) -> dict[str, tuple[int, int, int]]:
+    """Return stage, balance and loss of each loan in a currency on the latest closed day before."""
     rows = ask(
         LoanDay,
         "SELECT loan, stage, balance, loss FROM rows WHERE event_time = (SELECT max(event_time) "
-        f"FROM rows WHERE event_time < {start_of(on)}) ORDER BY loan",
+        f"FROM rows WHERE event_time < {start_of(on)}) AND currency = '{currency}' ORDER BY loan",
     )
     return {r["loan"]: (r["stage"], r["balance"], r["loss"]) for r in rows}

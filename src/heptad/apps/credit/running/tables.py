@@ -84,7 +84,7 @@ class BehaviourScore(Table):
 class FundsUse(Table):
     """What became of the money of one loan, as traced at the end of a day."""
 
-    id = Text("Loan and day", key=True)
+    id = Text("Loan, day and method", key=True)
     event_time = Instant("End of the day, UTC")
     loan = Ref(Loan, "The loan")
     customer = Ref(Customer, "Who owes it", subject=True)
@@ -127,5 +127,8 @@ class CollectionAction(Table):
     gain = Money("Expected to bring beyond doing nothing, cost taken off", currency="currency")
     lift = Number("Share of what is late that it is expected to bring", scale=6)
     drawn = Flag("Whether it was drawn by chance, to learn from")
-    propensity = Number("Probability with which it was drawn or chosen", scale=6, ge=0, le=1)
+    propensity = Number(
+        "Probability of just this: of being drawn with this action, or of being left to the plan",
+        scale=6, ge=0, le=1,
+    )  # fmt: skip
     message = Text("Id of the message in the outbox", optional=True)

@@ -36,12 +36,25 @@ def test_a_guarantor_is_held_against_what_the_group_owes():
 
 def test_companies_connect_their_owners():
     rows = {
-        "Loan": [{"customer": "a", "amount": 10, "currency": "EUR", "status": "late"},
-                 {"customer": "b", "amount": 5, "currency": "EUR", "status": "running"},
-                 {"customer": "c", "amount": 7, "currency": "USD", "status": "running"}],
+        "Loan": [{"id": "1", "customer": "a", "amount": 10, "currency": "EUR", "status": "late"},
+                 {"id": "2", "customer": "b", "amount": 5, "currency": "EUR", "status": "running"},
+                 {"id": "3", "customer": "c", "amount": 7, "currency": "USD", "status": "running"}],
         "Ownership": [{"company": "x", "owner": "a", "owner_company": None, "share": 600_000},
                       {"company": "y", "owner": None, "owner_company": "x", "share": 900_000},
                       {"company": "y", "owner": "b", "owner_company": None, "share": 100_000}],
         "Guarantee": [],
+        "LoanDay": [],
     }  # fmt: skip
     assert groups(rows) == [(("company x", "company y", "person a"), 10), (("person b",), 5)]
+
+
+def test_a_loan_that_runs_counts_with_what_is_owed_on_it():
+    rows = {
+        "Loan": [{"id": n, "customer": "a", "amount": 1000, "currency": "EUR", "status": "running"}
+                 for n in ("watched", "new")],
+        "LoanDay": [{"loan": "watched", "event_time": 2, "balance": 300},
+                    {"loan": "watched", "event_time": 1, "balance": 700}],
+        "Ownership": [],
+        "Guarantee": [],
+    }  # fmt: skip
+    assert groups(rows) == [(("person a",), 1300)]
