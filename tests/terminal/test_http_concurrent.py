@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import uvicorn
 
 from heptad.runtime import Platform
 from heptad.standards.time import FixedClock, parse_instant
+from heptad.terminal import serve
 from heptad.terminal.http.api import public
 from tests.terminal.rows import payment
 
@@ -28,17 +28,15 @@ THREADS = 20
 @contextmanager
 def listening(platform: Platform) -> Iterator[str]:
     """Serve a project from a thread of this process; give its address."""
-    config = uvicorn.Config(public(platform), port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        threading.Event().wait(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with serve.listening("127.0.0.1", 0) as listener:
+        server = serve.Server(serve._config(public(platform)))
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture

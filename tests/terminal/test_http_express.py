@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import threading
+import time
 from contextlib import contextmanager
+from itertools import count, pairwise
 
 import httpx
 import pytest
 
 from heptad.runtime import Platform
+from heptad.terminal import serve
 from heptad.terminal.http.access import api_keys
+from heptad.terminal.http.api import public
 from heptad.terminal.http.express import Express
 from tests.service.test_quick import Ticking, settled
 from tests.terminal.rows import payment
+from tests.terminal.test_crowded import answered
 from tests.terminal.test_http_concurrent import listening
 
 NOW = 1_772_452_800_000_000
@@ -38,15 +46,22 @@ def both(tmp_path):
 
 
 def short_ways(monkeypatch):
-    """Count the requests that are answered the short way."""
-    answered, found = Express._answered, []
+    """Note of each request that is asked of the short way whether it is answered there."""
+    take, found = Express.take, []
 
-    async def counted(*parts):
-        response = await answered(*parts)
-        found.append(response is not None)
-        return response
+    def noted(express, posted, tell):
+        if express._platform.intake.quick is None:
+            return take(express, posted, tell)
 
-    monkeypatch.setattr(Express, "_answered", counted)
+        def told(answer):
+            found[mine] = answer is not None
+            tell(answer)
+
+        mine = len(found)
+        found.append(False)
+        return take(express, posted, told)
+
+    monkeypatch.setattr(Express, "take", noted)
     return found
 
 
@@ -129,3 +144,89 @@ def test_metrics_name_the_route_and_large_bodies_go_to_it(tmp_path, monkeypatch)
         text = client.get("/metrics").text
         line = 'heptad_requests_total{method="POST",path="/v1/tables/{name}/rows",status="200"} 2'
         assert line in text
+
+
+@pytest.fixture(scope="module")
+def quick_server(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("quick") / "a", quick=True) as (platform, client):
+        yield platform, client.base_url.port, count(100)
+
+
+def wire(n: int, extra: bytes = b"") -> bytes:
+    body = json.dumps({"row": payment(n)}).encode()
+    head = b"POST /v1/apps/fraud/decide HTTP/1.1\r\nHost: localhost\r\n" + extra
+    return head + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+@pytest.mark.parametrize(
+    ("extra", "cuts", "short"),
+    [
+        (b"", [], [True]),
+        (b"", [-150, -9], [True]),
+        (b"", [40], []),
+        (b"Connection: keep-alive\r\nAccept: */*\r\n", [], [True]),
+        (b"Connection: close\r\n", [], []),
+        (b"X-Forwarded-Proto: http\r\n", [], []),
+        (b"Accept: a/b\r\nAccept: a/b\r\n", [], []),
+        (b"Cookie: a=b\r\n", [], []),
+    ],
+    ids=["whole", "body in parts", "head in parts", "kept", "closing", "forwarded", "twice",
+         "cookie"],
+)  # fmt: skip
+def test_a_row_is_answered_once_however_it_comes(quick_server, monkeypatch, extra, cuts, short):
+    platform, port, numbers = quick_server
+    taken, data, before = short_ways(monkeypatch), wire(next(numbers), extra), len(platform.log)
+    ends = [n % len(data) for n in cuts]
+    with socket.create_connection(("127.0.0.1", port), 60) as one:
+        for start, end in pairwise([0, *ends, len(data)]):
+            one.sendall(data[start:end])
+            time.sleep(0.05)
+        status, headers, body, rest = answered(one)
+    assert (status, json.loads(body)["app"], rest) == (200, "fraud", b"")
+    assert len(headers["x-request-id"]) == 32
+    assert taken == short
+    assert len(platform.log) == before + 1
+
+
+def test_rows_sent_ahead_are_answered_in_turn(quick_server):
+    platform, port, numbers = quick_server
+    rows = [next(numbers) for _ in range(5)]
+    with (
+        socket.create_connection(("127.0.0.1", port), 60) as one,
+        platform.intake.quick.pending.gate,
+    ):
+        one.sendall(wire(rows[0]))
+        time.sleep(0.1)
+        one.sendall(wire(rows[1]) + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        one.sendall(b"".join(wire(n) for n in rows[2:]))
+        one.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            one.recv(1)
+        platform.intake.quick.pending.gate.release()
+        one.settimeout(60)
+        told, rest = [], b""
+        for _ in range(6):
+            _, _, body, rest = answered(one, rest)
+            told.append(json.loads(body).get("on", "health"))
+        platform.intake.quick.pending.gate.acquire()
+    names = [f"Payment p{n}" for n in rows]
+    assert told == [*names[:2], "health", *names[2:]]
+
+
+def test_what_was_asked_is_answered_before_the_server_stops(quick_server):
+    platform, _, numbers = quick_server
+    gate, n = platform.intake.quick.pending.gate, next(numbers)
+    with serve.listening("127.0.0.1", 0) as listener:
+        server = serve.Server(serve._config(public(platform)))
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        with socket.create_connection(listener.getsockname(), 60) as one:
+            with gate:
+                one.sendall(wire(n))
+                time.sleep(0.2)
+                server.should_exit = True
+                time.sleep(0.5)
+            status, _, body, _ = answered(one)
+            assert (status, json.loads(body)["on"]) == (200, f"Payment p{n}")
+            assert one.recv(1) == b""
+        thread.join()

@@ -88,8 +88,12 @@ def begin_request(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
     What is logged while it is answered carries the name.
     """
-    given = next((value for name, value in headers if name == b"traceparent"), b"")
-    trace = _TRACE.fullmatch(given)
-    name = trace[1].decode() if trace else by_chance()
+    name = name_request(next((value for name, value in headers if name == b"traceparent"), b""))
     _request.set(name)
     return name
+
+
+def name_request(traceparent: bytes) -> str:
+    """Return a request's name, given the header that names its trace, or b""."""
+    trace = _TRACE.fullmatch(traceparent)
+    return trace[1].decode() if trace else by_chance()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 import anyio.to_thread
 import uvicorn
+from uvloop import new_event_loop
 
 from heptad.engine.local.owner import Owner, socket_path
 from heptad.engine.local.room import LARGE
@@ -23,10 +24,11 @@ from heptad.standards.errors import Busy, InputError, Refused
 from heptad.terminal import logs, show
 from heptad.terminal.http.access import api_keys, is_loopback
 from heptad.terminal.http.api import Api, public
+from heptad.terminal.http.direct import direct
 from heptad.terminal.http.live import LEAVING
 from heptad.terminal.http.meter import MOST_AT_ONCE
 from heptad.terminal.http.owner import owner
-from heptad.terminal.http.patience import Patient, hang_up, room_for_connections, turning_away
+from heptad.terminal.http.patience import Patient, hang_up, room_for_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +116,9 @@ def run(
             apps = [(owner(platform), own), (public(platform), listener)]
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{listener.getsockname()[1]}"
-            asyncio.run(_serve(apps, f"serving {platform.project.name} on {where} (docs: /docs)"))
+            ready = f"serving {platform.project.name} on {where} (docs: /docs)"
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(_serve(apps, ready))
 
 
 @contextmanager
@@ -221,7 +225,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         access_log=False,
         lifespan="off",
         server_header=False,
-        http=turning_away(app.front) if isinstance(app, Api) else Patient,
+        http=direct(app.express) if isinstance(app, Api) else Patient,
         timeout_graceful_shutdown=GRACE_S,
     )
 

@@ -49,9 +49,11 @@ class Api(FastAPI):
 
     Attributes:
         front: takes every request first.
+        express: answers plainly posted rows before that, where connections ask it.
     """
 
     front: Meter
+    express: Express
 
     async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the routes."""
@@ -75,7 +77,8 @@ def public(platform: Platform) -> Api:
     )
     app.state.platform, app.state.pulse = platform, live.Pulse(platform)
     app.state.provider, app.state.sessions = signin.provider_of(platform), Sessions()
-    app.front = Meter(Express(app.routed, platform))
+    app.front = Meter(app.routed)
+    app.express = Express(app, platform, app.front)
     problems.install(app)
     for part in (
         tables.router,

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The short way of the two requests that come by the thousand: a row posted, a row to be decided.
 
-It reads what is plainly right and answers it as the routes would, without a thread for each caller.
-Whatever is not plainly right, from the key of the caller to the last value, goes to the routes.
+It reads what is plainly right and answers it as the routes would, without a task or a thread for
+each caller. Whatever is not plainly right, from the key of the caller to the last value, goes to
+the routes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import time
 from collections import deque
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -24,20 +28,20 @@ from heptad.terminal.commands.decisions import row
 from heptad.terminal.http import access
 from heptad.terminal.http.problems import problem, unforeseen
 from heptad.terminal.http.tables import parse
+from heptad.terminal.logs import name_request
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from fastapi import FastAPI
 
     from heptad.runtime import Platform
     from heptad.security.apikeys import Principal
-    from heptad.service.decisions.quick import Quick, Taken
+    from heptad.service.decisions.quick import Taken
     from heptad.service.decisions.records import Opened
+    from heptad.terminal.http.meter import Meter
 
-LARGEST = 64 << 10
-"""Bytes of a body that is read here."""
 KEPT = 30 * second
 """How long a caller is known by the same header, at most; a key that changes is seen at once."""
 PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
@@ -45,20 +49,37 @@ PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/r
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 _JSON, _LINES = "application/json", "application/x-ndjson"
 _MOST_CALLERS = 1024
+_PLAIN_HEAD = ((b"content-type", b"application/json"),)
 
 
-class Route(NamedTuple):
-    """What the metrics name a request by."""
-
-    path: str
-
-
-def route_of(found: re.Match[str]) -> Route:
-    """Return the route that a path of `PATH` belongs to."""
-    return _DECIDE if found[1] else _ROWS
+def route_of(found: re.Match[str]) -> str:
+    """Return the path by which the metrics name a request whose path is one of `PATH`."""
+    return "/v1/apps/{app}/decide" if found[1] else "/v1/tables/{name}/rows"
 
 
-_DECIDE, _ROWS = Route("/v1/apps/{app}/decide"), Route("/v1/tables/{name}/rows")
+class Posted(NamedTuple):
+    """A whole request as it came on a connection.
+
+    Attributes:
+        path: as found by `PATH`.
+        headers: by their names in small letters; none came twice.
+        body: all of it.
+        client: address of the other end.
+    """
+
+    path: re.Match[str]
+    headers: Mapping[str, str]
+    body: bytes
+    client: str
+
+
+class Answer(NamedTuple):
+    """What a caller is told; `headers` come without the length and those that all answers have."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    name: str
 
 
 class _Known(NamedTuple):
@@ -76,119 +97,122 @@ class _Call(NamedTuple):
         ask: what is asked.
         who: the caller.
         lock: held by whoever answers a request of the same id.
+        route: names the request in the metrics.
+        name: names it in the log.
+        begun: seconds, when it began.
+        tell: takes the answer, or None if the routes have to give it.
     """
 
     ask: Ask
     who: Principal
     lock: threading.Lock | None
+    route: str
+    name: str
+    begun: float
+    tell: Callable[[Answer | None], None]
 
 
 class Express:
-    """An ASGI layer that answers plain requests itself.
+    """Answers plain requests of connections; all but `_came` is called by the loop's thread.
 
     Args:
-        app: answers all others.
+        api: holds what the callers are checked with.
         platform: the project that is served.
+        meter: counts the requests.
     """
 
-    def __init__(self, app: ASGIApp, platform: Platform) -> None:
-        self.app, self._platform = app, platform
+    def __init__(self, api: FastAPI, platform: Platform, meter: Meter) -> None:
+        self._api, self._platform, self.meter = api, platform, meter
         self._callers: dict[tuple[str, str, str], _Known] = {}
-        self._landed: deque[tuple[asyncio.Future[Any], Any]] = deque()
+        self._landed: deque[tuple[_Call, Taken | BaseException | None]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on as it came."""
+    def take(self, posted: Posted, tell: Callable[[Answer | None], None]) -> bool:
+        """Begin to answer a request.
+
+        Args:
+            posted: the request.
+            tell: is called once with the answer, or with None if the routes have to give it.
+
+        Returns:
+            Whether it will be called; if not, the routes have to answer.
+        """
         quick = self._platform.intake.quick
-        found = PATH.fullmatch(scope["path"]) if _may_be(scope) and quick is not None else None
-        if quick is None or found is None:
-            await self.app(scope, receive, send)
-            return
-        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        length = headers.get("content-length", "")
-        if not length.isdigit() or int(length) > LARGEST or "cookie" in headers:
-            await self.app(scope, receive, send)
-            return
-        body, left = await _body(receive)
-        answer = None if body is None else await self._answered(scope, headers, found, body, quick)
-        if answer is None:
-            await self.app(scope, left, send)
-        else:
-            scope["route"] = route_of(found)
-            await answer(scope, left, send)
-
-    async def _answered(
-        self,
-        scope: Scope,
-        headers: Mapping[str, str],
-        found: re.Match[str],
-        body: bytes,
-        quick: Quick,
-    ) -> ASGIApp | None:
-        """Answer a request; None if the routes have to."""
+        if quick is None:
+            return False
         try:
-            call = self._call(scope, headers, found, body)
+            call = self._call(posted, tell)
         except (HeptadError, msgspec.MsgspecError, ValueError, RecursionError):
-            return None
+            return False
         if call is None:
-            return None
+            return False
+        if not quick.takes(call.ask.table):
+            _let_go(call)
+            return False
+        call.ask.done = partial(self._came, asyncio.get_running_loop(), call)
+        self.meter.running += 1
         try:
-            taken = await self._taken(quick, call.ask)
-            return None if taken is None else _Written(await self._told(call, taken))
+            quick.submit(call.ask)
         except HeptadError as error:
-            return problem(error)
-        except Exception as error:  # noqa: BLE001 - what no route foresees is told as they tell it
-            return unforeseen(error)
-        finally:
-            if call.lock is not None:
-                call.lock.release()
+            self._told(call, error)
+        return True
 
-    def _call(
-        self, scope: Scope, headers: Mapping[str, str], found: re.Match[str], body: bytes
-    ) -> _Call | None:
+    def _call(self, posted: Posted, tell: Callable[[Answer | None], None]) -> _Call | None:
         """Read a request; None, or an error, if it is not plainly right."""
-        platform, kind = self._platform, headers.get("content-type", "").partition(";")[0].strip()
-        who = self._caller(scope, headers)
+        platform, headers, begun = self._platform, posted.headers, time.perf_counter()
+        kind = headers.get("content-type", "").partition(";")[0].strip()
+        who = self._caller(posted)
         access.require_writer(who)
         platform.room.require()
-        name = found[1]
+        ask, lock = self._asked(posted, kind, who)
+        if ask is None:
+            return None
+        request = name_request(headers.get("traceparent", "").encode("latin-1"))
+        return _Call(ask, who, lock, route_of(posted.path), request, begun, tell)
+
+    def _asked(
+        self, posted: Posted, kind: str, who: Principal
+    ) -> tuple[Ask | None, threading.Lock | None]:
+        """Return what is asked, None if it is not plain, and the lock of the request's id."""
+        platform, name = self._platform, posted.path[1]
         if not name:
             if kind not in (_JSON, _LINES):
-                return None
-            platform.table(found[2])
-            return _Call(Ask(found[2], parse(body, kind)), who, None)
+                return None, None
+            platform.table(posted.path[2])
+            return Ask(posted.path[2], parse(posted.body, kind)), None
         access.require_decider(who, platform, name)
-        given = msgspec.json.decode(body)
+        given = msgspec.json.decode(posted.body)
         if kind != _JSON or not isinstance(given, dict) or given.keys() != {"row"}:
-            return None
+            return None, None
         if not isinstance(given["row"], dict) or not all(map(_plain, given["row"].values())):
-            return None
+            return None, None
         ask = Ask(platform.app(name).on.__name__, [given["row"]], name)
-        return self._named(ask, who, headers.get("idempotency-key"))
+        return self._named(ask, posted.headers.get("idempotency-key"))
 
-    def _named(self, ask: Ask, who: Principal, key: str | None) -> _Call | None:
+    def _named(self, ask: Ask, key: str | None) -> tuple[Ask | None, threading.Lock | None]:
         """Give a request its id; None if it is odd, or another of that id is being answered."""
         if key is None:
-            return _Call(ask, who, None)
+            return ask, None
         lock = self._platform.intake.turn(key)
         if not _ID.fullmatch(key) or not lock.acquire(blocking=False):
-            return None
+            return None, None
         ask.asked = self._platform.desk.asked(str(ask.app), ask.rows[0], key)
-        return _Call(ask, who, lock)
+        return ask, lock
 
-    def _caller(self, scope: Scope, headers: Mapping[str, str]) -> Principal:
+    def _caller(self, posted: Posted) -> Principal:
         """Say who calls; a key that was checked is not checked again for each request.
 
         Raises:
             Unauthorised: if a key is needed and none that is valid was given.
         """
-        platform, client = self._platform, scope.get("client") or ("",)
+        platform, headers = self._platform, posted.headers
         header = headers.get("authorization", "")
-        asked = (header, str(client[0]), headers.get("host", ""))
+        asked = (header, posted.client, headers.get("host", ""))
         now, changes = platform.clock.now(), platform.catalog.keys.changes
         known = self._callers.get(asked)
         if known is not None and known.changes == changes and now <= known.until:
             return known.who
-        who = access.caller(Request(scope), header or None)
+        who = access.caller(self._request(posted), header or None)
         record = platform.catalog.keys.get(who.id)
         ends = record.expires if record is not None and record.expires is not None else now + KEPT
         if len(self._callers) >= _MOST_CALLERS:
@@ -196,51 +220,54 @@ class Express:
         self._callers[asked] = _Known(who, changes, min(ends - 1, now + KEPT))
         return who
 
-    async def _taken(self, quick: Quick, ask: Ask) -> Taken | None:
-        """Have rows taken; None if they go the slow way.
+    def _request(self, posted: Posted) -> Request:
+        """Return a request as the routes see it, as far as it says who calls."""
+        raw = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in posted.headers.items()]
+        return Request({
+            "type": "http", "app": self._api, "method": "POST", "scheme": "http", "headers": raw,
+            "client": (posted.client, 0), "path": posted.path[0], "query_string": b"",
+        })  # fmt: skip
 
-        Raises:
-            HeptadError: why not.
-        """
-        if not quick.takes(ask.table):
-            return None
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Taken | BaseException | None] = loop.create_future()
-
-        def done(found: Taken | BaseException | None) -> None:
-            # Those of one group land together: the loop is woken once for all of them.
-            self._landed.append((answer, found))
-            if len(self._landed) == 1:
+    def _came(
+        self, loop: asyncio.AbstractEventLoop, call: _Call, found: Taken | BaseException | None
+    ) -> None:
+        """Note what became of a request; those of one group wake the loop once."""
+        self._landed.append((call, found))
+        if len(self._landed) == 1:
+            with suppress(RuntimeError):  # nobody is served any more
                 loop.call_soon_threadsafe(self._land)
 
-        ask.done = done
-        quick.submit(ask)
-        found = await answer
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
     def _land(self) -> None:
-        """Wake the requests whose rows were taken."""
+        """Answer the requests whose rows were taken, or were not."""
         while self._landed:
-            answer, found = self._landed.popleft()
-            if not answer.done():
-                answer.set_result(found)
+            call, found = self._landed.popleft()
+            if found is None or isinstance(found, BaseException):
+                self._told(call, found)
+            elif found.undecided:
+                task = asyncio.get_running_loop().create_task(self._finished(call, found))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            else:
+                self._told(call, self._tried(call, found))
 
-    async def _told(self, call: _Call, taken: Taken) -> dict[str, Any]:
+    async def _finished(self, call: _Call, taken: Taken) -> None:
+        """Have decided what the reels could not serve, and answer."""
+        self._told(call, await run_in_threadpool(self._tried, call, taken))
+
+    def _tried(self, call: _Call, taken: Taken) -> dict[str, Any] | Exception:
+        """Say what became of the rows of a request, or why that cannot be said."""
+        try:
+            return self._decided(call, taken)
+        except Exception as error:  # noqa: BLE001 - each caller is told
+            return error
+
+    def _decided(self, call: _Call, taken: Taken) -> dict[str, Any]:
         """Say what became of the rows of a request."""
         platform, ask = self._platform, call.ask
         if ask.app is not None:
-            app = platform.app(ask.app)
-            if taken.undecided:
-                entry = await run_in_threadpool(platform.intake.decided, taken, app, ask.asked)
-            else:
-                entry = platform.intake.decided(taken, app, ask.asked)
+            entry = platform.intake.decided(taken, platform.app(ask.app), ask.asked)
             return row(platform, entry)
-        if taken.undecided:
-            report, made = await run_in_threadpool(platform.intake.finished, taken)
-        else:
-            report, made = platform.intake.finished(taken)
+        report, made = platform.intake.finished(taken)
         seen = {a.name for a in platform.apps.values() if a.purpose in call.who.purposes}
         return {
             "table": report.table,
@@ -252,22 +279,32 @@ class Express:
             "decisions": [row(platform, e) for e in made if _app(e) in seen],
         }
 
+    def _told(self, call: _Call, found: Mapping[str, Any] | BaseException | None) -> None:
+        """Tell the caller what was found, or leave it to the routes."""
+        _let_go(call)
+        self.meter.running -= 1
+        if found is None:
+            call.tell(None)
+            return
+        if isinstance(found, BaseException):
+            answer = _answer(found, call.name)
+        else:
+            answer = Answer(200, _PLAIN_HEAD, msgspec.json.encode(found), call.name)
+        spent = time.perf_counter() - call.begun
+        self.meter.count("POST", call.route, answer.status, spent, call.name)
+        call.tell(answer)
 
-class _Written:
-    """An answer that was found."""
 
-    def __init__(self, found: Mapping[str, Any]) -> None:
-        self._body = msgspec.json.encode(found)
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        length = str(len(self._body)).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": self._body})
+def _answer(error: BaseException, name: str) -> Answer:
+    """Tell an error as the routes tell it."""
+    told = problem(error) if isinstance(error, HeptadError) else unforeseen(error)
+    headers = tuple((k, v) for k, v in told.raw_headers if k != b"content-length")
+    return Answer(told.status_code, headers, bytes(told.body), name)
 
 
-def _may_be(scope: Scope) -> bool:
-    return bool(scope["type"] == "http" and scope["method"] == "POST")
+def _let_go(call: _Call) -> None:
+    if call.lock is not None:
+        call.lock.release()
 
 
 def _app(entry: Opened) -> str:
@@ -279,21 +316,3 @@ def _plain(value: object) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     return value is None or isinstance(value, str | int)
-
-
-async def _body(receive: Receive) -> tuple[bytes | None, Receive]:
-    """Return a whole body, None if it broke off, and what receives all of it once more."""
-    met: list[Message] = []
-    parts: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        met.append(message)
-        more = message["type"] == "http.request" and message.get("more_body", False)
-        parts.append(message.get("body", b""))
-
-    async def again() -> Message:
-        return met.pop(0) if met else await receive()
-
-    whole = all(message["type"] == "http.request" for message in met)
-    return (b"".join(parts) if whole else None), again

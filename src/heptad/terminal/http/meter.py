@@ -64,7 +64,7 @@ class Meter:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 named = (b"x-request-id", request.encode())
-                message["headers"] = _headed([*message.get("headers", ()), named])
+                message["headers"] = headed([*message.get("headers", ()), named])
             self.running -= 1  # a client that does not read keeps nobody else out
             try:
                 await send(message)
@@ -78,23 +78,29 @@ class Meter:
             self.running -= 1
             path = getattr(scope.get("route"), "path", "unknown")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            spent = time.perf_counter() - start
-            self.requests[method, path, status] += 1
-            self.seconds[path] += spent
-            if _LOG.isEnabledFor(logging.INFO):
-                # The route, never the path: that may name a person.
-                told = {"method": method, "route": path, "status": status,
-                        "ms": round(spent * 1e3, 2)}  # fmt: skip
-                _LOG.info("request", extra={FIELDS: told})
+            self.count(method, path, status, time.perf_counter() - start, request)
+
+    def count(self, method: str, route: str, status: int, spent: float, request: str) -> None:
+        """Count one request that was answered.
+
+        Args:
+            method: of HTTP.
+            route: its path, never that of the request, which may name a person.
+            status: of the answer.
+            spent: seconds.
+            request: its name in the log.
+        """
+        self.requests[method, route, status] += 1
+        self.seconds[route] += spent
+        if _LOG.isEnabledFor(logging.INFO):
+            told = {"request": request, "method": method, "route": route, "status": status,
+                    "ms": round(spent * 1e3, 2)}  # fmt: skip
+            _LOG.info("request", extra={FIELDS: told})
 
     @property
     def crowded(self) -> bool:
         """Whether one more request would be told to come back."""
         return self.running >= MOST_AT_ONCE
-
-    def turned_away(self, path: str) -> None:
-        """Count a posted request that was answered before it came here, by its route."""
-        self.requests["POST", path, CROWDED.status] += 1
 
     def _bounded(self, receive: Receive) -> Receive:
         """Return what receives a body, no more than is allowed; who sends slowly is not counted."""
@@ -124,7 +130,7 @@ class Meter:
         return None
 
 
-def _headed(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def headed(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return headers with ours; what says nothing of it is not to be kept."""
     headers = [*given, *HEADERS]
     kept = any(name.lower() == _FRESH[0] for name, _ in headers)

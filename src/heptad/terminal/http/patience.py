@@ -1,26 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections: how long each may keep the server waiting, and what it is told when all are busy."""
+"""Connections: how long each may keep the server waiting."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import resource
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from heptad.terminal.http.express import PATH, route_of
-from heptad.terminal.http.meter import CROWDED, HEADERS
-from heptad.terminal.http.problems import MEDIA
-from heptad.terminal.logs import by_chance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from heptad.terminal.http.meter import Meter
 
 HEAD_S = 10
 """From the opening of a connection, or the first byte of a request, to the end of its head."""
@@ -34,44 +25,16 @@ _OTHERS = 256
 """Descriptors that the stores need beside connections."""
 
 
-_BODY = msgspec.json.encode(CROWDED.to_dict())
-_TOLD = b"\r\n".join(
-    [
-        b"HTTP/1.1 503 Service Unavailable",
-        b"content-type: " + MEDIA.encode(),
-        b"content-length: %d" % len(_BODY),
-        b"retry-after: %d" % CROWDED.retry_s,
-        *[name + b": " + value for name, value in HEADERS],
-        b"cache-control: no-store",
-        b"x-request-id: %s",
-        b"",
-        _BODY.replace(b"%", b"%%"),
-    ]
-)
-"""The answer to who is turned away, but for the name of the request."""
-_ROW = re.compile(
-    rb"POST ([!-~]+) HTTP/1\.1\r\n"
-    rb"(?:(?!transfer-encoding|connection|expect|upgrade|content-length)[\w-]+:[^\r\n]*\r\n)*"
-    rb"content-length: *(\d{1,7})\r\n"
-    rb"(?:(?!transfer-encoding|connection|expect|upgrade|content-length)[\w-]+:[^\r\n]*\r\n)*"
-    rb"\r\n",
-    re.IGNORECASE,
-)
-"""The head of what is posted on a connection that stays open."""
-
-
 class Patient(HttpToolsProtocol):
     """A connection that knows since when it waits for its client.
 
     Attributes:
         due: when what is awaited from the client must have come; None if nothing is.
         unread: since when the client has not read; None if it does.
-        meter: knows how many requests are under way; None if nobody is turned away here.
     """
 
     due: float | None = None
     unread: float | None = None
-    meter: Meter | None = None
     _amid = False
     """Whether a request has begun to come and has not ended."""
 
@@ -86,29 +49,6 @@ class Patient(HttpToolsProtocol):
         """End; what was asked for ahead is not begun."""
         self.pipeline.clear()
         super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Read what came; a whole posted row is turned away at once while too many wait."""
-        if self.meter is None or not self.meter.crowded or not self._turned_away(data):
-            super().data_received(data)
-
-    def _turned_away(self, data: bytes) -> bool:
-        """Answer a posted row that came in one piece with 503, before anything is done for it."""
-        busy = self.cycle is not None and not self.cycle.response_complete
-        if self._amid or busy or self.pipeline or (head := _ROW.match(data)) is None:
-            return False
-        path = PATH.fullmatch(head[1].decode("ascii"))
-        if path is None or len(data) != head.end() + int(head[2]):
-            return False
-        assert self.meter is not None  # noqa: S101 - who calls has asked it
-        self.meter.turned_away(route_of(path).path)
-        self.due = None
-        self._unset_keepalive_if_required()
-        self.transport.write(_TOLD % by_chance().encode())
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
-        return True
 
     def on_message_begin(self) -> None:
         """Wait for the head of another request."""
@@ -140,11 +80,6 @@ class Patient(HttpToolsProtocol):
         """Tell whether the client has kept the server waiting for too long."""
         late = self.due is not None and now > self.due
         return late or (self.unread is not None and now > self.unread + UNREAD_S)
-
-
-def turning_away(meter: Meter) -> type[Patient]:
-    """Return connections that know how many requests of an API are under way."""
-    return type("Patient", (Patient,), {"meter": meter})
 
 
 def hang_up(connections: Iterable[asyncio.Protocol], now: float) -> int:

@@ -69,7 +69,7 @@ def problem(error: HeptadError) -> JSONResponse:
     return JSONResponse(error.to_dict(), error.status, headers, MEDIA)
 
 
-def unforeseen(error: Exception) -> JSONResponse:
+def unforeseen(error: BaseException) -> JSONResponse:
     """Return an error that nobody expected: its cause goes to the log, never to the caller."""
     _LOG.error("unforeseen error", exc_info=error)
     return problem(HeptadError("The server failed to answer.", do="see the server's log"))
