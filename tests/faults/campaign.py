@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every fault against every store and the whole path, counted: the figures of docs/faults.md.
 
-    nice python tests/faults/campaign.py TOLD [ROW …] [--points 60] [--path 300]
+    nice python tests/faults/campaign.py TOLD [ROW …] [--points 60] [--path 300] [--parts 1] [--minutes M]
 
 A row is a work and a fault, such as `Catalog:lose`; all of them if none is named. Each row that has
-been run is a line of JSON in the file TOLD, and is not run again. It exits 1 at the first fault that
+been run is a line of JSON in the file TOLD, and is not run again. `--parts 10` makes ten lines of
+each kill or loss of power, with a tenth of its points; after M minutes no further line is begun. It exits 1 at the first fault that
 took something that had been told, saying which.
 """
 
@@ -22,12 +23,15 @@ from harness import Harness, Tally
 from injector import MEGABYTES, Disk, Injector, quick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 STORES = ("Log", "Rows", "Keys", "Catalog", "Lake")
 WORKS = {name: f"store_work:{name}Work" for name in STORES} | {"Path": "path_work:PathWork"}
 DUTIES = ("Outbox", "Schedule")
 WORKS |= {name: f"duty_work:{name}Work" for name in DUTIES} | {"Stream": "stream_work:StreamWork"}
+WORKS |= {"Loans": "loans_work:LoansWork"}
+IN_PARTS = ("kill", "lose", "torn", "eio", "enospc", "short", "persist", "full")
+"""Faults whose points can be tried in parts."""
 CUTS = 20
 DISKS = ("ext4", "xfs")
 FAULTS = ("lose", "torn", "kill", "eio", "enospc", "short", "persist", "full", "sync", "forget")
@@ -59,6 +63,16 @@ def run(row: str, harness: Harness, folder: Path, most: int) -> Tally:
     return calm.get(fault, lambda: harness.fail(fault, most))()
 
 
+def lines_of(rows: list[str], parts: int) -> Iterator[tuple[str, str, tuple[int, int]]]:
+    """Return the lines that rows make: their names, the row, and which part of it."""
+    for row in rows:
+        if parts == 1 or row.partition(":")[2] not in IN_PARTS:
+            yield row, row, (0, 1)
+        else:
+            for n in range(parts):
+                yield f"{row} {n + 1}/{parts}", row, (n, parts)
+
+
 def main() -> None:
     """Run what has not been run, one row after another."""
     parser = argparse.ArgumentParser()
@@ -66,13 +80,18 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", default=ROWS)
     parser.add_argument("--points", type=int, default=60)
     parser.add_argument("--path", type=int, default=300)
+    parser.add_argument("--parts", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     asked = parser.parse_args()
+    end = time.monotonic() + 60 * asked.minutes
     lines = asked.told.read_text().splitlines() if asked.told.exists() else []
     done = {json.loads(line)["row"] for line in lines}
     with tempfile.TemporaryDirectory(prefix="heptad-faults-", dir=quick()) as folder:
         place, made, injectors = Path(folder), dict[str, Harness](), dict[str, Injector]()
         try:
-            for row in (row for row in asked.rows if row not in done):
+            for line, row, part in lines_of(asked.rows, asked.parts):
+                if line in done or time.monotonic() > end:
+                    continue
                 name = row.partition(":")[0]
                 module = WORKS[name].partition(":")[0]
                 if module not in injectors:
@@ -80,10 +99,11 @@ def main() -> None:
                     injectors[module] = Injector(place / module, [module])
                 if name not in made:
                     made[name] = Harness(injectors[module], WORKS[name], place / name)
+                made[name].part = part
                 begun = time.monotonic()
                 tally = run(row, made[name], place, asked.path if name == "Path" else asked.points)
                 told = {
-                    "row": row, "calls": made[name].calls, "points": tally.points,
+                    "row": line, "calls": made[name].calls, "points": tally.points,
                     "refused": tally.refused, "told": tally.told, "codes": sorted(tally.codes),
                     "seconds": round(time.monotonic() - begun, 1),
                 }  # fmt: skip

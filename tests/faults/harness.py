@@ -72,10 +72,12 @@ class Harness:
         calls: storage calls of the undisturbed run.
         seconds: that it took.
         recorded: what the calls were.
+        part: which of how many parts of the points are tried, (0, 1) for all of them.
     """
 
     def __init__(self, injector: Injector, work: str, folder: Path) -> None:
         self.work, self._injector, self._folder = work, injector, folder
+        self.part = (0, 1)
         self.home, self._base = folder / "home", folder / "base"
         self._acks, self._calm = folder / "acks", folder / "calm.json"
         self._record = folder / "record"
@@ -92,7 +94,11 @@ class Harness:
 
     def points(self, most: int) -> list[int]:
         """Numbers of the calls to try."""
-        return sampled(self.calls, most)
+        return self._mine(sampled(self.calls, most))
+
+    def _mine(self, points: list[int]) -> list[int]:
+        which, of = self.part
+        return points[which::of]
 
     def fail(self, mode: str, most: int) -> Tally:
         """Let each call in turn meet a fault."""
@@ -121,7 +127,7 @@ class Harness:
         chance = None if seed is None else random.Random(seed)
         self._reset()
         total = len(self._made())
-        wanted, tally = set(sampled(total + 1, most)), Tally(total)
+        wanted, tally = set(self._mine(sampled(total + 1, most))), Tally(total)
         for nth, disk, noted in losses(self.home, self.recorded):
             if nth in wanted:
                 kind = "strictly" if chance is None else f"torn, seed {seed}"
