@@ -164,6 +164,9 @@ def test_the_attacks_fail_on_any_bank(runs):
         assert re.search(r"an engine made to peek \d+ s ahead +found: [1-9]", told.text)
         assert re.search(r"one bit flipped in the decision log +found: ", told.text)
         assert re.search(r"hours late +[1-9]\d* decisions before them unchanged; [1-9]", told.text)
+        assert re.search(
+            r"kill -9, 20 times, during a stream +0 of [1-9][\d,]* values differ", told.text
+        )
         assert "NOT" not in told.text.split("WE ATTACKED IT")[1].split("WHAT PEOPLE DO")[0]
 
 

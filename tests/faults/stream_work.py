@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 START = 1_767_225_600_000_000
 KEYS, BATCHES, SIZE = 12, 16, 15
-FEW = {"events": 40, "keys": 4, "sieve_bytes": 1 << 12}
+FEW = {"events": 40, "keys": 4, "sieve_bytes": 1 << 16}
 
 
 class Sale(Table):

@@ -21,7 +21,7 @@ from tests.service.test_windows import PHASES, arrow, payment, point, versions
 
 pytestmark = pytest.mark.timeout(400)
 """The first test of a fresh checkout compiles the kernel."""
-FEW = {"events": 6, "keys": 2, "sieve_bytes": 1 << 10}
+FEW = {"events": 6, "keys": 2, "sieve_bytes": 1 << 16}
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,30 @@ def test_what_was_let_go_of_a_cold_key_is_told(rows):
     for feature in LATE:
         want = [value(feature, {Payment: made}, Ask(k, now, now)) for k in ("c0", "c1")]
         assert found[feature.name].to_pylist() == want
+
+
+def test_opened_again_and_again_it_forgets_nobody(rows):
+    """Also after turns that wrote nothing new."""
+    made = sorted(many(300), key=lambda v: v.known)
+    made = [Version(v.values | {"customer": f"c{n // 3 if n % 2 else n % 7}"}, v.known)
+            for n, v in enumerate(made)]  # fmt: skip
+    made[60::10] = [Version(v.values | {"id": made[n].values["id"]}, v.known)
+                    for n, v in enumerate(made[60::10])]  # fmt: skip
+    plain, few = Stream(LATE), {"events": 6, "keys": 2}
+    Cold(rows, "Again").close()
+    for n, start in enumerate(range(0, len(made), 30)):
+        part = arrow(Payment, made[start : start + 30])
+        stream = Stream(LATE, cold=Cold(rows, "Again", **few))
+        assert stream.mark == (str(n) if n else "")
+        plain.apply(part)
+        for at in range(0, 30, 10):
+            stream.apply(part.slice(at, 10), str(n + 1))
+            stream.keep()
+        names, t = [f"c{k}" for k in range(100)], [made[start + 29].known] * 100
+        found, want = (s.values({"Customer": names}, t) for s in (stream, plain))
+        assert {f: c.to_pylist() for f, c in found.items()} == {
+            f: c.to_pylist() for f, c in want.items()
+        }
 
 
 def test_other_features_begin_anew(rows):

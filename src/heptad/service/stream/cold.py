@@ -74,10 +74,11 @@ class Cold:
             head: dict[str, Any] = json.loads(found)
             same = (head.get("form"), head.get("definitions")) == (FORM, list(definitions))
             if same and not self._anew:
-                for _, cells in self._rows.scan(self._name, prefix=_MARKS):
+                for key, cells in self._rows.scan(self._name, prefix=_MARKS):
                     sieve.add(self._sieve, np.frombuffer(cells[b"h:"], np.int64).copy())
-                    self._turn += 1
-                texts = self._rows.scan(self._name, prefix=_TEXTS)
+                    self._turn = int.from_bytes(key[1:]) + 1
+                texts = list(self._rows.scan(self._name, prefix=_TEXTS))
+                self._turn = max([self._turn, *(int.from_bytes(key[1:]) + 1 for key, _ in texts)])
                 return head, [json.loads(cells[b"h:"]) for _, cells in texts]
             self._rows.drop(self._name)
         self._rows.create(self._name, {"h": Family(), "s": Family()})

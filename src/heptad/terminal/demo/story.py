@@ -18,6 +18,7 @@ from heptad.terminal import show
 from heptad.terminal.commands.decisions import row
 from heptad.terminal.demo import advice, attacks, bank, real
 from heptad.terminal.demo.after import show_after
+from heptad.terminal.demo.killing import killed
 from heptad.terminal.demo.loans import show_loans
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _attacked(platform: Platform, seed: int, late_keys: list[str]) -> bool:
     show.say("WE ATTACKED IT WHILE YOU WAITED")
     done = [attacks.peek(platform), attacks.flip(platform, seed), attacks.late(platform, late_keys)]
     last, _ = attacks.replayed(platform)
-    done += [last, attacks.erased(platform)]
+    done += [last, killed(platform, seed), attacks.erased(platform)]
     for attack in done:
         show.say(f" {attack.what:<{WIDTH}} {attack.answer}")
     show.say(f" {'digest of all decisions':<{WIDTH}} {_digest(platform)[:32]}")
