@@ -28,6 +28,7 @@ from heptad.engine.cells import (
     wanted_of,
 )
 from heptad.engine.local.mark import make_folder
+from heptad.engine.local.torn import opened
 from heptad.engine.protocols import Cell, Family
 from heptad.engine.rowkeys import (
     END,
@@ -88,7 +89,11 @@ class Rows:
         with _refusals():
             if not read_only:
                 make_folder(folder)
-            self._store = Rdict(str(folder), _options(), access_type=access)
+            self._store = opened(
+                folder,
+                lambda: Rdict(str(folder), _options(), access_type=access),
+                mend=not read_only,
+            )
             self._open = True
             try:
                 self._families = {
