@@ -3,20 +3,25 @@
 
 A row asks for the fits that it needs and does those that are not there; `python -m benchmarks.fits
 AREA NAME …` does some of them alone, so that many processes, or machines, share the work. A fit
-lies in its own file with the hash of the code that made it: another code's is not taken up. What a
+lies in its own file with the hash of the code and data that made it: another's is not taken up. What a
 training keeps between its epochs lies beside it until it is done.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import contextlib
 import fnmatch
 import hashlib
 import json
 import os
+import platform
 import sys
 import time
+from functools import cache
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +32,6 @@ if TYPE_CHECKING:
 
     Work = Callable[[Path], dict[str, Any]]
     """Does a fit, given the file that it may resume from, and answers plain data."""
-
-ENGINE = "src/heptad/analysis/recommend"
 
 
 def found_data(path: str) -> Path | None:
@@ -45,14 +48,42 @@ def folder() -> Path:
     return Path(os.environ.get("HEPTAD_FITS") or ROOT / "benchmarks" / "data" / "fits")
 
 
-def code_of(*names: str) -> str:
-    """Return the hash of the modules of the recommender that a fit comes from."""
+def torch_threads() -> None:
+    """Train on one core: many fits share a machine."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@cache
+def code_of(module: str, *data: Path) -> str:
+    """Return the hash of a module, of what it imports of the benchmarks and `heptad.analysis`, and of data."""
     sha = hashlib.sha256()
-    for name in names:
-        path = ROOT / ENGINE / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            sha.update(file.read_bytes())
+    for path in sorted(_imported(module)):
+        sha.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    for file in data:
+        sha.update(file.read_bytes() if file.exists() else b"absent")
     return sha.hexdigest()[:16]
+
+
+def _imported(module: str) -> set[Path]:
+    """The files of a module and of what it imports, at its head or within functions."""
+    found: set[Path] = set()
+    left = [module]
+    while left:
+        name = left.pop()
+        path = ROOT / ("" if name.startswith("benchmarks.") else "src") / name.replace(".", "/")
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if path in found or not path.exists():
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+                left += [
+                    n for n in names if n.startswith(("benchmarks.recommend", "heptad.analysis"))
+                ]
+    return found
 
 
 class Fits:
@@ -61,12 +92,17 @@ class Fits:
     Args:
         row: its name.
         work: name of a fit → what does it.
-        code: hash of the code that they come from.
+        module: the one that they come from.
+        data: paths under `HEPTAD_DATA`, or whole, that they read.
         quick: whether they are of the small size.
     """
 
-    def __init__(self, row: str, work: Mapping[str, Work], code: str, *, quick: bool) -> None:
-        self.row, self.work, self.code = row, work, code
+    def __init__(
+        self, row: str, work: Mapping[str, Work], module: str, *data: str | Path, quick: bool
+    ) -> None:
+        self.row, self.work = row, work
+        home = Path(os.environ.get("HEPTAD_DATA") or "absent")
+        self.code = code_of(module, *(home / path for path in data))
         self.folder = folder() / f"{row}{'-quick' if quick else ''}"
 
     def kept(self, name: str) -> dict[str, Any] | None:
@@ -87,12 +123,21 @@ class Fits:
         begun = time.perf_counter()
         course = self.folder / f"{name}-{self.code}.npz"
         answer = self.work[name](course)
-        answer["wall_s"] = time.perf_counter() - begun
+        answer |= {"wall_s": time.perf_counter() - begun, "machine": machine()}
         new = self.folder / f".{name}.{os.getpid()}"
         new.write_text(json.dumps({"code": self.code, "answer": answer}) + "\n", encoding="utf-8")
         new.replace(self.folder / f"{name}.json")
         course.unlink(missing_ok=True)
         return answer
+
+
+def machine() -> dict[str, str]:
+    """What a fit was made on: the platform and the versions of what computed it."""
+    found = {"python": platform.python_version(), "cpu": platform.machine()}
+    for name in ("numpy", "scipy", "numba", "torch", "lightgbm"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def main() -> int:

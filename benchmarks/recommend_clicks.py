@@ -6,20 +6,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import asdict
 from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.fits import Fits, code_of
-from benchmarks.harness import ROOT, Row
+from benchmarks.fits import Fits, torch_threads
+from benchmarks.harness import ROOT
 from benchmarks.peer import ask
-from benchmarks.recommend_ratings import torch_threads
 from heptad.analysis.calibration import Beta
-from heptad.analysis.evaluation import auc, ece, log_loss
-from heptad.analysis.intervals import Interval
+from heptad.analysis.evaluation import ece, log_loss
 from heptad.analysis.recommend.neural.rows import Field, Schema
 
 if TYPE_CHECKING:
@@ -27,10 +24,12 @@ if TYPE_CHECKING:
 
     from heptad.analysis.arrays import Array, Codes
 
+PEER = tuple(ROOT / "benchmarks" / "peers" / "fuxictr" / n for n in ("peer.py", "requirements.txt"))
+"""What FuxiCTR's answers, and the table, come from."""
+TABLE = ROOT / "benchmarks" / "data" / "dslabs-movielens.npz"
 LENGTH, SIZE, LAYERS = 50, 16, (64, 32)
 LIKED = 4.0
 COUNTED = ("user_share", "user_count", "item_share", "item_count", "kin")
-CODE = ("epochs.py", *(f"neural/{n}.py" for n in ("crossnet", "interest", "ranker", "rows", "training", "vectors", "wide_deep")))  # fmt: skip
 
 
 def dated(quick: bool) -> dict[str, Any]:
@@ -50,13 +49,12 @@ def dated(quick: bool) -> dict[str, Any]:
 
 def _table() -> dict[str, Any]:
     """The table as arrays, asked of its package once and then read from a file."""
-    path = ROOT / "benchmarks" / "data" / "dslabs-movielens.npz"
-    if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        new = path.with_name(f".{os.getpid()}.npz")
+    if not TABLE.exists():
+        TABLE.parent.mkdir(exist_ok=True)
+        new = TABLE.with_name(f".{os.getpid()}.npz")
         np.savez_compressed(new, **ask("fuxictr", "movielens"))
-        new.replace(path)
-    with np.load(path) as file:
+        new.replace(TABLE)
+    with np.load(TABLE) as file:
         return {name: file[name] for name in file.files}
 
 
@@ -160,7 +158,8 @@ def split_rows(rows: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @cache
-def _data(quick: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def data_of(quick: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the columns of all ratings, and the rows of the three parts."""
     torch_threads()
     columns = dated(quick)
     return columns, split_rows(rows_of(columns) | {"y": columns["liked"]})
@@ -170,21 +169,14 @@ def clicks_fits(*, quick: bool, seed: int) -> Fits:
     """Every ranker of ours and of FuxiCTR's."""
     work = {f"{name}-{seed}": partial(_ours, name, seed, quick) for name in MODELS}
     work |= {f"{name}-{seed}": partial(_peer, name, seed, quick) for name in PEERS}
-    return Fits("clicks", work, code_of(*CODE), quick=quick)
-
-
-def clicks_row(*, quick: bool, seed: int) -> list[Row]:
-    """AUC and gAUC of every ranker on the last tenth by time, beside FuxiCTR on the same rows."""
-    fits = clicks_fits(quick=quick, seed=seed)
-    answers = {name.rpartition("-")[0]: fits.get(name) for name in fits.work}
-    return _click_rows(answers, _data(quick)[1][2], quick, seed)
+    return Fits("clicks", work, "benchmarks.recommend_clicks", *PEER, quick=quick)
 
 
 def _ours(name: str, seed: int, quick: bool, _keep: Path) -> dict[str, Any]:
     from heptad.analysis.recommend.neural.ranker import Ranker
     from heptad.analysis.recommend.neural.training import Schedule
 
-    columns, parts = _data(quick)
+    columns, parts = data_of(quick)
     settings = dict(MODELS[name][1])
     schema = schema_of(columns, settings.pop("counted", False))
     start, best = time.process_time(), None
@@ -225,7 +217,7 @@ def _chance(odds: Array) -> Array:
 
 def _peer(name: str, seed: int, quick: bool, _keep: Path) -> dict[str, Any]:
     """FuxiCTR's layers and training on the same columns; its penalty chosen on the same rows."""
-    columns, parts = _data(quick)
+    columns, parts = data_of(quick)
     arrays = {
         f"{k}_{i}": (part[k] + 1 if k != "y" else part[k])
         for i, part in enumerate(parts) for k in ("user", "item", "genre", "held", "hour", "y")
@@ -243,68 +235,3 @@ def _peer(name: str, seed: int, quick: bool, _keep: Path) -> dict[str, Any]:
         "parameters": int(answer["parameters"]),
         "log_loss": log_loss(y, _chance(answer["scores"].astype(np.float64))),
     }
-
-
-def _click_rows(answers: dict[str, Any], test: dict[str, Any], quick: bool, seed: int) -> list[Row]:
-    rows = []
-    words = {n: w for n, (w, _) in MODELS.items()} | PEERS
-    drawn = {n: _resampled(a["scores"], test, seed) for n, a in answers.items()}
-    rivals = {"wide_deep": "fuxi_wide_deep", "din": "fuxi_din", "cross": "fuxi_din"}
-    for name, answer in answers.items():
-        score = np.asarray(answer["scores"])
-        detail = {k: v for k, v in answer.items() if k != "scores"}
-        for place, (metric, f) in enumerate({"auc": auc, "gauc": gauc_of}.items()):
-            value = (
-                f(test["y"], score) if metric == "auc" else gauc_of(test["user"], test["y"], score)
-            )
-            low, high = np.nanquantile(drawn[name][place], (0.025, 0.975))
-            more = {"interval": asdict(Interval(value, float(low), float(high)))}
-            rows.append(
-                Row(f"{metric}_{name}", words[name], value, metric.upper(), detail=detail | more)
-            )
-            if name in rivals:
-                gap = drawn[name][place] - drawn[rivals[name]][place]
-                top = float(np.nanquantile(gap, 0.975))
-                ends = [float(np.nanquantile(gap, q)) for q in (0.025, 0.5, 0.975)]
-                rows.append(
-                    Row(
-                        f"{metric}_{name}_gap", f"upper end of ours less {PEERS[rivals[name]]}", top,
-                        metric.upper(), None if quick else 0.0, least=True, detail={"interval": ends},
-                    )
-                )  # fmt: skip
-    return rows
-
-
-def gauc_of(user: Codes, y: Codes, score: Array) -> float:
-    """The mean of the users' areas, weighted by their rows; users of one outcome are left out."""
-    each, weight = _areas(user, y, score)
-    return float(each @ weight / weight.sum())
-
-
-def _areas(user: Codes, y: Codes, score: Array) -> tuple[Array, Array]:
-    areas, weights = [], []
-    for u in np.unique(user):
-        mine = user == u
-        if 0 < y[mine].sum() < mine.sum():
-            areas.append(auc(y[mine], score[mine]))
-            weights.append(float(mine.sum()))
-    return np.array(areas), np.array(weights)
-
-
-def _resampled(
-    scores: list[float], test: dict[str, Any], seed: int, times: int = 300
-) -> tuple[Array, Array]:
-    """AUC and gAUC with users drawn anew; the same users for every model."""
-    score, y = np.asarray(scores), test["y"]
-    users, who = np.unique(test["user"], return_inverse=True)
-    rows = [np.flatnonzero(who == u) for u in range(len(users))]
-    own = [(auc(y[r], score[r]), len(r)) if 0 < y[r].sum() < len(r) else (0.0, 0) for r in rows]
-    areas, weight = np.array(own).T
-    rng = np.random.default_rng(seed)
-    result = np.empty((2, times))
-    for i in range(times):
-        drawn = rng.integers(0, len(users), len(users))
-        taken = np.concatenate([rows[u] for u in drawn])
-        result[0, i] = auc(y[taken], score[taken])
-        result[1, i] = areas[drawn] @ weight[drawn] / weight[drawn].sum()
-    return result[0], result[1]

@@ -7,19 +7,18 @@ was stopped, and other processes may do some of them.
 
 from __future__ import annotations
 
-from benchmarks.recommend_clicks import clicks_fits, clicks_row
-from benchmarks.recommend_ratings import (
-    cold_fits,
-    cold_row,
-    curves_row,
-    ratings_fits,
-    ratings_row,
-)
+from benchmarks.recommend_clicks import clicks_fits
+from benchmarks.recommend_clicks_rows import clicks_row
+from benchmarks.recommend_next import next_fits
+from benchmarks.recommend_next_rows import next_item
+from benchmarks.recommend_ratings import cold_fits, ratings_fits
+from benchmarks.recommend_ratings_rows import cold_row, curves_row, ratings_row
 
 ROWS = {
     "clicks": clicks_row,
     "cold": cold_row,
     "ratings": ratings_row,
     "curves": curves_row,
+    "next_item": next_item,
 }
-FITS = (ratings_fits, cold_fits, clicks_fits)
+FITS = (ratings_fits, cold_fits, clicks_fits, next_fits)

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.fits import Fits, code_of, found_data
-from benchmarks.harness import Row
+from benchmarks.fits import Fits, found_data, torch_threads
 from heptad.analysis.recommend.interactions import Interactions
 from heptad.analysis.recommend.judging import judge
 from heptad.analysis.recommend.linear import Following, Neighbours
 from heptad.analysis.recommend.popularity import Popularity
 from heptad.analysis.recommend.sequence import padded
-from heptad.analysis.recommend.significance import compare, mean_interval
 from heptad.analysis.recommend.splits import last_out
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
     Scores = Callable[[Any], Array]
 
-CODE = ("epochs.py", "interactions.py", "judging.py", "linear.py", "popularity.py", "splits.py", "sequence.py", "neural/sequence.py", "neural/training.py")  # fmt: skip
+FILE = "amazon-sequences/Beauty.txt"
 FOLLOWING = [
     {"past": p, "future": f, "back": b, "damp_after": d}
     for p, f in ((1.0, 1.0), (2.0, 1.0))
@@ -54,7 +52,7 @@ SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 @cache
 def _data(quick: bool) -> tuple[Split, Split]:
     """What is judged, and what is tuned on: each user's last event, and the one before."""
-    path = found_data("amazon-sequences/Beauty.txt")
+    path = found_data(FILE)
     assert path is not None
     lines = [list(map(int, x.split())) for x in path.read_text().splitlines()]
     if quick:
@@ -119,7 +117,6 @@ def _net(settings: dict[str, Any], seed: int, quick: bool, keep: Path) -> dict[s
 
 def _trained(split: Split, settings: dict[str, Any], seed: int, keep: Path) -> tuple[Scores, Any]:
     """Return the chances of all items for rows of a split, and the model."""
-    from benchmarks.recommend_ratings import torch_threads
     from heptad.analysis.recommend.neural.sequence import SequenceModel
 
     torch_threads()
@@ -163,34 +160,4 @@ def next_fits(*, quick: bool, seed: int) -> Fits:
     }
     nets = dict(list(NETS.items())[:1]) if quick else NETS
     work |= {f"{name}-{seed}": partial(_net, s, seed, quick) for name, s in nets.items()}
-    return Fits("next_item", work, code_of(*CODE), quick=quick)
-
-
-def next_item(*, quick: bool, seed: int) -> list[Row]:
-    """NDCG@10 of the net that was best on the tuned event, beside what follows and others."""
-    if found_data("amazon-sequences/Beauty.txt") is None:
-        return []
-    fits = next_fits(quick=quick, seed=seed)
-    each = {name: fits.get(name) for name in fits.work}
-    nets = {name: answer for name, answer in each.items() if "mixed" in answer}
-    best = max(nets, key=lambda name: max(nets[name]["tuned"].values()))
-    found = {n: a for n, a in each.items() if n not in nets}
-    found |= {"self-attention": nets[best]["alone"], "ours": nets[best]["mixed"]}
-    ndcg = {name: np.array(answer["ndcg"]) for name, answer in found.items()}
-    ours = ndcg.pop("ours")
-    gains = compare(ours, ndcg, seed=seed)
-    told: dict[str, Any] = {"net": best, "share of what follows": nets[best]["share"]}
-    for name, answer in found.items():
-        values = np.array(answer["ndcg"])
-        told[name] = {"ndcg": str(mean_interval(values, seed=seed))} | {
-            k: v for k, v in answer.items() if k != "ndcg"}  # fmt: skip
-        print(f"  {name:<16} NDCG@10 {told[name]['ndcg']}, hit {answer['hit']:.4f}; with seen items "
-              f"left in {answer['seen items left in']:.4f}", flush=True)  # fmt: skip
-    told |= {f"ours less {name}": str(gain) for name, gain in gains.items()}
-    told["tuned"] = {name: max(a["tuned"].values()) for name, a in nets.items()}
-    told["losses"] = nets[best]["losses"]
-    again = found["ours"]["seen items left in"]
-    return [
-        Row("next_item", f"NDCG@10 among unseen items, {len(ours):,} users; seen left in {again:.4f}",
-            float(ours.mean()), "NDCG", None if quick else 0.0531, least=True, detail=told),
-    ]  # fmt: skip
+    return Fits("next_item", work, "benchmarks.recommend_next", FILE, quick=quick)

@@ -9,10 +9,9 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import sparse
 
-from benchmarks.fits import Fits, code_of, found_data
-from benchmarks.harness import RESULTS, Row
+from benchmarks.fits import Fits, found_data, torch_threads
 from heptad.analysis.intervals import Interval
 from heptad.analysis.recommend.ratings.bayes import BayesianFactors
 from heptad.analysis.recommend.ratings.factors import Factors
@@ -24,15 +23,11 @@ if TYPE_CHECKING:
 
     from heptad.analysis.arrays import Array, Codes
 
+FILES = tuple(f"movielens-1m/{n}" for n in ("ratings.parquet", "movies.dat", "users.dat"))
 SEEDS, FIRST = 5, 42
 GOAL = 0.85
 BAYES = ((32, 120), (64, 160), (128, 160))
 """Sizes of our model, and draws; the one that is best on a twentieth of a training part is ours."""
-CODE = (
-    "epochs.py",
-    "ratings",
-    *(f"neural/{n}.py" for n in ("films", "hybrid", "textcnn", "training", "words")),
-)
 
 
 def movielens(folder: Path, quick: bool) -> tuple[Ratings, Any]:
@@ -112,7 +107,7 @@ def fitted(model: Any, train: Ratings, test: Ratings, keep: Path) -> dict[str, A
     model.fit(train, test, keep=keep, progress=_tell)
     cpu = model.told_[-1].seconds
     expected = model.predict(test.users, test.items)
-    answer = _loss(test.values, expected) | {"expected": np.round(expected, 3).tolist()}
+    answer = loss_of(test.values, expected) | {"expected": np.round(expected, 3).tolist()}
     return answer | {"cpu_s": cpu, "curve": [asdict(epoch) for epoch in model.told_]}
 
 
@@ -121,7 +116,8 @@ def _tell(epoch: Any) -> None:
         print(f"    {epoch.number:4d} {epoch.seconds:7.1f} s  {epoch.loss:.4f}  {epoch.held_out:.4f}", file=sys.stderr, flush=True)  # fmt: skip
 
 
-def _loss(actual: Array, expected: Array) -> dict[str, float]:
+def loss_of(actual: Array, expected: Array) -> dict[str, float]:
+    """Return the losses of expected ratings."""
     gap = actual - expected
     return {"rmse": rmse(actual, expected), "mse": float(gap @ gap / len(gap)), "mae": float(np.abs(gap).mean())}  # fmt: skip
 
@@ -134,7 +130,8 @@ def split(ratings: Ratings, seed: int, share: int = 10) -> tuple[Ratings, Rating
 
 
 @cache
-def _data(quick: bool) -> Any:
+def data_of(quick: bool) -> Any:
+    """Return the ratings, and what makes their sides."""
     torch_threads()
     folder = found_data("movielens-1m")
     assert folder is not None
@@ -147,12 +144,12 @@ MIXED = ("hybrid", *(f"bayes{k}" for k, _ in BAYES))
 
 def _one_seed(name: str, seed: int, quick: bool, inner: bool, keep: Path) -> dict[str, Any]:
     """Return the figures of a model on one split, or on a twentieth of its training part."""
-    ratings, sides_of = _data(quick)
+    ratings, sides_of = data_of(quick)
     train, test = split(ratings, seed)
     if inner:
         train, test = split(train, seed, 20)
     if name == "means":
-        return _loss(test.values, Means.fit(train).predict(test.users, test.items))
+        return loss_of(test.values, Means.fit(train).predict(test.users, test.items))
     model = models(sides_of(np.unique(train.items)), seed)[name]()
     if quick:
         _shorten(model)
@@ -165,13 +162,14 @@ def _shorten(model: Any) -> None:
         model.burn, model.every = 1, 1
 
 
-def _seeds(quick: bool, seed: int) -> list[int]:
+def seeds_of(quick: bool, seed: int) -> list[int]:
+    """Return the seeds of the splits."""
     return [FIRST + seed + i for i in range(1 if quick else SEEDS)]
 
 
 def ratings_fits(*, quick: bool, seed: int) -> Fits:
     """Every model on every split, two ablations on the first."""
-    seeds = _seeds(quick, seed)
+    seeds = seeds_of(quick, seed)
     # The longest first, for processes that share them.
     names = [*reversed(WORDS)]
     work = {
@@ -185,10 +183,9 @@ def ratings_fits(*, quick: bool, seed: int) -> Fits:
         for each in seeds
         if each == seeds[0] or not name.startswith("hybrid_")
     }
-    return Fits("ratings", work, code_of(*CODE), quick=quick)
+    return Fits("ratings", work, "benchmarks.recommend_ratings", *FILES, quick=quick)
 
 
-TARGETS = {"hybrid": GOAL, "ours": 0.83}
 WORDS = {
     "means": "mean and shrunken biases",
     "pmf": "PMF as written, 10 factors",
@@ -201,80 +198,6 @@ WORDS = {
 }
 
 
-def ratings_row(*, quick: bool, seed: int) -> list[Row]:
-    """RMSE on the random 90/10; every model on every seed, two ablations on the first."""
-    if found_data("movielens-1m") is None:
-        return []
-    fits = ratings_fits(quick=quick, seed=seed)
-    done = {name: fits.get(name) for name in fits.work}
-    rows = [
-        _of_model(name, [done[f"{name}-{s}"] for s in _seeds(quick, seed) if f"{name}-{s}" in done], quick)
-        for name in WORDS
-    ]  # fmt: skip
-    return [*rows, _ours_row(done, quick, seed)]
-
-
-def _ours_row(done: dict[str, dict[str, Any]], quick: bool, seed: int) -> Row:
-    """Mix the models with the shares that are best on the inner split, the same for every seed."""
-    ratings, _ = _data(quick)
-    seeds = _seeds(quick, seed)
-    _, inner = split(split(ratings, seeds[0])[0], seeds[0], 20)
-    each = np.array([done[f"inner_{name}-{seeds[0]}"]["expected"] for name in MIXED])
-    shares, _ = optimize.nnls(each.T, inner.values)
-    losses, answers = [], []
-    for one in seeds:
-        _, test = split(ratings, one)
-        expected = shares @ np.array([done[f"{name}-{one}"]["expected"] for name in MIXED])
-        answers.append(_loss(test.values, expected.clip(*ratings.span)))
-        losses.append(answers[-1]["rmse"])
-    detail = {
-        "seeds": len(seeds), "shares": dict(zip(MIXED, shares.tolist(), strict=True)),
-        "inner": {n: done[f"inner_{n}-{seeds[0]}"]["rmse"] for n in MIXED},
-        "interval": asdict(_over_seeds(np.array(losses))) if len(losses) > 1 else None,
-        "mse": float(np.mean([a["mse"] for a in answers])),
-        "mae": float(np.mean([a["mae"] for a in answers])),
-    }  # fmt: skip
-    words = "ours: a mixture of Bayesian factors and the hybrid"
-    target = None if quick else TARGETS["ours"]
-    return Row("rmse_ours", words, float(np.mean(losses)), "RMSE", target, detail=detail)
-
-
-def _of_model(name: str, done: list[dict[str, Any]], quick: bool) -> Row:
-    losses = np.array([d["rmse"] for d in done])
-    detail = {
-        "seeds": len(done),
-        "interval": asdict(_over_seeds(losses)) if len(losses) > 1 else None,
-        "mse": float(np.mean([d["mse"] for d in done])),
-        "mae": float(np.mean([d["mae"] for d in done])),
-        "cpu_s": float(np.mean([d.get("cpu_s", 0.0) for d in done])),
-        "reaches_0.85": [_reached(d["curve"]) for d in done if "curve" in d],
-    }
-    target = None if quick else TARGETS.get(name)
-    return Row(f"rmse_{name}", WORDS[name], float(losses.mean()), "RMSE", target, detail=detail)
-
-
-def _over_seeds(values: Array) -> Interval:
-    from scipy import stats
-
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half))
-
-
-def _reached(curve: list[dict[str, float]]) -> dict[str, float] | None:
-    """The first epoch whose held-out loss is at the goal, with its CPU seconds."""
-    for epoch in curve:
-        if epoch["held_out"] <= GOAL:
-            return {"epoch": epoch["number"], "cpu_s": round(epoch["seconds"], 1)}
-    return None
-
-
-def torch_threads() -> None:
-    """Train on one core: many fits share a machine."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def cold_fits(*, quick: bool, seed: int) -> Fits:
     """Both models on users without one rating, and on films without one."""
     work = {
@@ -282,30 +205,13 @@ def cold_fits(*, quick: bool, seed: int) -> Fits:
         for side in ("users", "items")
         for name in ("hybrid", "bayes32")
     }
-    return Fits("cold", work, code_of(*CODE), quick=quick)
-
-
-def cold_row(*, quick: bool, seed: int) -> list[Row]:
-    """RMSE of users, and of films, without one rating, less that of the biases, by resampling them."""
-    if found_data("movielens-1m") is None:
-        return []
-    fits, rows = cold_fits(quick=quick, seed=seed), []
-    for fit in fits.work:
-        name, side, _ = fit.split("-")
-        answer = fits.get(fit)
-        rows.append(
-            Row(
-                f"cold_{side}_{name}", f"{WORDS[name]}, cold {side}: upper end of RMSE less the biases'",
-                answer["gap"]["high"], "RMSE", None if quick else 0.0, detail=answer,
-            )
-        )  # fmt: skip
-    return rows
+    return Fits("cold", work, "benchmarks.recommend_ratings", *FILES, quick=quick)
 
 
 def _cold(name: str, side: str, seed: int, quick: bool, keep: Path) -> dict[str, Any]:
     from heptad.analysis.recommend.neural.hybrid import Hybrid
 
-    ratings, sides_of = _data(quick)
+    ratings, sides_of = data_of(quick)
     codes = ratings.users if side == "users" else ratings.items
     rng = np.random.default_rng(FIRST + seed)
     n = ratings.shape[side == "items"]
@@ -344,41 +250,3 @@ def _resampled(who: Codes, actual: Array, expected: Array, base: Array, seed: in
     n, ours, theirs = sums.sum(1)
     low, high = np.quantile(gaps, (0.025, 0.975))
     return Interval(float(np.sqrt(ours / n) - np.sqrt(theirs / n)), float(low), float(high))
-
-
-def curves_row(*, quick: bool, seed: int) -> list[Row]:
-    """Figures 1 and 2 of paper 001: loss by epoch and by second, as CSV and PNG."""
-    fits = ratings_fits(quick=quick, seed=seed)
-    held = {n: fits.kept(f"{n}-{FIRST + seed}") or {} for n in WORDS}
-    curves = {n: answer["curve"] for n, answer in held.items() if "curve" in answer}
-    if not curves:
-        print("not run: ask for the row `ratings` first", file=sys.stderr, flush=True)
-        return []
-    lines = ["model,epoch,cpu_s,training_loss,test_rmse"]
-    for name, curve in curves.items():
-        lines += [
-            f"{name},{e['number']},{e['seconds']:.2f},{e['loss']:.5f},{e['held_out']:.5f}"
-            for e in curve
-        ]
-    (RESULTS / "recommend-losses.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    _drawn(curves)
-    return [Row("loss_points", "epochs of all models, as CSV and PNG", len(lines) - 1, "points")]
-
-
-def _drawn(curves: dict[str, list[dict[str, float]]]) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="constrained")
-    for axis, by in zip(axes, ("number", "seconds"), strict=True):
-        for name, curve in curves.items():
-            axis.plot([e[by] for e in curve], [e["held_out"] for e in curve], label=WORDS[name])
-        axis.axhline(GOAL, color="grey", linewidth=0.8, linestyle=":")
-        axis.set_xlabel({"number": "epoch", "seconds": "CPU seconds"}[by])
-    axes[1].set_xscale("log")
-    axes[0].set_ylabel("test RMSE")
-    axes[0].set_ylim(0.8, 1.0)
-    axes[1].legend(fontsize=8)
-    figure.savefig(RESULTS / "recommend-losses.png", dpi=110)
