@@ -87,6 +87,9 @@ def test_money_is_conserved_through_everything(life, days):
     )
     went = sum(made.total(f"paid {part}") for part in ORDER)
     assert came == went + made.total("held") + made.total("recovered")
+    received = [step.cash for step in made.steps]
+    assert received == sorted(received)
+    assert came == (received or [0])[-1]
     rise = sum(made.total(f"capitalised {part}") for part in ORDER)
     fall = made.total("paid principal") + made.total("written off principal")
     assert made.total("lent") + rise == fall + made.balance
