@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from heptad.apps.credit.companies import Stake, connected
+from heptad.analysis.connections import Stake, connected
 from heptad.apps.credit.running.rows import asking, written
 from heptad.apps.credit.running.tables import LoanDay
 from heptad.service.app import Job

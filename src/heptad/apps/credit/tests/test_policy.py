@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heptad.analysis.pricing import Costs, price
-from heptad.apps.credit import app, merchants
+from heptad.apps.credit import app
 from heptad.apps.credit.decide import flow
 from heptad.service.app import Inputs, Score
 from heptad.service.decisions.sentences import sentence
@@ -64,7 +64,6 @@ def test_a_risk_that_the_highest_rate_does_not_pay_for_is_declined():
 def test_the_five_groups_limit_purposes(probability, purpose, outcome, group):
     found = decide(row={"purpose": purpose}, probability=probability)
     assert (found.outcome, found.reasons[0].numbers["group"]) == (outcome, group)
-    assert merchants.group(probability) == group
 
 
 def test_each_named_stage_has_its_own_outcome_and_reasons():
