@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.first import first_rows
 from benchmarks.harness import Row, child, paired, seconds
 from benchmarks.http import http_rows
 from benchmarks.reads import reads_rows
@@ -243,5 +244,6 @@ ROWS = {
     "asof": asof_rows,
     "log": log_rows,
     "reads": reads_rows,
+    "first": first_rows,
     "http": http_rows,
 }
