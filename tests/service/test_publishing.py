@@ -10,6 +10,7 @@ import pytest
 from heptad.apps import fraud
 from heptad.service.stream import publishing
 from heptad.service.stream.publishing import Publishing
+from heptad.sources.kafka_out import KafkaWriting
 from heptad.sources.work import Sink
 from heptad.standards.errors import Busy, InputError, UnknownName
 from heptad.testing.scratch import project
@@ -114,6 +115,36 @@ def test_a_sink_that_is_away_keeps_no_other_waiting(platform):
         sent.publish()
     assert len(taken.taken) == len(platform.log)
     assert not away.taken
+
+
+def test_a_writer_that_failed_is_not_asked_again_but_made_anew(platform):
+    made = []
+
+    def opens(*_):
+        made.append(Topic(faults=[3] if not made else ()))
+        return made[-1]
+
+    sent = Publishing(
+        platform.log, platform.catalog, [Sink("anew", "kafka://b/t")], platform.path, opens
+    )
+    with pytest.raises(Busy):
+        sent.publish()
+    assert sent.publish()[0]["waiting"] == 0
+    assert len(made) == 2
+    assert len(made[1].taken) == len(platform.log)
+    sent.publish()
+    assert len(made) == 2
+
+
+def test_what_a_producer_raises_itself_is_told_as_busy(tmp_path, monkeypatch):
+    kafka = pytest.importorskip("confluent_kafka")
+    writing = object.__new__(KafkaWriting)
+    writing._topic, writing._place, writing._kafka = "t", "sink s", kafka
+    writing._producer = kafka.Producer(
+        {"bootstrap.servers": "127.0.0.1:1", "message.max.bytes": 1000}
+    )
+    with pytest.raises(Busy, match="does not take"):
+        writing.write([(b"k", b"x" * 10_000)])
 
 
 def test_what_is_wrong_is_told(platform):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.cases.evidence import Evidence
@@ -45,7 +44,9 @@ class Work:
 
     def __init__(self, platform: Any) -> None:
         self._platform = platform
-        self.stopping = threading.Event()
+        self.stopping, self._making = threading.Event(), threading.Lock()
+        self._outbox: Outbox | None = None
+        self._publishing: Publishing | None = None
         catalog, project = platform.catalog, platform.project
         self.calendars = Calendars(catalog.store)
         self.jobs = Jobs(platform, platform.apps, self._own(), catalog, self._version)
@@ -79,9 +80,15 @@ class Work:
             platform.clock,
         )
 
-    @cached_property
+    @property
     def outbox(self) -> Outbox:
-        """The outbox, with the providers of the project file."""
+        """The outbox, with the providers of the project file; one, whoever asks first."""
+        with self._making:
+            if self._outbox is None:
+                self._outbox = self._made_outbox()
+            return self._outbox
+
+    def _made_outbox(self) -> Outbox:
         platform = self._platform
         project, store = platform.project, platform.catalog.store
         providers = [*project.providers, IN_APP]
@@ -98,11 +105,16 @@ class Work:
             tick=lambda: time.monotonic_ns() // 1000,
         )
 
-    @cached_property
+    @property
     def publishing(self) -> Publishing:
-        """What sends decisions to the sinks of the project file."""
+        """What sends decisions to the sinks of the project file; one, whoever asks first."""
         platform = self._platform
-        return Publishing(platform.log, platform.catalog, platform.project.sinks, platform.path)
+        with self._making:
+            if self._publishing is None:
+                self._publishing = Publishing(
+                    platform.log, platform.catalog, platform.project.sinks, platform.path
+                )
+            return self._publishing
 
     def settle(self) -> None:
         """Draw what follows from decisions and closed cases that is not drawn yet."""

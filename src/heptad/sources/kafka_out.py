@@ -34,11 +34,11 @@ class KafkaWriting:
     def __init__(self, url: str, folder: Path, place: str) -> None:
         told, self._topic, _ = options(url, folder)
         self._place, self._kafka = place, imported()
-        self._producer: Any = self._kafka.Producer(told | {
-            "enable.idempotence": True, "acks": "all", "linger.ms": 5, "logger": quiet(),
-            "delivery.timeout.ms": int(ANSWER_S * 1000), "allow.auto.create.topics": False,
-        })  # fmt: skip
         try:
+            self._producer: Any = self._kafka.Producer(told | {
+                "enable.idempotence": True, "acks": "all", "linger.ms": 5, "logger": quiet(),
+                "delivery.timeout.ms": int(ANSWER_S * 1000), "allow.auto.create.topics": False,
+            })  # fmt: skip
             listed = self._producer.list_topics(self._topic, timeout=ANSWER_S)
         except self._kafka.KafkaException as error:
             raise self._failed(error.args[0]) from error
@@ -63,9 +63,13 @@ class KafkaWriting:
             if error is not None:
                 failed.append(error)
 
-        for key, value in records:
-            self._produce(key, value, told)
-        self._producer.flush(2 * ANSWER_S)
+        try:
+            for key, value in records:
+                self._produce(key, value, told)
+            self._producer.flush(2 * ANSWER_S)
+        except self._kafka.KafkaException as error:
+            self._producer.purge()
+            raise self._failed(error.args[0]) from error
         if failed or taken < len(records):
             self._producer.purge()
             self._producer.flush(1.0)

@@ -92,6 +92,8 @@ class Publishing:
                 try:
                     told.append(self._caught_up(sink, stopped))
                 except HeptadError as error:
+                    # A producer that failed once may never send again: the next one is new.
+                    self._open.pop(sink.name, None)
                     failed.append(error)
         if failed:
             raise failed[0]
@@ -110,7 +112,7 @@ class Publishing:
             if wanted:
                 self._writing(sink).write([_record(at + n, p) for n, p in wanted])
             at += len(batch)
-            self._settings.set(_mark(sink), at)
+            self._settings.raise_to(_mark(sink), at)
             looked += len(batch)
             sent += len(wanted)
         return {
