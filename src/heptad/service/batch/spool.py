@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Asked = tuple[Ints, Ints, Ints, Any]
 
-AT_ONCE = 12_000_000
-"""Most stored rows that are swept in memory, at about 150 bytes each and 25 more per measure."""
-A_PART = 3_000_000
+AT_ONCE = 2_000_000
+"""Most stored rows that are swept in memory, at about 300 bytes each; more go by parts, which takes
+no longer: what is written to disk is made up for by parts that stay in the caches."""
+A_PART = 1_000_000
 """Events of one part, where keys have few of them: a key lies in one part as a whole."""
 _BATCH = 500_000
 

@@ -67,12 +67,14 @@ def sweep(
     sql, relation = events_of(made, keys, span, tables)
     own = spine.own if spine.own_table is made.table else None
     asked = codes, _ints(spine.t), _ints(spine.k), own
-    many = _many(queries, len(spine), tables(made.table))
-    if many > spool.AT_ONCE and isinstance(queries, spool.Spooling):
-        return spool.swept_by_parts(
-            queries, sql, relation, many, asked,
-            lambda events, entities, of: swept(made, events, entities, of),
-        )  # fmt: skip
+    # Only who has a place on disk is asked how many events there are.
+    if isinstance(queries, spool.Spooling):
+        many = _many(queries, len(spine), tables(made.table))
+        if many > spool.AT_ONCE:
+            return spool.swept_by_parts(
+                queries, sql, relation, many, asked,
+                lambda events, entities, of: swept(made, events, entities, of),
+            )  # fmt: skip
     return swept(made, queries.arrow(sql, spine=relation), len(relation), asked)
 
 
