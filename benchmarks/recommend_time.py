@@ -17,7 +17,7 @@ from heptad.analysis.recommend.judging import judge, miscalibration
 from heptad.analysis.recommend.linear import Ease, Neighbours
 from heptad.analysis.recommend.popularity import Popularity
 from heptad.analysis.recommend.ranker import Ranker
-from heptad.analysis.recommend.signals import Items, people_of
+from heptad.analysis.recommend.signals import Items, moments, people_of
 from heptad.analysis.recommend.splits import at_instant, leaks
 
 if TYPE_CHECKING:
@@ -62,10 +62,8 @@ def _hour(data: Interactions) -> dict[str, Any]:
 def ranked(split: Split, items: Items, **settings: Any) -> tuple[Ranker, Callable[..., Any]]:
     """Our ranker on what was before, and its scores at each user's first moment afterwards."""
     model = Ranker(**settings).fit(split.train, items, _hour(split.train))
-    first = np.zeros(split.test.n_users, dtype=np.int64)
-    first[split.test.users[::-1]] = np.arange(len(split.test))[::-1]
-    hours = _hour(split.test)["hour"]
-    return model, lambda r: model.scores(people_of(split.train, r, {"hour": hours[first[r]]}))
+    after = _hour(split.test)
+    return model, lambda r: model.scores(people_of(split.train, r, moments(split.test, r, after)))
 
 
 def plain(model: Any) -> Callable[[Split], Callable[..., Any]]:

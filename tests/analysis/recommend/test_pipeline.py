@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from heptad.analysis.recommend.index import Index
 from heptad.analysis.recommend.pipeline import Pipeline
+from heptad.analysis.recommend.reranking import HOW, Reranking
 from heptad.analysis.recommend.signals import empty
 from heptad.standards.errors import ContractError
 
@@ -44,16 +45,21 @@ class Ranked:
 @given(
     st.integers(0, 10**6), st.floats(0, 1), st.sampled_from(["", "broken", "nan", "short", "none"]),
     st.booleans(), st.booleans(), st.floats(0, 1), st.integers(1, 15),
+    st.sampled_from(HOW), st.floats(0, 1), st.dictionaries(st.integers(0, 3), st.integers(0, 3)),
 )  # fmt: skip
-def test_nothing_that_is_not_allowed_is_ever_shown(seed, share, how, late, gone, explore, n):
+def test_nothing_that_is_not_allowed_is_ever_shown(
+    seed, share, how, late, gone, explore, n, varied, weight, quotas
+):
     random = np.random.default_rng(seed)
+    kinds = (random.random((N, 3)) < 0.4).astype(float)
     allowed = random.random(N) < share
     ticks = itertools.count()
     plan = Pipeline(
         broken if gone else wild(seed),
         None if how == "none" else Ranked(seed, how),
-        random.random((N, 3)),
+        kinds,
         random.permutation(N),
+        rerank=Reranking(varied, weight, 1 - weight, quotas, random.random(N), np.full(3, 1 / 3)),
         wide=30, narrow=20, explore=explore, budget_s=0.1,
         clock=(lambda: float(next(ticks))) if late else (lambda: 0.0),
     )  # fmt: skip
@@ -63,8 +69,10 @@ def test_nothing_that_is_not_allowed_is_ever_shown(seed, share, how, late, gone,
     assert ((slate.propensity > 0) & (slate.propensity <= 1)).all()
     assert [s.name for s in slate.trace] == ["allowed", "recall", "rank", "re-rank"]
     assert slate.trace[0].kept == allowed.sum()
+    for kind, most in quotas.items():
+        assert kind == 3 or kinds[slate.items, kind].sum() <= most
     if allowed.any() and gone:
-        assert len(slate.items) == min(n, allowed.sum(), 20)
+        assert len(slate.items) == min(n, allowed.sum(), 20) or quotas
         assert slate.fallback == "RuntimeError"
     if late and how != "none" and allowed.any():
         assert slate.fallback
@@ -129,3 +137,34 @@ def test_a_saved_index_is_swapped_whole_and_the_old_one_stays_readable(tmp_path)
     assert len([p for p in tmp_path.iterdir() if not p.is_symlink()]) == 1
     with pytest.raises(ContractError):
         Index.load(tmp_path / "none")
+
+
+def test_a_quota_passes_over_what_is_too_many_and_says_how_many():
+    kinds = np.zeros((N, 2))
+    kinds[:10, 0] = 1
+    plan = Pipeline(
+        lambda *_: np.arange(N), None, kinds, np.arange(N), wide=N, narrow=N, explore=1.0,
+        rerank=Reranking(variety=0.0, quotas={0: 2}),
+    )  # fmt: skip
+    slate = plan.recommend(empty(N), np.ones(N, bool), 5)
+    assert slate.items[:4].tolist() == [0, 1, 10, 11]
+    assert slate.passed == 8
+    assert kinds[slate.items, 0].sum() <= 2
+
+
+def test_value_and_the_own_mix_order_a_list():
+    values = np.arange(N, dtype=float)
+    kinds = np.eye(2)[np.arange(N) % 2]
+
+    def first(how):
+        plan = Pipeline(
+            lambda *_: np.arange(N), None, kinds, np.arange(N), wide=N, narrow=N, rerank=how
+        )
+        return plan.recommend(empty(N), np.ones(N, bool), 6).items.tolist()
+
+    assert first(Reranking(variety=0.0)) == [0, 1, 2, 3, 4, 5]
+    assert first(Reranking(variety=0.0, value=1.0, values=values))[0] == N - 1
+    assert first(Reranking("calibrated", 0.9, own=np.array([1.0, 0]))) == [0, 2, 4, 6, 8, 10]
+    assert first(Reranking("dpp", 0.9))[:2] == [0, 1]
+    with pytest.raises(ContractError, match="varied"):
+        Reranking("shuffled")

@@ -54,7 +54,10 @@ def test_calibrated_follows_the_mix_of_the_person():
 
 
 def test_quotas_and_the_front():
-    assert within_quotas(np.arange(5), np.array([0, 0, 0, 1, 1]), 3, {0: 1}).tolist() == [0, 3, 4]
+    kinds = np.array([[1, 0], [1, 1], [1, 0], [0, 1], [0, 1]])
+    kept, passed = within_quotas(np.arange(5), kinds, 3, {0: 1, 7: 0})
+    assert (kept.tolist(), passed) == ([0, 3, 4], 2)
+    assert within_quotas(np.arange(5), kinds, 3, {1: 0})[0].tolist() == [0, 2]
     first, second = np.array([3.0, 2, 1, 3]), np.array([1.0, 2, 3, 0])
     assert pareto(first, second).tolist() == [0, 1, 2]
     assert balanced(first, second, 4, weight=0.0).tolist() == [0, 1, 2, 3]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from heptad.analysis.recommend.reranking import explored, mmr
+from heptad.analysis.recommend.reranking import Reranking, explored, within_quotas
 from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -57,6 +57,7 @@ class Slate:
         propensity: (n,) the probability with which each was shown where it stands.
         trace: what each step did.
         fallback: why something was left out: "" nothing, else late, or the error's name.
+        passed: better candidates that a quota kept out.
     """
 
     items: Codes
@@ -64,6 +65,7 @@ class Slate:
     propensity: Array
     trace: tuple[Step, ...]
     fallback: str = ""
+    passed: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,11 @@ class Pipeline:
     Args:
         recall: finds candidates.
         ranker: puts them in order; None leaves the order of recall.
-        features: (items, d) for variety.
+        features: (items, d) for variety and quotas, such as categories.
         safe: (items,) item codes by popularity, best first.
         wide: candidates recalled.
         narrow: candidates that are re-ranked.
-        variety: weight of unlikeness in the list.
+        rerank: what is weighed against the ranker's order.
         explore: probability of a draw for the last place.
         budget_s: seconds after which what is left of the way is cut short.
         clock: tells seconds.
@@ -92,7 +94,7 @@ class Pipeline:
     safe: Codes
     wide: int = 200
     narrow: int = 20
-    variety: float = 0.2
+    rerank: Reranking = field(default_factory=Reranking)
     explore: float = 0.0
     budget_s: float = 0.1
     clock: Callable[[], float] = field(default=time.perf_counter)
@@ -185,13 +187,27 @@ class _Way:
         return plain
 
     def reranked(self, items: Codes, scores: Array, n: int, seed: int) -> Slate:
-        """Vary the list, and draw its last place now and then."""
-        given = len(items)
-        features = self.plan.features[items]
-        variety = 0.0 if self._late() else self.plan.variety
-        order = mmr(scores, features, given, variety=variety)
+        """Vary the list, keep its quotas, and draw its last place now and then."""
+        given, features = len(items), self.plan.features[items]
+        how = self.plan.rerank.plain() if self._late() else self.plan.rerank
+        values = None if how.values is None else how.values[items]
+        order, passed = how.order(scores, features, values), 0
+        if how.quotas:
+            kept, passed = within_quotas(order, features, n, how.quotas)
+            # What may still be drawn for the last place must leave every quota whole.
+            free = order[~_bound(features[order], how.quotas)]
+            order = np.concatenate([kept, free[~np.isin(free, kept)]])
+            n = len(kept)
         random = np.random.default_rng(seed)
-        places, propensity = explored(n, given, self.plan.explore, random)
+        places, propensity = explored(n, len(order), self.plan.explore, random)
         chosen = order[places]
         self._step("re-rank", given, len(chosen))
-        return Slate(items[chosen], scores[chosen], propensity, tuple(self.trace), self.fallback)
+        return Slate(
+            items[chosen], scores[chosen], propensity, tuple(self.trace), self.fallback, passed
+        )
+
+
+def _bound(features: Array, quotas: Mapping[int, int]) -> NDArray[Any]:
+    """Say which rows belong to a category that has a quota."""
+    named = [c for c in quotas if c < features.shape[1]]
+    return np.asarray((features[:, named] > 0).any(axis=1))

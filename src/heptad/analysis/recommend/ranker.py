@@ -10,7 +10,7 @@ import numpy as np
 
 from heptad.analysis.recommend.judging import ranked
 from heptad.analysis.recommend.popularity import Popularity
-from heptad.analysis.recommend.signals import Items, People, Signals, people_of
+from heptad.analysis.recommend.signals import Items, People, Signals, moments, people_of
 from heptad.analysis.recommend.splits import at_instant
 from heptad.standards.errors import ContractError
 
@@ -109,10 +109,10 @@ class Ranker:
         if not len(data):
             raise ContractError("There are no events to learn from.")
         known = Items.plain(data.n_items) if items is None else items
-        moments = dict(context or {})
+        given = dict(context or {})
         if self.trees:
-            self.booster_ = self._learned(data, known, moments)
-        self.signals_ = self._signals().fit(data, known, moments)
+            self.booster_ = self._learned(data, known, given)
+        self.signals_ = self._signals().fit(data, known, given)
         return self
 
     def _signals(self) -> Signals:
@@ -144,12 +144,8 @@ class Ranker:
         seen = len(split.train)
         before = {name: codes[:seen] for name, codes in context.items()}
         signals = self._signals().fit(split.train, items, before)
-        # Each user's moment is that of the first event to come.
-        first = np.zeros(split.test.n_users, dtype=np.int64)
-        first[split.test.users[::-1]] = np.arange(len(split.test))[::-1]
         after = {n: codes[seen : seen + len(split.test)] for n, codes in context.items()}
-        moment = {name: codes[first[split.rows]] for name, codes in after.items()}
-        people = people_of(split.train, split.rows, moment)
+        people = people_of(split.train, split.rows, moments(split.test, split.rows, after))
         found = candidates(signals, people, self.n).items
         chosen = np.take_along_axis(
             split.test.matrix()[split.rows].toarray(), np.maximum(found, 0), axis=1

@@ -8,6 +8,7 @@ them, best first.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heptad.analysis.arrays import Array, Codes
+
+HOW = ("mmr", "dpp", "calibrated")
+"""What may vary a list."""
 
 
 def unit_rows(features: Array) -> Array:
@@ -123,23 +127,34 @@ def calibrated(
     return chosen
 
 
-def within_quotas(order: Codes, groups: Codes, n: int, most: Mapping[int, int]) -> Codes:
-    """Keep the first n of an order so that no group has more than its quota.
+def within_quotas(
+    order: Codes, categories: Array, n: int, most: Mapping[int, int]
+) -> tuple[Codes, int]:
+    """Keep the first n of an order so that no category has more than its quota.
 
     Args:
         order: (k,) places, best first.
-        groups: (all,) group of each place.
+        categories: (all, c) above 0 where a place belongs to a category; it may to several.
         n: how many.
-        most: group → most of it; groups not named have no quota.
+        most: category → most of it; categories not named have no quota.
+
+    Returns:
+        Up to n places, and how many better ones than the last were passed over.
     """
-    used: dict[int, int] = {}
+    named = [c for c in most if c < categories.shape[1]]
+    left = np.array([most[c] for c in named], dtype=np.int64)
     kept: list[int] = []
+    passed = 0
     for place in order.tolist():
-        group = int(groups[place])
-        if len(kept) < n and used.get(group, 0) < most.get(group, n):
-            used[group] = used.get(group, 0) + 1
-            kept.append(place)
-    return np.array(kept, dtype=np.int64)
+        if len(kept) == n:
+            break
+        takes = categories[place, named] > 0
+        if (left[takes] < 1).any():
+            passed += 1
+            continue
+        left -= takes
+        kept.append(place)
+    return np.array(kept, dtype=np.int64), passed
 
 
 def pareto(first: Array, second: Array) -> Codes:
@@ -174,6 +189,62 @@ def balanced(preference: Array, value: Array, n: int, *, weight: float) -> Codes
         found += layer[np.argsort(-mixed[layer], kind="stable")].tolist()
         left = np.setdiff1d(left, layer)
     return np.array(found[:n], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """What is weighed against a ranker's order when a list is made of its best.
+
+    Attributes:
+        how: what varies a list: `mmr`, `dpp`, or `calibrated` to the person's own mix.
+        variety: weight of that, in [0, 1]; 0 keeps the order.
+        value: weight of the other aim against preference, in [0, 1]; 0 leaves it out.
+        quotas: category → most of it in a list.
+        values: (items,) the other aim, such as the expected return.
+        own: (c,) the person's shares of the categories; all 0 where nothing is known.
+    """
+
+    how: str = "mmr"
+    variety: float = 0.2
+    value: float = 0.0
+    quotas: Mapping[int, int] = field(default_factory=dict)
+    values: Array | None = None
+    own: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.how not in HOW:
+            raise ContractError(
+                "A list is not varied so.", got=self.how, do=f"say one of {', '.join(HOW)}"
+            )
+
+    def order(self, scores: Array, features: Array, values: Array | None) -> Codes:
+        """Return all (k,) places, best first.
+
+        Args:
+            scores: (k,) of the ranker.
+            features: (k, c) categories or other features.
+            values: (k,) the other aim of these candidates; None where there is none.
+        """
+        places = np.arange(len(scores))
+        if self.value and values is not None:
+            places = balanced(scores, values, len(scores), weight=self.value)
+            # From here on the order of both aims counts, whatever the scores were.
+            scores = -np.arange(len(places), dtype=np.float64)
+        given = features[places]
+        if self.how == "dpp" and self.variety:
+            # Sharp where variety counts little: at 0.5 quality and likeness weigh as in the source.
+            found = dpp(scores, given, len(scores), sharpness=min(2 / self.variety - 2, 20.0))
+        elif self.how == "calibrated":
+            own = np.zeros(given.shape[1]) if self.own is None else self.own
+            shares = given / np.maximum(given.sum(axis=1, keepdims=True), 1e-12)
+            found = calibrated(scores, shares, own, len(scores), weight=self.variety)
+        else:
+            found = mmr(scores, given, len(scores), variety=self.variety)
+        return places[found]
+
+    def plain(self) -> Reranking:
+        """Return what is left where there is no time: the order of the scores, within the quotas."""
+        return replace(self, how="mmr", variety=0.0, value=0.0)
 
 
 def explored(

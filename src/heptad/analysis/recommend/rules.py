@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse, stats
 
+from heptad.analysis.recommend.linear import picked
+
 if TYPE_CHECKING:
     from heptad.analysis.arrays import Array, Codes
     from heptad.analysis.recommend.interactions import Histories, Interactions
@@ -80,6 +82,10 @@ class Rules:
             if len(held):
                 found[row] = weights[held].max(axis=0).toarray().ravel()
         return found
+
+    def some(self, histories: Histories, items: Codes) -> Array:
+        """Score (m, k) items, k of each history; 0 for a code below 0."""
+        return picked(self.scores(histories), items)
 
 
 def _false_discoveries(p: Array, asked: int) -> Array:

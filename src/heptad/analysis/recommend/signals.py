@@ -12,6 +12,7 @@ from scipy import sparse
 from heptad.analysis.recommend.factors import Factors
 from heptad.analysis.recommend.linear import MOST_ITEMS, Ease, Neighbours
 from heptad.analysis.recommend.popularity import DAY
+from heptad.analysis.recommend.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,19 @@ def people_of(
     return People(data.matrix()[rows], data.recent(RECENT)[rows], idle, context)
 
 
+def moments(test: Interactions, rows: Codes, context: Mapping[str, Codes]) -> dict[str, Codes]:
+    """Return the context in which each user is judged: that of the first event to come.
+
+    Args:
+        test: what came.
+        rows: (m,) users who have an event in it.
+        context: name → (n,) code of each event of `test`.
+    """
+    first = np.zeros(test.n_users, dtype=np.int64)
+    first[test.users[::-1]] = np.arange(len(test))[::-1]
+    return {name: codes[first[rows]] for name, codes in context.items()}
+
+
 @dataclass
 class Signals:
     """The recall models of a catalogue and all else that a ranker reads.
@@ -108,6 +122,7 @@ class Signals:
         self.models_ = {
             "neighbours": Neighbours(self.neighbours).fit(data),
             "factors": Factors(self.embedding_size, epochs=6, seed=self.seed).fit(data),
+            "rules": Rules().fit(data),
         }
         if data.n_items <= MOST_ITEMS:
             self.models_["ease"] = Ease(self.ease_reg, self.kept).fit(data)

@@ -13,13 +13,14 @@ from scipy import sparse
 from heptad.analysis.recommend.factors import Factors
 from heptad.analysis.recommend.linear import Ease, Neighbours
 from heptad.analysis.recommend.ranker import Ranker
+from heptad.analysis.recommend.rules import Rules
 from heptad.analysis.recommend.signals import Items, Signals
 from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = 1
+FORMAT = 2
 
 
 def to_bytes(ranker: Ranker, told: Mapping[str, Any]) -> bytes:
@@ -33,7 +34,7 @@ def to_bytes(ranker: Ranker, told: Mapping[str, Any]) -> bytes:
         "factors": signals.models_["factors"].items_,
         **{f"lift {name}": table.astype(np.float32) for name, table in signals.lifts_.items()},
     }
-    for name in ("neighbours", "ease"):
+    for name in ("neighbours", "ease", "rules"):
         if name in signals.models_:
             weights = sparse.csr_matrix(signals.models_[name].weights_).astype(np.float32)
             arrays |= {f"{name} data": weights.data, f"{name} indices": weights.indices,
@@ -90,7 +91,7 @@ def _read(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> Ranker:
     factors = Factors(signals.embedding_size)
     factors.items_ = arrays["factors"]
     signals.models_ = {"factors": factors}
-    for name, model in (("neighbours", Neighbours()), ("ease", Ease())):
+    for name, model in (("neighbours", Neighbours()), ("ease", Ease()), ("rules", Rules())):
         if f"{name} data" in arrays:
             parts = tuple(arrays[f"{name} {part}"] for part in ("data", "indices", "indptr"))
             model.weights_ = sparse.csr_matrix(parts, shape=(n, n))

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 PURPOSE = "advice"
 POLICY: dict[str, bool | int | float | str] = {
-    "licences": "", "n": 10, "variety": 0.2, "value": 0.0, "explore": 0.0, "budget_ms": 100,
+    "licences": "", "n": 10, "rerank": "mmr", "variety": 0.2, "value": 0.0, "quotas": "",
+    "explore": 0.0, "budget_ms": 100,
 }  # fmt: skip
-"""`licences` as "GR:funds DE:funds,insurance"; `n` items a list; `variety`, and `value` (expected
-return), weighed against preference; `explore` the share of lists whose last place is drawn;
+"""`licences` as "GR:funds DE:funds,insurance"; `n` items a list; `rerank` varies it by `mmr`, `dpp`,
+or `calibrated` to the customer's own mix, with the weight `variety`; `value` weighs expected return
+against preference; `quotas` as "energy:2 bonds:5" is the most of a category; `explore` the share of lists whose last place is drawn;
 `budget_ms` until a list is cut short."""
-WHY = frozenset({"BECAUSE", "ALIKE", "POPULAR", "NEW", "DRAWN"})
+WHY = frozenset({"BECAUSE", "GOES_WITH", "ALIKE", "POPULAR", "NEW", "DRAWN"})
 """Why an item is in a list."""
 
 

@@ -14,7 +14,7 @@ from heptad.analysis.recommend.judging import judge
 from heptad.analysis.recommend.linear import Neighbours
 from heptad.analysis.recommend.popularity import Popularity
 from heptad.analysis.recommend.ranker import Ranker
-from heptad.analysis.recommend.signals import Items, people_of
+from heptad.analysis.recommend.signals import Items, moments, people_of
 from heptad.analysis.recommend.significance import compare, mean_interval
 from heptad.analysis.recommend.splits import by_time, leaks
 from heptad.analysis.recommend.storing import to_bytes
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heptad.analysis.arrays import Codes
-    from heptad.analysis.recommend.splits import Split
+
 
 APP = "recommend"
 FEWEST = 100
@@ -129,8 +129,11 @@ def judged(
     ranker = Ranker(kept=100).fit(split.train, items, {c: v[:seen] for c, v in context.items()})
     popular, near = Popularity().fit(split.train), Neighbours().fit(split.train)
     before = split.train.matrix()
+    after = {name: codes[seen:] for name, codes in context.items()}
     ours = judge(
-        split, lambda r: ranker.scores(people_of(split.train, r, _first(split, r, context))), n=n
+        split,
+        lambda r: ranker.scores(people_of(split.train, r, moments(split.test, r, after))),
+        n=n,
     )
     others = {
         "popularity": judge(split, lambda r: popular.scores(before[r]), n=n),
@@ -146,11 +149,3 @@ def judged(
     gains = compare(ours.each["ndcg"], {name: o.each["ndcg"] for name, o in others.items()})
     told["gain"] = {name: asdict(gain) for name, gain in gains.items()}
     return told | {"leaks": leaks(split)}
-
-
-def _first(split: Split, rows: Codes, context: Mapping[str, Codes]) -> dict[str, Codes]:
-    """Return the context of each user's first event to come."""
-    seen = len(split.train)
-    first = np.zeros(split.test.n_users, dtype=np.int64)
-    first[split.test.users[::-1]] = np.arange(len(split.test))[::-1]
-    return {name: codes[seen:][first[rows]] for name, codes in context.items()}

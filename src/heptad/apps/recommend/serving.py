@@ -15,7 +15,7 @@ import numpy as np
 
 from heptad.analysis.recommend.interactions import histories
 from heptad.analysis.recommend.pipeline import Pipeline
-from heptad.analysis.recommend.reranking import relevance
+from heptad.analysis.recommend.reranking import Reranking
 from heptad.analysis.recommend.signals import RECENT, People
 from heptad.analysis.recommend.storing import from_bytes
 from heptad.apps.recommend.decide import PURPOSE, house_of, person_of
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from heptad.analysis.recommend.ranker import Ranker
 
 APP = "recommend"
+SURE = 0.5
+"""Confidence from which on an association rule is named as the reason."""
 ASKED = {"purpose": PURPOSE, "role": "app", "who": APP}
 """As whom an application reads."""
 
@@ -99,15 +101,25 @@ class Advisor:
         self, asking: Asking, allowed: NDArray[Any], n: int, policy: Mapping[str, Any], seed: int
     ) -> Slate:
         """Make a list of at most n allowed items."""
-        open_to = allowed.copy()
-        open_to[list(asking.chosen)] = False
-        way = _Request(self, asking, float(policy["value"]))
+        way, rerank = _Request(self, asking), self.reranking(asking, policy)
+        wide = rerank.value > 0 or rerank.quotas
         plan = Pipeline(
             way.recall, way if self.ranker is not None else None, self.shelf.categories, self.safe,
-            narrow=max(20, 2 * n), variety=float(policy["variety"]),
+            narrow=max(100 if wide else 20, 2 * n), rerank=rerank,
             explore=float(policy["explore"]), budget_s=float(policy["budget_ms"]) / 1000,
         )  # fmt: skip
-        return plan.recommend(way.people, open_to, n, seed=seed)
+        return plan.recommend(way.people, allowed, n, seed=seed)
+
+    def reranking(self, asking: Asking, policy: Mapping[str, Any]) -> Reranking:
+        """Return what the policy weighs against the ranker's order, for one person."""
+        own = self.shelf.categories[list(asking.chosen)].sum(axis=0)
+        place = {name: i for i, name in enumerate(self.shelf.names)}
+        given = (part.rpartition(":") for part in str(policy["quotas"]).split())
+        quotas = {place[name]: int(most) for name, _, most in given if name in place}
+        return Reranking(
+            str(policy["rerank"]), float(policy["variety"]), float(policy["value"]), quotas,
+            self.shelf.values, own / max(own.sum(), 1.0),
+        )  # fmt: skip
 
     def because(self, asking: Asking, place: int) -> tuple[str, str]:
         """Say why an item is there: a code, and the title of what it is like, if it is like something."""
@@ -120,6 +132,9 @@ class Advisor:
         models = self.ranker.signals_.models_
         weights = models["ease" if "ease" in models else "neighbours"].weights_
         pull = np.asarray(weights[self._known[chosen]][:, [code]].todense()).ravel()
+        missing = self._missing(chosen, code)
+        if missing is not None:
+            return "GOES_WITH", str(self.shelf.items[missing]["title"])
         best = int(pull.argmax())
         if pull[best] <= 0:
             return "POPULAR", ""
@@ -128,12 +143,20 @@ class Advisor:
             return "ALIKE", ""
         return "BECAUSE", str(self.shelf.items[chosen[best]]["title"])
 
+    def _missing(self, chosen: Sequence[int], code: int) -> int | None:
+        """Return the chosen item of the surest association rule that an item completes."""
+        assert self.ranker is not None  # noqa: S101 - asked of a ranker only
+        rules = self.ranker.signals_.models_["rules"].weights_
+        sure = np.asarray(rules[self._known[list(chosen)]][:, [code]].todense()).ravel()
+        best = int(sure.argmax())
+        return chosen[best] if sure[best] >= SURE else None
+
 
 class _Request:
     """Recall and ranking of one request, between places on the shelf and codes of the ranker."""
 
-    def __init__(self, advisor: Advisor, asking: Asking, value: float) -> None:
-        self.advisor, self.asking, self.value = advisor, asking, value
+    def __init__(self, advisor: Advisor, asking: Asking) -> None:
+        self.advisor, self.asking = advisor, asking
         n = len(advisor.shelf) if advisor.ranker is None else 0
         self.people = advisor.people(asking) if not n else _nobody(n)
 
@@ -170,10 +193,6 @@ class _Request:
         found[old] = ranker.score(people, codes[old][None])[0]
         if not old.all():
             found[~old] = self._new_scores(places, old, found)
-        if self.value:
-            found = (1 - self.value) * relevance(found) + self.value * relevance(
-                self.advisor.shelf.values[places]
-            )
         return found[None]
 
     def _new_scores(self, places: Codes, old: NDArray[Any], found: Array) -> Array:
@@ -245,7 +264,7 @@ def propose(platform: Any, row: Mapping[str, Any]) -> str:
     chosen = [shelf.codes[i] for i in known["chosen"] or [] if i in shelf.codes]
     held = held_by(platform, str(row["customer"]))
     person, house = person_of(row, known, held), house_of(policy)
-    allowed, left = shelf.allowed(person, house, str(row.get("catalogue")), dismissed)
+    allowed, left = shelf.allowed(person, house, str(row.get("catalogue")), dismissed, chosen)
     idle = known["idle"]
     asking = Asking(
         chosen, moment(hour_of(row["event_time"]), row.get("channel")),
@@ -253,6 +272,8 @@ def propose(platform: Any, row: Mapping[str, Any]) -> str:
     )  # fmt: skip
     n = int(row.get("n") or policy["n"])
     slate = advisor.slate(asking, allowed, n, policy, zlib.crc32(str(row.get("id")).encode()))
+    if slate.passed:
+        left["QUOTA"] += slate.passed
     return _written(advisor, asking, slate, left, held)
 
 

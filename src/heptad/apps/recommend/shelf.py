@@ -88,9 +88,21 @@ class Shelf:
         return [(self.items[p[0]], np.array(p, dtype=np.int64)) for p in groups.values()]
 
     def allowed(
-        self, person: Person, house: House, catalogue: str, dismissed: Iterable[str]
+        self,
+        person: Person,
+        house: House,
+        catalogue: str,
+        dismissed: Iterable[str],
+        chosen: Iterable[int] = (),
     ) -> tuple[NDArray[Any], Counter[str]]:
         """Say of each item whether it may be offered.
+
+        Args:
+            person: what is known of who looks.
+            house: what the institution is licensed for.
+            catalogue: the one asked for.
+            dismissed: ids that they said no to.
+            chosen: places that they chose before.
 
         Returns:
             (items,) flags, and how many items of the catalogue each code leaves out.
@@ -114,9 +126,10 @@ class Shelf:
             ],
             "DISMISSED": self._places(dismissed),
             "WITHDRAWN": self._withdrawn,
+            "SEEN": chosen,
         }
         for code, some in named.items():
-            theirs = [p for p in some if inside[p]]
+            theirs = [p for p in sorted(set(some)) if inside[p]]
             found[theirs] = False
             left.update({code: len(theirs)} if theirs else {})
         return found, left

@@ -8,7 +8,6 @@ import pytest
 
 from heptad.analysis.calibration import Platt
 from heptad.analysis.evaluation import auc, ece
-from heptad.analysis.recommend.neural.boosted import LambdaMART
 from heptad.analysis.recommend.neural.hybrid import Hybrid, Sides
 from heptad.analysis.recommend.neural.ranker import Ranker
 from heptad.analysis.recommend.neural.rows import Field, Schema
@@ -150,19 +149,6 @@ def test_scores_become_probabilities_that_come_true(fitted):
     test, truth = habits(2000, seed=3)
     shown = Platt.fit(fitted.score(first, {}, {}), y).predict(fitted.score(test, {}, {}))
     assert ece(truth, shown) < 0.05
-
-
-def test_trees_order_each_list():
-    rng = np.random.default_rng(0)
-    lists = np.repeat(np.arange(200), 10)
-    rows = {"a": rng.normal(size=2000), "level": rng.normal(size=200)[lists] * 9}
-    y = (rows["a"] + rng.normal(size=2000) * 0.3 > 1).astype(int)
-    model = LambdaMART(("a", "level"), epochs=30).fit(rows, y, lists)
-    assert auc(y, model.score(rows, {}, {})) > 0.95
-    one = model.score({"level": np.array([3.0])}, {"a": np.array([-1.0, 2.0])}, {})
-    assert one[1] > one[0]
-    with pytest.raises(ContractError, match="Column a is absent"):
-        model.score({"level": np.zeros(2)}, {}, {})
 
 
 def films(seed=0):

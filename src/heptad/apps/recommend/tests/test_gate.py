@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heptad.analysis.recommend.reranking import HOW
 from heptad.apps.recommend import app
 from heptad.apps.recommend.decide import WHY, decide
 from heptad.apps.recommend.serving import Advisor, Asking
@@ -98,20 +99,26 @@ def shelf(n: int = 30) -> Shelf:
 
 @settings(max_examples=50)
 @given(person, st.sets(st.integers(0, 29)), st.sampled_from(["funds", "films", "cars"]),
-       st.lists(st.integers(0, 29), max_size=6), st.floats(0, 1), st.integers(1, 12))  # fmt: skip
-def test_a_project_without_a_ranker_still_keeps_every_rule(
-    who, held, catalogue, chosen, explore, n
+       st.lists(st.integers(0, 29), max_size=6), st.floats(0, 1), st.integers(1, 12),
+       st.sampled_from(HOW), st.floats(0, 1), st.sampled_from(["", "a:1 b:3", "b:0 z:1"]))  # fmt: skip
+def test_a_project_without_a_ranker_still_keeps_every_rule(  # noqa: PLR0917 - drawn
+    who, held, catalogue, chosen, explore, n, how, weight, quotas
 ):
     given_shelf = shelf()
     facts = Person("Customer:c", who["age"], who["residence"], who["profile"],
                    frozenset(f"f{i:02d}" for i in held))  # fmt: skip
     allowed, left = given_shelf.allowed(
-        facts, House({}, {"advice": "contract"}), catalogue, ["f08"]
+        facts, House({}, {"advice": "contract"}), catalogue, ["f08"], chosen
     )
+    more = {"explore": explore, "rerank": how, "variety": weight, "value": weight, "quotas": quotas}
     advisor = Advisor(given_shelf, None, "")
     asking = Asking(chosen, {"hour": 1}, 0.5)
-    slate = advisor.slate(asking, allowed, n, dict(app.policy) | {"explore": explore}, 3)
+    slate = advisor.slate(asking, allowed, n, dict(app.policy) | more, 3)
     assert allowed[slate.items].all()
+    assert left["SEEN"] == len(
+        {c for c in chosen if given_shelf.items[c]["catalogue"] == catalogue}
+    )
+    assert not set(slate.items.tolist()) & set(chosen)
     entries = [advisor.shelf.entry(p) for p in slate.items.tolist()]
     gate = asked({"items": entries, "held": sorted(facts.held)}, who)
     assert [r.numbers["item"] for r in gate.reasons if r.code in WHY] == [
