@@ -312,7 +312,7 @@ def send_many(n: int) -> dict[str, Any]:
 
     from heptad.catalog.outboxtables import NoticeRow
     from heptad.service.letters import Text
-    from heptad.service.outbox.sending import Wanted
+    from heptad.service.outbox.messages import Wanted
     from heptad.standards.model import Customer
     from heptad.testing.scratch import project
 

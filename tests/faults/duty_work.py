@@ -15,7 +15,8 @@ from heptad.security.purposes import PURPOSES
 from heptad.service.letters import Text
 from heptad.service.outbox.addresses import Found
 from heptad.service.outbox.carriers import Answer
-from heptad.service.outbox.sending import Outbox, Wanted
+from heptad.service.outbox.messages import Wanted
+from heptad.service.outbox.sending import Outbox
 from heptad.service.schedule.calendars import Calendars
 from heptad.service.schedule.due import Schedules
 from heptad.service.schedule.jobs import Jobs

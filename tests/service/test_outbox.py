@@ -16,8 +16,9 @@ from heptad.service.letters import Letter, Text, written
 from heptad.service.outbox.addresses import Addresses
 from heptad.service.outbox.carriers import Answer, Inbox, Smtp, is_signed, signature
 from heptad.service.outbox.limits import Bucket, awake, zones_of
+from heptad.service.outbox.messages import Wanted, message_id
 from heptad.service.outbox.records import MessagesHolder
-from heptad.service.outbox.sending import Outbox, Wanted, message_id
+from heptad.service.outbox.sending import Outbox
 from heptad.sources.config import parse_project
 from heptad.sources.work import Cap, Provider
 from heptad.sources.work import Outbox as Settings
@@ -416,6 +417,31 @@ def test_a_rate_leaves_the_rest_for_later(opened, bank) -> None:
     assert bank.outbox.send() == {}
     assert bank.at(NOON + second)["sent"] == 1
     assert bank.at(NOON + hour)["sent"] == 2
+
+
+def test_a_provider_with_much_to_send_keeps_no_other_waiting(bank) -> None:
+    """Each has its own share of a pass, and their turns alternate."""
+    order: list[str] = []
+    inbox = bank.outbox.carriers["app"]
+
+    class Noting:
+        at_once, deduplicates = inbox.at_once, inbox.deduplicates
+
+        def carry(self, parcels: Any) -> Iterator[Answer]:
+            order.append("app")
+            return inbox.carry(parcels)  # type: ignore[no-any-return]
+
+    bank.outbox.carriers["app"] = Noting()
+    mails = [bank.want("c1") for _ in range(12)]
+    notice = bank.want("c2", channels=("inbox",))
+    told = bank.outbox.send(6)
+    assert bank.status(notice)[0] == "sent"
+    assert told["handed over"] == 7
+    assert sum(bank.status(m)[0] == "sent" for m in mails) == 6
+    assert len(bank.receiver.got) == 6
+    assert order == ["app"]
+    assert bank.outbox.send(6)["sent"] == 6
+    assert bank.outbox.send(6) == {}
 
 
 def test_letters_have_no_holes() -> None:

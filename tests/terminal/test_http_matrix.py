@@ -13,7 +13,7 @@ import pytest
 from heptad.runtime import discover
 from heptad.security.purposes import PURPOSES, ROLES
 from heptad.service.letters import Text as Letter
-from heptad.service.outbox.sending import Wanted
+from heptad.service.outbox.messages import Wanted
 from heptad.standards.model import Consent, Customer, Payment
 from heptad.terminal.commands import run
 from heptad.terminal.http.api import public

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.decisions.records import open_records, public_of
 from heptad.service.letters import Text, values_of, written
-from heptad.service.outbox.sending import Wanted
+from heptad.service.outbox.messages import Wanted
 from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from heptad.security.keys import KeyStore
+    from heptad.service.outbox.messages import Message
     from heptad.service.outbox.records import Records
-    from heptad.service.outbox.sending import Message
     from heptad.service.reads.guard import Guard
     from heptad.service.reads.reads import Reads
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from heptad.service.outbox.addresses import Found
     from heptad.service.outbox.limits import Counter, Suppressed
-    from heptad.service.outbox.sending import Message
+    from heptad.service.outbox.messages import Message
     from heptad.sources.work import Outbox
 
 

@@ -3,36 +3,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 import threading
 from collections import Counter as Tally
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 
 from heptad.catalog.inserts import upsert
 from heptad.catalog.outboxtables import MessageRow
-from heptad.service.letters import Text, open_text, seal_text
+from heptad.service.letters import open_text, seal_text
 from heptad.service.outbox.addresses import Found
 from heptad.service.outbox.carriers import Answer, Parcel
 from heptad.service.outbox.judge import Judge
 from heptad.service.outbox.limits import Bucket, Counter, Suppressed, Verdict, consented
+from heptad.service.outbox.messages import SELECT, SENT, Message, Wanted, message_id
 from heptad.service.outbox.records import Records
 from heptad.service.schedule.slots import wait
 from heptad.standards.errors import UnknownName
 from heptad.standards.time import day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from heptad.catalog import Catalog
     from heptad.security.keys import KeyStore
+    from heptad.service.letters import Text
     from heptad.service.outbox.addresses import Addresses
     from heptad.service.outbox.carriers import Carrier
     from heptad.service.reads.guard import Guard
@@ -44,78 +44,8 @@ BATCH = 500
 STOPS = "outbox.stops"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A message that somebody wants sent.
-
-    Attributes:
-        key: idempotency key: the same key is the same message, whoever asks again.
-        app: the application that wants it.
-        subject: the person.
-        channels: by which it may go, the best first.
-        purpose: under which the person is written to.
-        text: what it says.
-        letter: name of the letter.
-        decision: that it follows, or "".
-        urgent: goes in quiet hours and beyond the caps.
-        lasts: after so long it says nothing any more, µs.
-        fault: why it cannot be sent whatever comes, or "".
-    """
-
-    key: str
-    app: str
-    subject: str
-    channels: Sequence[str]
-    purpose: str
-    text: Text
-    letter: str = ""
-    decision: str = ""
-    urgent: bool = False
-    lasts: int = 7 * day
-    fault: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message as it stands; see `MessageRow`."""
-
-    id: str
-    app: str
-    subject: str
-    channel: str
-    provider: str
-    purpose: str
-    letter: str
-    decision: str | None
-    sealed: bytes | None
-    urgent: int
-    created: int
-    until: int
-    next: int
-    status: str
-    reason: str
-    attempts: int
-    owner: str
-    sent: int | None
-    reference: str
-
-
-COLUMNS = tuple(Message.__slots__)
-SELECT = select(*(getattr(MessageRow, name) for name in COLUMNS))
-_TABLE = MessageRow.__table__
-SENT = (
-    _TABLE.update()  # type: ignore[attr-defined]
-    .where(_TABLE.c.id == bindparam("of"))
-    .values(status="sent", reason="", reference=bindparam("named"))
-)
-"""What went, noted for many at once: asked of the table itself, which is ten times as quick."""
 LONGEST = 8 * day
 """A message that waits for longer was put off by a clock that has since been put right."""
-
-
-def message_id(key: str) -> str:
-    """Return the id of the message of an idempotency key."""
-    return "m" + hashlib.sha256(key.encode()).hexdigest()[:31]
 
 
 class Outbox:
@@ -156,7 +86,7 @@ class Outbox:
         self._keys, self._guard, self._tick, self._draw = keys, guard, tick, draw
         self.records = Records(catalog.store, keys)
         self._lock = threading.Lock()
-        self._known = Found()
+        self._known: dict[str, Found] = {}
         self._buckets = {p.name: Bucket(p.rate, p.burst, tick()) for p in providers}
 
     def plan(self, wanted: Sequence[Wanted]) -> list[str]:
@@ -225,10 +155,10 @@ class Outbox:
         return None
 
     def send(self, most: int | None = None) -> dict[str, int]:
-        """Send what is due and may be sent; one pass at a time.
+        """Send what is due and may be sent; one pass at a time, the providers in turns.
 
         Args:
-            most: messages handed over; all that are due by default.
+            most: messages handed over to each provider; all that are due by default.
 
         Returns:
             How many came to which status in this pass.
@@ -237,8 +167,9 @@ class Outbox:
         with self._lock:
             self.recover()
             seen: set[str] = set()
-            for name in self._stopped_free():
-                self._send_all(name, seen, tally, most)
+            going = {name: self._pass(name, seen, tally, most) for name in self._stopped_free()}
+            while going:
+                going = {name: one for name, one in going.items() if next(one, False)}
         return dict(tally)
 
     def recover(self) -> int:
@@ -352,16 +283,20 @@ class Outbox:
         held = self.stops()
         return [n for n in self.carriers if f"provider:{n}" not in held and "all" not in held]
 
-    def _send_all(self, provider: str, seen: set[str], tally: Tally[str], most: int | None) -> None:
-        """Send all that is due by one provider, some at a time."""
-        carrier = self.carriers[provider]
-        self._known = Found()
-        while most is None or tally["handed over"] < most:
-            room = BATCH if most is None else min(BATCH, most - tally["handed over"])
+    def _pass(
+        self, provider: str, seen: set[str], tally: Tally[str], most: int | None
+    ) -> Iterator[bool]:
+        """Send what is due by one provider, some at a time; yields True after each time."""
+        carrier, handed = self.carriers[provider], 0
+        self._known[provider] = Found()
+        while most is None or handed < most:
+            room = BATCH if most is None else min(BATCH, most - handed)
             parcels = self._take(provider, min(room, carrier.at_once), seen, tally)
             if parcels is None:
                 return
+            handed += len(parcels)
             self._hand_over(provider, parcels, tally)
+            yield True
 
     def _hand_over(
         self, provider: str, parcels: Sequence[tuple[Message, Parcel]], tally: Tally[str]
@@ -438,10 +373,11 @@ class Outbox:
 
     def _reached(self, provider: str, found: Sequence[Message], seen: set[str], room: int) -> Found:
         """Return where messages go: looked up, within one pass, with those that are due next."""
-        if not all(self._known.asked(m) for m in found):
+        if not all(self._known[provider].asked(m) for m in found):
             coming = {m.id: m for m in self._due(provider, seen, min(BATCH, room))}
-            self._known = self._addresses.find([*(coming | {m.id: m for m in found}).values()])
-        return self._known
+            wanted = [*(coming | {m.id: m for m in found}).values()]
+            self._known[provider] = self._addresses.find(wanted)
+        return self._known[provider]
 
     def _due(self, provider: str, seen: set[str], n: int) -> list[Message]:
         """Return some messages that are due, urgent ones first; not those that are stopped.

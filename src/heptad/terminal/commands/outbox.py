@@ -10,7 +10,7 @@ from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
-    from heptad.service.outbox.sending import Message
+    from heptad.service.outbox.messages import Message
 
 WHY = {
     "NO_CONSENT": "the person has not agreed, or no longer",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heptad.service.letters import Text
-from heptad.service.outbox.sending import Wanted
+from heptad.service.outbox.messages import Wanted
 from heptad.terminal import show
 from heptad.terminal.commands.cases import line as case_line
 from heptad.terminal.commands.outbox import line as message_line

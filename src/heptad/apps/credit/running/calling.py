@@ -14,7 +14,7 @@ from heptad.apps.credit.running.books import read_books
 from heptad.apps.credit.running.rows import asking, day_of, end_of, restate
 from heptad.apps.credit.running.tables import CollectionAction, LoanDay, PaymentPromise
 from heptad.service.letters import Letter, written
-from heptad.service.outbox.sending import Wanted
+from heptad.service.outbox.messages import Wanted
 from heptad.standards.money import format_minor
 
 if TYPE_CHECKING:
