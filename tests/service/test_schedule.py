@@ -20,7 +20,16 @@ from heptad.service.schedule.slots import dates, slots, wait
 from heptad.sources.config import parse_project
 from heptad.sources.work import Schedule
 from heptad.standards.errors import ContractError, InputError, UnknownName
-from heptad.standards.time import FixedClock, day, format_instant, hour, minute, parse_instant, zone
+from heptad.standards.time import (
+    FixedClock,
+    day,
+    format_instant,
+    hour,
+    minute,
+    parse_instant,
+    second,
+    zone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -316,6 +325,36 @@ class TestDoing:
         (told,) = world.at(parse_instant("2026-04-07T08:00Z"))
         assert told["status"] == "done"
         assert world.due.alarms()[0]["ended"] is not None
+
+    def test_a_look_that_finds_nothing_due_writes_nothing(self, tmp_path, monkeypatch):
+        world = World(tmp_path, cron("0 6 * * *", "UTC"))
+        world.at(START)
+        world.at(START + 7 * hour)
+        store, writes = world.catalog.store, []
+        write = store.write
+        monkeypatch.setattr(store, "write", lambda: (writes.append(1), write())[1])
+        for n in range(60):
+            assert world.at(START + 7 * hour + n * second) == []
+        assert writes == []
+        for n in range(60):
+            world.at(START + 8 * hour + n * minute)
+        assert 0 < len(writes) <= 7
+        (done,) = world.at(START + 30 * hour)
+        assert done["label"] == "2026-03-02T06:00+00:00"
+
+    def test_a_schedule_that_was_changed_counts_from_about_when_it_was_last_looked_at(
+        self, tmp_path
+    ):
+        world = World(tmp_path, cron("0 6 * * *", "UTC"))
+        for n in range(10):
+            world.at(START + 7 * hour + n * minute)
+        world.schedules = (cron("30 6 * * *", "UTC"),)
+        world.open()
+        assert world.at(START + 7 * hour + 11 * minute) == []
+        world.schedules = (cron("20 7 * * *", "UTC"),)
+        world.open()
+        (done,) = world.at(START + 9 * hour)
+        assert done["label"] == "2026-03-01T07:20+00:00"
 
     def test_a_first_sight_makes_nothing_due_before_it_but_since_does(self, tmp_path):
         world = World(tmp_path, cron("0 6 * * *", "UTC", since=START - 3 * day))

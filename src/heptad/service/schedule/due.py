@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import func, insert, select, update
@@ -17,7 +18,7 @@ from heptad.catalog.inserts import upsert
 from heptad.catalog.worktables import AlarmRow, ScheduleRow, SlotRow
 from heptad.service.schedule.slots import MOST, Slot, definition, slots, wait
 from heptad.standards.errors import Busy, HeptadError, UnknownName, suggest
-from heptad.standards.time import day, format_instant, from_micros
+from heptad.standards.time import day, format_instant, from_micros, minute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("heptad.schedule")
 Status = Literal["due", "running", "done", "failed"]
+IDLE = 10 * minute
+"""How far the plan of a schedule that has nothing due may lie behind the clock before it is moved."""
 LONGEST = day
 """A retry that lies further ahead than this was set by a clock that has since been put right."""
 
@@ -190,27 +193,33 @@ class Schedules:
     def _plan(self, schedule: Schedule) -> int:
         """Plan one schedule; the slots and how far it is planned become durable together."""
         now, calendar = self._clock.now(), self._calendar(schedule)
-        wanted = select(ScheduleRow.planned).where(ScheduleRow.name == schedule.name)
+        kept = (ScheduleRow.planned, ScheduleRow.definition)
+        wanted = select(*kept).where(ScheduleRow.name == schedule.name)
+        with self._store.read() as connection:
+            row = connection.execute(wanted).first()
+        if row is not None and row.definition == definition(schedule):
+            due = next(slots(schedule, calendar, row.planned, now), None)
+            if due is None and now - row.planned < IDLE:
+                return 0
         with self._store.write() as connection:
             planned = connection.execute(wanted).scalar()
             if planned is None:
                 planned = now if schedule.since is None else schedule.since - 1
-            found: list[Slot] = []
-            for slot in slots(schedule, calendar, planned, now):
-                found.append(slot)
-                if len(found) == MOST:
-                    break
+            found = list(islice(slots(schedule, calendar, planned, now), MOST))
             end = found[-1].instant if len(found) == MOST else max(planned, now)
             rows = [_row(schedule.name, slot, calendar.title) for slot in found]
             upsert(connection, SlotRow, rows)
-            kept = {"name": schedule.name, "planned": end, "definition": definition(schedule)}
-            upsert(connection, ScheduleRow, [kept], update=("planned", "definition"))
+            line = {"name": schedule.name, "planned": end, "definition": definition(schedule)}
+            upsert(connection, ScheduleRow, [line], update=("planned", "definition"))
         return len(found)
 
     def _take_over(self) -> None:
         """Make due what a process was at that is no more: a project has one process at a time."""
+        lost = (SlotRow.status == "running", SlotRow.owner != self._store.epoch)
+        with self._store.read() as connection:
+            if connection.execute(_SLOTS.where(*lost).limit(1)).first() is None:
+                return
         with self._store.write() as connection:
-            lost = (SlotRow.status == "running", SlotRow.owner != self._store.epoch)
             connection.execute(update(SlotRow).where(*lost).values(status="due"))
 
     def _take(self, tried: set[tuple[str, str]]) -> Due | None:
@@ -218,6 +227,9 @@ class Schedules:
         now = self._clock.now()
         ready = (SlotRow.next <= now) | (SlotRow.next > now + LONGEST)
         wanted = _SLOTS.where(SlotRow.status == "due", ready).order_by(SlotRow.instant)
+        with self._store.read() as connection:
+            if connection.execute(wanted.limit(1)).first() is None:
+                return None
         with self._lock, self._store.write() as connection:
             busy = self._busy(connection)
             for row in connection.execute(wanted.limit(1000)):
