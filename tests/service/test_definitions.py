@@ -13,6 +13,7 @@ from heptad.service.app import App, Outcome, Reason
 from heptad.service.decisions.decision import definitions_version
 from heptad.service.features import count, total
 from heptad.service.operators.definitions import behind, hash_of, versions
+from heptad.service.operators.patterns import sequence
 from heptad.standards import day, hour
 from heptad.standards.errors import InputError
 from heptad.standards.model import Payment
@@ -165,3 +166,18 @@ def test_the_reference_page_is_made_from_declarations(changed):
     for name, feature in DAILY.items():
         assert f"| `{name}` | Customer | {feature.sentence()}" in page
         assert feature.version() in page
+
+
+def test_a_history_of_lists_is_refused_as_csv_before_it_is_computed(tmp_path):
+    features = {"count": HOURLY["count"], "row": sequence(Payment.merchant, 3, by=BY)}
+    source = tmp_path / "spine.csv"
+    source.write_text("Customer,event_time\nc1,2026-06-01T12:00:00Z\n", encoding="utf-8")
+    with opened(tmp_path / "p", features) as platform:
+        platform.store("Payment", [payment(1, "2026-06-01T08:00:00Z")])
+        asked = FRAUD | {"spine": str(source), "features": ["counting.row"]}
+        with pytest.raises(InputError, match="CSV cannot hold lists") as told:
+            run(platform, "features.history", asked | {"to": str(tmp_path / "out.csv")})
+        assert told.value.got == "row"
+        assert not (tmp_path / "out.csv").exists()
+        run(platform, "features.history", asked | {"to": str(tmp_path / "out.parquet")})
+    assert pq.read_table(tmp_path / "out.parquet").column("row").to_pylist() == [["m"]]

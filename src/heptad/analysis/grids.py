@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import int64, njit, types
 
+from heptad.analysis.crossing import crosses
+
 if TYPE_CHECKING:
     from heptad.analysis.arrays import Codes
 
@@ -72,12 +74,8 @@ def _crossed(lat: Any, lon: Any, edges: Any, start: Any, stop: Any) -> Any:
     """Tell whether a ray to the east crosses the edges an odd number of times, in whole numbers."""
     odd = False
     for i in range(start, stop):
-        a, b = edges[i, 0], edges[i, 2]
-        if (a > lat) != (b > lat):
-            left = (lon - edges[i, 1]) * (b - a)
-            right = (edges[i, 3] - edges[i, 1]) * (lat - a)
-            if (left < right) == (b > a) and left != right:
-                odd = not odd
+        if crosses(lat, lon, edges[i, 0], edges[i, 1], edges[i, 2], edges[i, 3]):
+            odd = not odd
     return odd
 
 

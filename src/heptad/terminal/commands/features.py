@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.decisions.explaining import shown
-from heptad.service.features import unit_of
+from heptad.service.features import result_of, unit_of
 from heptad.service.operators.definitions import versions
 from heptad.standards.errors import InputError, UnknownName, suggest
 from heptad.standards.time import format_instant, parse_instant
@@ -104,6 +104,11 @@ def history(  # noqa: PLR0913, PLR0917 - what a history is
         raise InputError(
             "The file to be written is there.", got=to, do="name another, or remove it"
         )
+    lists = [feature.name for feature in wanted if result_of(feature) == "list"]
+    if lists and Path(to).suffix != ".parquet":
+        raise InputError(
+            "CSV cannot hold lists.", got=", ".join(lists), do="write to .parquet, which takes them"
+        )
     found = platform.history(
         _spine(Path(spine)), wanted, engine=engine, purpose=purpose or None, role=role, who=who
     )
@@ -150,10 +155,11 @@ def _write(table: pa.Table, path: Path) -> None:
         else:
             csv.write_csv(table, path)
     except (OSError, pa.ArrowException) as error:
+        path.unlink(missing_ok=True)
         raise InputError(
             "The answer cannot be written.",
             got=f"{path}: {error}",
-            do="write to .parquet, which takes lists too",
+            do="write where there is room and you may",
         ) from error
 
 

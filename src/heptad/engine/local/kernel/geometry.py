@@ -9,6 +9,7 @@ from typing import Any
 
 from numba import njit
 
+from heptad.analysis.crossing import crosses
 from heptad.analysis.legs import DEGREES, RADIUS, leg_mm
 
 
@@ -17,11 +18,8 @@ def _inside(lat: Any, lon: Any, lats: Any, lons: Any, start: Any, stop: Any) -> 
     found = False
     before = stop - 1
     for i in range(start, stop):
-        if (lats[i] > lat) != (lats[before] > lat):
-            left = (lon - lons[i]) * (lats[before] - lats[i])
-            right = (lons[before] - lons[i]) * (lat - lats[i])
-            if (left < right) == (lats[before] > lats[i]) and left != right:
-                found = not found
+        if crosses(lat, lon, lats[i], lons[i], lats[before], lons[before]):
+            found = not found
         before = i
     return found
 
