@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.fits import Fits, found_data
-from benchmarks.harness import Row, child
+from benchmarks.harness import Row
 from benchmarks.recommend_time import films, plain, positives, ranked, time_fits
 from heptad.analysis.recommend.judging import judge
 from heptad.analysis.recommend.popularity import Popularity
@@ -139,85 +138,10 @@ def table1(*, quick: bool, seed: int) -> list[Row]:
                 detail={"table": lines})]  # fmt: skip
 
 
-def served(n: int, seed: int) -> dict[str, Any]:
-    """Serve lists out of n items: index, factors, votes by products, MMR, rules; in one process."""
-    from heptad.analysis.recommend.index import Index
-    from heptad.analysis.recommend.pipeline import Pipeline
-    from heptad.analysis.recommend.signals import empty
-
-    random = np.random.default_rng(seed)
-    # The spectrum falls as that of a matrix model; clusters are wide, so that cells are not exact.
-    falls = (3 / np.sqrt(np.arange(1, 65))).astype(np.float32)
-    centres = random.standard_normal((2000, 64), dtype=np.float32) * falls
-    vectors = random.standard_normal((n, 64), dtype=np.float32)
-    vectors *= 0.5 * falls
-    vectors += centres[random.integers(0, 2000, n)]
-    start = time.process_time()
-    index = Index().fit(vectors)
-    built = time.process_time() - start
-    hot = random.random(n) ** 4
-    risk = random.integers(0, 5, n)
-    folded = vectors[:, :8].copy()
-    layers = [random.normal(0, 0.1, s).astype(np.float32) for s in ((128, 64), (64, 1))]
-    past = vectors[random.integers(0, n, 50)]
-    query = np.zeros(64, dtype=np.float32)
-
-    def recall(_people: Any, allowed: Any, k: int) -> Any:
-        return index.search(query, k, allowed=allowed)[0]
-
-    class Attention:
-        """Fifty past items attend to each candidate; two layers on top, as a stand-in network."""
-
-        def score(self, _people: Any, items: Any) -> Any:
-            candidates = vectors[items[0]]
-            weight = np.maximum(candidates @ past.T, 0)
-            user = weight @ past / 50
-            hidden = np.maximum(np.concatenate([candidates, user], axis=1) @ layers[0], 0)
-            return (hidden @ layers[1]).T.astype(np.float64)
-
-    plan = Pipeline(recall, Attention(), folded, np.argsort(-hot), budget_s=1.0)
-    people, walls, cpus, shares = empty(n), [], [], []
-    for turn in range(120):
-        query[:] = vectors[random.integers(n)] + random.normal(0, 0.3, 64) * falls
-        wall, cpu = time.perf_counter(), time.process_time()
-        slate = plan.recommend(people, risk <= turn % 5, 10, seed=turn)
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-        assert (risk[slate.items] <= turn % 5).all()
-        if turn % 6 == 0:
-            exact = np.argpartition(-(vectors @ query), 200)[:200]
-            shares.append(len(np.intersect1d(exact, index.search(query, 200)[0])) / 200)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {
-        "p50_ms": float(np.median(walls[20:]) * 1e3), "p99_ms": float(np.quantile(walls[20:], 0.99) * 1e3),
-        "cpu_ms": float(np.median(cpus[20:]) * 1e3), "recall": float(np.mean(shares)),
-        "built_cpu_s": built, "peak_mib": peak,
-    }  # fmt: skip
-
-
-def serving(*, quick: bool, seed: int) -> list[Row]:
-    """Lists out of 10⁴ to 10⁶ items: allowed → 200 → 20 → 10, in process."""
-    rows: list[Row] = []
-    sizes = (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000)
-    for n in sizes:
-        found = child("benchmarks.recommend:served", n, seed).answer
-        print(f"  {n:>9,} items: p50 {found['p50_ms']:.2f} ms, p99 {found['p99_ms']:.1f} ms wall, "
-              f"{found['cpu_ms']:.2f} CPU ms, recall@200 {found['recall']:.4f}, "
-              f"{found['peak_mib']:.0f} MiB, index {found['built_cpu_s']:.0f} CPU s", flush=True)  # fmt: skip
-        rows += [
-            Row(f"list_{n}", f"CPU ms of a list out of {n:,} items, p50", found["cpu_ms"], "ms",
-                10.0, detail=found),
-            Row(f"recall_{n}", "recall@200 of exact", found["recall"], "share", 0.99, least=True),
-        ]  # fmt: skip
-    rows.append(Row("memory", f"peak at {sizes[-1]:,} items", found["peak_mib"], "MiB", 1536.0))
-    return rows
-
-
 ROWS: dict[str, Callable[..., list[Row]]] = {
     "time_split": time_split,
     "cold_lists": cold,
     "table1": table1,
-    "serving": serving,
 }
 if find_spec("benchmarks.recommend_models") and find_spec("torch"):
     MODELS = import_module("benchmarks.recommend_models")

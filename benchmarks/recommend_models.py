@@ -13,6 +13,8 @@ from benchmarks.recommend_next import next_fits
 from benchmarks.recommend_next_rows import next_item
 from benchmarks.recommend_ratings import cold_fits, ratings_fits
 from benchmarks.recommend_ratings_rows import cold_row, curves_row, ratings_row
+from benchmarks.recommend_serving import serving_fits
+from benchmarks.recommend_serving_rows import serving
 
 ROWS = {
     "clicks": clicks_row,
@@ -20,5 +22,6 @@ ROWS = {
     "ratings": ratings_row,
     "curves": curves_row,
     "next_item": next_item,
+    "serving": serving,
 }
-FITS = (ratings_fits, cold_fits, clicks_fits, next_fits)
+FITS = (ratings_fits, cold_fits, clicks_fits, next_fits, serving_fits)
