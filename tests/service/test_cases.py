@@ -347,6 +347,8 @@ def test_what_lies_around_a_case_shows_who_else_uses_the_device_and_what_was_hel
     (pays,) = [e for e in found["links"] if e["what"] == "pays"]
     assert (pays["to"], pays["n"], pays["amount"]) == ("merchant m1", 5, 5000)
     assert all(bank.access.named(read.record, f"Customer:{who}") for who in ("c2", "c3"))
+    assert {"amount", "device", "place_lat"} <= set(read.record.columns["Payment"])
+    assert read.record.columns["Merchant"] == ["id", "name"]
 
 
 def test_a_purpose_that_does_not_cover_payments_leaves_them_out(bank) -> None:

@@ -67,13 +67,13 @@ def around(
     last = span[1] + AFTER
     when = (span[0] - BEFORE, last if at is None else min(last, at), at)
     payments, left_out = _events(reads, access, model.Payment, people, when)
-    others = _sharing(reads, payments, people, when)
+    others = _sharing(reads, access, payments, people, when)
     if others:
         more, _ = _events(reads, access, model.Payment, others, when)
         shared = {p["device"] for p in payments}
         payments += [p for p in more if p["device"] in shared]
     transfers, closed = _events(reads, access, model.Transfer, people, when)
-    names = _merchants(reads, {p["merchant"] for p in payments if p["merchant"]})
+    names = _merchants(reads, access, {p["merchant"] for p in payments if p["merchant"]})
     found = [_payment(p, names) for p in payments] + [_transfer(t) for t in transfers]
     found.sort(key=lambda e: (e["id"] in rows, e["when"]), reverse=True)
     kept = sorted(found[:MOST_EVENTS], key=lambda e: e["when"], reverse=True)
@@ -107,6 +107,7 @@ def _events(
 
 def _sharing(
     reads: Reads,
+    access: Access,
     payments: list[dict[str, Any]],
     people: Sequence[str],
     when: tuple[int, int, int | None],
@@ -123,16 +124,18 @@ def _sharing(
         f"AND event_time >= {int(when[0])} AND customer NOT IN ({_texts(people)}) "
         f"GROUP BY customer ORDER BY count(*) DESC, customer LIMIT {MOST_OTHERS}"
     )
+    access.answered(table, found)
     return [str(name) for name in found.column("customer").to_pylist()]
 
 
-def _merchants(reads: Reads, keys: set[str]) -> dict[str, str]:
+def _merchants(reads: Reads, access: Access, keys: set[str]) -> dict[str, str]:
     """Return the names of merchants as known now."""
     if not keys:
         return {}
     table = model.Merchant
     sql = read_sql(table, reads.stored(table).relation, t=None, k=None, columns=["id", "name"])
     found = reads.queries.arrow(f"SELECT * FROM ({sql}) WHERE id IN ({_texts(keys)})")
+    access.answered(table, found)
     return {row["id"]: row["name"] or row["id"] for row in found.to_pylist()}
 
 

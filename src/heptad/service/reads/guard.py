@@ -225,7 +225,8 @@ class Access:
     def answered(self, table: type[Table], rows: pa.Table) -> None:
         """Note what is answered: columns, rows and whom they are about."""
         read = self.read
-        read.columns[table.__name__] = list(rows.column_names)
+        before = read.columns.get(table.__name__, ())
+        read.columns[table.__name__] = list(dict.fromkeys([*before, *rows.column_names]))
         read.rows += rows.num_rows
         subject = table.subject
         if subject is not None and subject.name in rows.column_names:
