@@ -136,3 +136,25 @@ def test_a_page_is_printed_as_paper(platform):
     assert "no &lt;rows&gt;" in text
     assert "<script" not in text
     assert "@media print" in text
+
+
+def test_a_total_is_of_all_rows_of_one_currency_and_says_whom_it_is_about() -> None:
+    lent = [
+        {"id": f"l{n}", "event_time": "2026-01-02T00:00:00Z", "application": f"a{n}", "rate": "0.06",
+         "amount": amount, "term": 3, "status": "running", "customer": f"c{n}", "currency": currency}
+        for n, (amount, currency) in enumerate([("0.10", "EUR"), ("0.20", "EUR"), ("900", "JPY")])
+    ]  # fmt: skip
+    with project({Loan: lent}) as platform:
+        told = read(platform, "stat", "rows", "table=Loan total=amount unit=lent")
+        assert told == {"value": 0.3, "unit": "lent EUR", "others": {"JPY": 900}}
+        assert read(platform, "stat", "rows", "table=Loan") == {"value": 3, "unit": "rows"}
+        assert read(platform, "stat", "rows", "table=Loan total=rate")["value"] == 0.18
+        assert read(platform, "stat", "rows", "table=Loan id=none total=amount")["value"] == 0
+        (entry,) = platform.access.entries(limit=1)
+        read(platform, "stat", "rows", "table=Loan currency=JPY total=amount")
+        (entry,) = platform.access.entries(limit=1)
+        assert platform.access.named(entry.record, "Customer:c2")
+        assert not platform.access.named(entry.record, "Customer:c1")
+        assert "amount" in entry.record.columns["Loan"]
+        with pytest.raises(ContractError, match="cannot be added up"):
+            read(platform, "stat", "rows", "table=Loan total=status")

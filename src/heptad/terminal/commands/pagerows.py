@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from heptad.engine.sql.identifiers import literal, quote
+from heptad.security.access import MOST_TAGS
 from heptad.service.reads.asof import read_sql
 from heptad.service.reads.reading import shown
-from heptad.standards import Money, Number
+from heptad.standards import Integer, Money, Number
 from heptad.standards.errors import ContractError, suggest
 from heptad.standards.money import exponent
 from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from heptad.runtime import Platform
+    from heptad.service.reads.guard import Access
     from heptad.standards import Field, Table
 
 MOST = 5_000
@@ -103,10 +108,70 @@ def count_rows(
     at: int | None = None,
     **where: str,
 ) -> dict[str, Any]:
-    """Return how many rows there are, or the total of a field over them."""
-    rows = _found(platform, platform.table(table), 1_000_000, where, at)
-    value = round(sum(row[total] or 0 for row in rows), 6) if total else len(rows)
-    return {"value": value, "unit": unit or (total or "rows")}
+    """Return how many rows there are, or the total of a field over them.
+
+    Amounts of several currencies are not added up: the total is of the currency that most rows
+    have, which stands in its unit, and those of the others are told under `others`.
+    """
+    declared = platform.table(table)
+    field = _known(declared, total) if total else None
+    with _reading(platform, declared) as access:
+        if field is not None:
+            _require_sum(field, access)
+        rows, columns = _chosen(platform, access, declared, where, at), [total] if total else []
+        asked = _summed(field) if field is not None else "SELECT '' AS by, count(*) AS total"
+        found = platform.reads.under(access).queries.arrow(f"{rows} {asked} FROM chosen GROUP BY 1")
+        _note_people(platform, access, declared, rows, columns)
+    sums = sorted(found.to_pylist(), key=lambda row: (-row.get("n", 0), row["by"]))
+    values = {row["by"]: _scaled(field, row["total"] or 0, row["by"]) for row in sums}
+    main, *others = values or {"": 0}
+    told = {"value": values.get(main, 0), "unit": unit or total or "rows"}
+    if not others:
+        return told
+    return told | {"unit": f"{told['unit']} {main}", "others": {c: values[c] for c in others}}
+
+
+def _require_sum(field: Field, access: Access) -> None:
+    """Refuse to add up what is no number, or is not for this reader's eyes."""
+    hidden = field.personal and not access.opens(field)
+    if not isinstance(field, Money | Number | Integer) or hidden:
+        raise ContractError(f"{field.name} cannot be added up.", do="leave out total: count rows")
+
+
+def _summed(field: Field) -> str:
+    """Return what is asked of chosen rows for the totals of a field, per currency if it has one."""
+    by = quote(field.currency) if isinstance(field, Money) else "''"
+    total = f"sum({quote(field.name)}::HUGEINT)::VARCHAR"
+    return f"SELECT {by} AS by, {total} AS total, count({quote(field.name)}) AS n"
+
+
+def _scaled(field: Field | None, total: str | int, currency: str) -> int | float:
+    """Return a stored total in the units that people read."""
+    places = exponent(currency) if isinstance(field, Money) else 0
+    places = field.scale if isinstance(field, Number) else places
+    return round(int(total) / 10**places, places) if places else int(total)
+
+
+def _note_people(
+    platform: Platform, access: Access, declared: type[Table], rows: str, columns: list[str]
+) -> None:
+    """Note whom an answer in numbers is about, as far as the access log names persons."""
+    names = [declared.subject.name] if declared.subject is not None else []
+    told = ", ".join(map(quote, names)) or "true AS anybody"
+    sql = f"{rows} SELECT DISTINCT {told} FROM chosen LIMIT {MOST_TAGS + 1}"
+    found = platform.reads.under(access).queries.arrow(sql)
+    access.answered(declared, found.select(names))
+    access.read.columns[declared.__name__] += columns
+
+
+@contextmanager
+def _reading(platform: Platform, declared: type[Table]) -> Iterator[Access]:
+    """Yield the read that goes on, or one for this table."""
+    if platform.guard.current is not None:
+        yield platform.guard.current
+        return
+    with platform.guard.reading("rows", **platform._reader(), table=declared.__name__) as access:
+        yield access
 
 
 def _found(
@@ -117,26 +182,35 @@ def _found(
     at: int | None,
 ) -> list[dict[str, Any]]:
     """Read rows under the read that goes on, by the clauses of a page."""
-    access = platform.guard.current
-    if access is None:
-        with platform.guard.reading("rows", **platform._reader(), table=declared.__name__):
-            return _found(platform, declared, limit, where, at)
+    with _reading(platform, declared) as access:
+        rows = _chosen(platform, access, declared, where, at)
+        key = quote(declared.key.name)
+        sql = f"{rows} SELECT * FROM chosen ORDER BY event_time DESC, {key} LIMIT {limit}"
+        stored = platform.reads.under(access).queries.arrow(sql)
+        found = shown(declared, stored, access, platform.keys)
+    return [_plain(declared, row) for row in found.to_pylist()]
+
+
+def _chosen(
+    platform: Platform,
+    access: Access,
+    declared: type[Table],
+    where: dict[str, str],
+    at: int | None,
+) -> str:
+    """Return the SQL in front of a question that names the rows of a page's clauses `chosen`."""
+    access.ground(declared)
     reads = platform.reads.under(access)
     rows = read_sql(declared, reads.stored(declared).relation, t=at, k=at)
     conditions = [_condition(platform, declared, name, value) for name, value in where.items()]
     latest = "event_time = (SELECT max(event_time) FROM rows)"
     wanted = " AND ".join(latest if c == "latest" else c for c in conditions) or "true"
-    key = quote(declared.key.name)
-    sql = (
-        f"WITH rows AS ({rows}) SELECT * FROM rows WHERE {wanted} "
-        f"ORDER BY event_time DESC, {key} LIMIT {limit}"
-    )
+    sql = f"WITH rows AS ({rows}), chosen AS (SELECT * FROM rows WHERE {wanted})"
     for name, through in _throughs(platform, where).items():
         sql = sql.replace(
             name, f"({read_sql(through, reads.stored(through).relation, t=at, k=at)})"
         )
-    found = shown(declared, reads.queries.arrow(sql), access, platform.keys)
-    return [_plain(declared, row) for row in found.to_pylist()]
+    return sql
 
 
 def _throughs(platform: Platform, where: dict[str, str]) -> dict[str, type[Table]]:
