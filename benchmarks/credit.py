@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import loans
+from benchmarks import credit_ways, loans
 from benchmarks.harness import Row, child
 from benchmarks.peer import ask
 from heptad.analysis.evaluation import auc, ece, ks
@@ -352,25 +352,30 @@ def in_sql(folder: str, card: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - start, "n": found[0], "total": int(found[1])}
 
 
-def accounts(*, quick: bool, seed: int) -> list[Row]:
-    """Rescore 10 M accounts of 30 columns from Parquet to Parquet, and by SQL."""
+def write_accounts(folder: Path, parts: int, seed: int) -> Path:
+    """Write half a million accounts for each part, and a card with crosses; return its path."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parts = 2 if quick else 20
+    table, y = drawn(20_000, 30, seed)
+    card = folder / "card.json"
+    card.write_text(Scorecard(crosses=CROSSES).fit(table, y).to_json())
+    writer = None
+    for i in range(parts):
+        more, _ = drawn(500_000, 30, seed + 1 + i)
+        ids = np.arange(i * 500_000, (i + 1) * 500_000)
+        batch = pa.table({"id": ids, **more})
+        writer = writer or pq.ParquetWriter(folder / "accounts.parquet", batch.schema)
+        writer.write_table(batch)
+    assert writer is not None
+    writer.close()
+    return card
+
+
+def accounts(*, quick: bool, seed: int) -> list[Row]:
+    """Rescore 10 M accounts of 30 columns from Parquet to Parquet, and by SQL."""
     with tempfile.TemporaryDirectory(prefix="heptad-credit-") as scratch:
-        table, y = drawn(20_000, 30, seed)
-        card = Path(scratch) / "card.json"
-        card.write_text(Scorecard(crosses=CROSSES).fit(table, y).to_json())
-        writer = None
-        for i in range(parts):
-            more, _ = drawn(500_000, 30, seed + 1 + i)
-            ids = np.arange(i * 500_000, (i + 1) * 500_000)
-            batch = pa.table({"id": ids, **more})
-            writer = writer or pq.ParquetWriter(f"{scratch}/accounts.parquet", batch.schema)
-            writer.write_table(batch)
-        assert writer is not None
-        writer.close()
+        card = write_accounts(Path(scratch), 2 if quick else 20, seed)
         ours = child("benchmarks.credit:rescore", scratch, str(card)).answer
         sql = child("benchmarks.credit:in_sql", scratch, str(card)).answer
     assert (ours["n"], ours["total"]) == (sql["n"], sql["total"]), (ours, sql)
@@ -387,5 +392,6 @@ ROWS = {
     "binning": binning,
     "scoring": scoring,
     "accounts": accounts,
+    **credit_ways.ROWS,
     **loans.ROWS,
 }

@@ -16,9 +16,12 @@ import time
 from collections import Counter, deque
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import ROOT, Row, child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RATES = (100, 300, 1000)
 CUSTOMERS = 20_000
@@ -147,17 +150,20 @@ class _Load:
         port: of the server.
         count: how many; what is due after them is not sent.
         at: when each is due, seconds from the beginning; None for a loop of `CALLERS` callers.
-        first: number of the first payment.
-        seed: of the payments.
+        first: number of the first row.
+        seed: of the rows.
+        app: what decides them.
+        made: makes a row: number, draw, instant.
     """
 
-    def __init__(
-        self, port: int, count: int, at: list[float] | None, first: int, seed: int
-    ) -> None:
+    def __init__(  # noqa: PLR0917 - what is sent how
+        self, port: int, count: int, at: list[float] | None, first: int, seed: int,
+        app: str = "fraud", made: Callable[[int, random.Random, float], dict[str, Any]] = payment,
+    ) -> None:  # fmt: skip
         draw, self._port, self._at = random.Random(seed), port, at
         self._begin = time.time() + 1 + count * 4e-5  # they are made in the meantime
         self._requests = [
-            _request(port, payment(first + n, draw, self._begin + (at[n] if at else 0) - 0.05))
+            _request(port, made(first + n, draw, self._begin + (at[n] if at else 0) - 0.05), app)
             for n in range(count)
         ]
         self._free: list[_Wire] = []
@@ -226,15 +232,18 @@ class _Load:
             self._free.remove(wire)
 
 
-def _request(port: int, row: dict[str, str]) -> bytes:
+def _request(port: int, row: dict[str, Any], app: str) -> bytes:
     body = json.dumps({"row": row}).encode()
-    head = f"POST /v1/apps/fraud/decide HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
+    head = f"POST /v1/apps/{app}/decide HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-def drive(port: int, rate: float, seconds: float, first: int, seed: int) -> dict[str, Any]:
-    """Send payments in an open loop: at their times, whether those before were answered or not.
+def drive(  # noqa: PLR0917 - what is sent how
+    port: int, rate: float, seconds: float, first: int, seed: int,
+    app: str = "fraud", made: Callable[[int, random.Random, float], dict[str, Any]] = payment,
+) -> dict[str, Any]:  # fmt: skip
+    """Send rows in an open loop, payments by default: at their times, whether those before were answered or not.
 
     Returns:
         Latencies from when each was due, by status, and the ids answered; `rate` 0 is a closed
@@ -246,7 +255,7 @@ def drive(port: int, rate: float, seconds: float, first: int, seed: int) -> dict
         while (due := due + draw.expovariate(rate)) < seconds:
             at.append(due)
     count = len(at) if at is not None else int(MOST_CLOSED * seconds)
-    load = _Load(port, count, at, first, seed)
+    load = _Load(port, count, at, first, seed, app, made)
     asyncio.run(load.run(seconds))
     if not rate and load.sent == count:
         raise SystemExit(f"the closed loop ran out of its {count} requests: raise MOST_CLOSED")
