@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.cases.figures import newest
 from heptad.service.cases.handling import Worker
 from heptad.service.cases.past import counted, past_case, past_cases, past_decisions
 from heptad.service.reads.guard import PERSON
@@ -15,7 +16,7 @@ from heptad.standards.time import format_instant, parse_instant
 from heptad.terminal.commands.decisions import row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from heptad.runtime import Platform
     from heptad.service.cases.handling import Case
@@ -54,7 +55,8 @@ def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
             access.reviews(platform.apps[name])
         access.read.rows = len(found)
         access.about({c.subject for c in found})
-        told = [line(case) | _newest(platform, access, case, at) for case in found]
+        about = _newest(platform, access, found, at)
+        told = [line(case) | about[case.number] for case in found]
     counts = cases.counts() if at is None else counted(past_cases(cases, at), at)
     return {
         "now": format_instant(platform.clock.now() if at is None else at),
@@ -126,17 +128,25 @@ def _by(step: Mapping[str, Any], at: int | None) -> bool:
 
 
 def _newest(
-    platform: Platform, access: Access, case: Case, at: int | None = None
-) -> dict[str, Any]:
-    """Say what a case is about: the reasons of its last decision, and the amount of its row."""
-    title = platform.work.cases.inbox(case.app, case.inbox).title
-    ids = _about(platform, case, at)
-    entries = access.reviewed(platform.apps, list(platform.log.stored(ids[-1:]).values()))
-    told = {"title": title, "alerts": len(ids), "why": "", "amount": ""}
-    for entry in entries:
-        if entry.decision is not None:
-            told["why"] = row(platform, entry)["why"]
-            told["amount"] = _amount(entry.decision.row)
+    platform: Platform, access: Access, cases: Sequence[Case], at: int | None = None
+) -> dict[int, dict[str, Any]]:
+    """Say what cases are about, by number: the reasons of the last decision, and its row's amount."""
+    if at is None:
+        last = newest(platform.catalog.store, [case.number for case in cases])
+    else:
+        then = {c.number: past_decisions(platform.work.cases, c, at) for c in cases}
+        last = {number: (ids[-1], len(ids)) for number, ids in then.items() if ids}
+    stored = platform.log.stored(name for name, _ in last.values())
+    seen = {str(e.public["id"]): e for e in access.reviewed(platform.apps, list(stored.values()))}
+    told = {}
+    for case in cases:
+        title = platform.work.cases.inbox(case.app, case.inbox).title
+        name, n = last.get(case.number, ("", 0))
+        told[case.number] = {"title": title, "alerts": n, "why": "", "amount": ""}
+        entry = seen.get(name)
+        if entry is not None and entry.decision is not None:
+            about = {"why": row(platform, entry)["why"], "amount": _amount(entry.decision.row)}
+            told[case.number] |= about
     return told
 
 

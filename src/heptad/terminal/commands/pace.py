@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.cases.past import past_cases
+from heptad.service.cases.figures import decided_by_people, worked
 from heptad.service.flows.drawing import mermaid, svg, to_plain
 from heptad.service.flows.pace import PEOPLE, by_stage
 from heptad.service.flows.pace import pace as reckoned
@@ -16,9 +16,6 @@ from heptad.terminal.commands.pages import MOST, latest
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
-
-CLOSED = 10_000
-"""Cases that are looked at, the last ones."""
 
 
 def counts(  # noqa: PLR0913, PLR0917 - what is counted, and for whom
@@ -62,23 +59,11 @@ def pace(platform: Platform, app: str, hourly: float = 0.0, t: str = "") -> dict
         t: as of this instant, ISO 8601; now by default.
     """
     flow_of(platform.app(app))
-    cases = platform.work.cases
-    at = parse_instant(t) if t else None
-    if at is None:
-        found_ones = cases.page(app=app, status="closed", limit=CLOSED)
-    else:
-        found_ones = past_cases(cases, at, app=app, status="closed")[-CLOSED:]
-    closed = [c for c in found_ones if c.closed]
-    times = []
-    for case in closed:
-        if case.outcome == "merged" or case.closed is None:
-            continue
-        taken = [e["at"] for e in cases.events(case) if e["action"] == "assign"]
-        times.append((case.opened, min(taken, default=case.opened), case.closed))
+    store, at = platform.catalog.store, parse_instant(t) if t else None
+    times = worked(store, app, at)
     made = dict(platform.catalog.decisions.counts(app, at=at))
     # What people decided is a further decision of the same row: it is none of the machine's.
-    by_people = sum(len(cases.decisions(c)) for c in closed if c.resumed)
-    machine = sum(made.values()) - by_people
+    machine = sum(made.values()) - decided_by_people(store, app, at)
     waiting = sum(made.get(o, 0) for o in PEOPLE)
     found = reckoned({"": max(machine - waiting, 0), "refer": waiting}, times, hourly)
     return {"app": app, "hourly": hourly} | asdict(found)
