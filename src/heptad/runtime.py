@@ -675,6 +675,7 @@ class Platform:
         until: int | None = None,
         known: int | None = None,
         seed: int = 0,
+        crosses: int = 0,
         trainer: str = "trainer",
         purpose: str | None = None,
         role: str = "",
@@ -686,6 +687,7 @@ class Platform:
             until: rows before this instant; now by default.
             known: labels known by then; now by default.
             seed: of everything drawn.
+            crosses: most crossed features that a scorecard finds; 0 finds none.
             trainer: who trains; somebody else must approve.
             purpose: why; the application's own by default.
             role: in which role; by default that of an application, which learns to decide.
@@ -703,7 +705,8 @@ class Platform:
             seed=seed,
             trainer=trainer,
             versions=self.reads.versions(chosen),
-            settings={"seed": seed, "until": until, "known": known},
+            settings={"seed": seed, "until": until, "known": known}
+            | ({"crosses": crosses} if crosses else {}),
         )
         self.trace()
         return trained

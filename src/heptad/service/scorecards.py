@@ -28,13 +28,31 @@ class PointsModel:
         self.card = card
 
     @classmethod
-    def train(cls, columns: Mapping[str, Any], target: Any, *, seed: int) -> PointsModel:  # noqa: ARG003
-        """Fit the card; nothing is drawn, so the seed changes nothing."""
+    def train(
+        cls,
+        columns: Mapping[str, Any],
+        target: Any,
+        *,
+        seed: int,  # noqa: ARG003
+        crosses: int = 0,
+    ) -> PointsModel:
+        """Fit the card; nothing is drawn, so the seed changes nothing.
+
+        Args:
+            columns: name → (n,) values.
+            target: (n,) 1 bad, 0 good.
+            seed: of everything drawn.
+            crosses: most crossed features to find; declared directions hold along them too.
+        """
+        return cls(cls.blank(columns, crosses=crosses).fit(columns, target))
+
+    @classmethod
+    def blank(cls, columns: Mapping[str, Any], **more: Any) -> Scorecard:
+        """Return the card before it is fitted, with the directions of the columns that are there."""
         from heptad.analysis.scorecard import Scorecard
 
         directions = {n: d for n, d in cls.monotone.items() if n in columns}
-        card = Scorecard(monotone=directions, **cls.parameters)
-        return cls(card.fit(columns, target))
+        return Scorecard(**{"monotone": directions, **cls.parameters, **more})
 
     def score(self, row: Mapping[str, Plain]) -> Score:
         """Score one row; contributions are points lost, most lost first."""
@@ -44,8 +62,17 @@ class PointsModel:
         return Score(self.card.probability(total), total, lost)
 
     def rows(self) -> list[dict[str, Plain]]:
-        """Return the card as a table: a row for each bin of each input that has points."""
-        return [
+        """Return the card as a table: a row for each bin of each input, and each cell of a cross."""
+        cells: list[dict[str, Plain]] = [
+            {
+                "input": " × ".join(cell["columns"]),
+                "bin": f"{cell['first']} × {cell['second']}",
+                "points": cell["points"],
+            }
+            for cell in self.card.crossed()
+            if cell["points"]
+        ]
+        return cells + [
             {
                 "input": name,
                 "bin": label,

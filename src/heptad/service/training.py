@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,9 @@ def split(data: TrainingSet, held_out: float = 0.3) -> tuple[TrainingSet, Traini
     return data.part(early), data.part(~early)
 
 
-def train(model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3) -> Trained:
+def train(
+    model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3, crosses: int = 0
+) -> Trained:
     """Fit on the earlier part of the rows and measure on the later.
 
     Args:
@@ -93,14 +96,18 @@ def train(model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3) 
         data: the rows, ascending in t.
         seed: of everything drawn.
         held_out: share of the rows, the last in time, that are only measured on.
+        crosses: most crossed features that a scorecard finds; 0 finds none.
 
     Returns:
         The model fitted on the earlier rows, with its metrics on the later ones beside those of a
         plain logistic regression.
 
     Raises:
-        ContractError: if either part lacks rows of a class.
+        ContractError: if either part lacks rows of a class, or the model takes no crosses.
     """
+    options: dict[str, Any] = {"crosses": crosses} if crosses else {}
+    if crosses and "crosses" not in signature(model.estimator.train).parameters:
+        raise ContractError(f"The model {model.name} finds no crossed features.", got=crosses)
     fit, test = split(data, held_out)
     for part, name in ((fit, "training"), (test, "held-out")):
         bad = int(part.target.sum())
@@ -110,7 +117,7 @@ def train(model: Model, data: TrainingSet, *, seed: int, held_out: float = 0.3) 
                 got=len(part),
                 do=f"load more history; at least {FEWEST} rows of each class are needed",
             )
-    estimator = model.estimator.train(fit.columns, fit.target, seed=seed)
+    estimator = model.estimator.train(fit.columns, fit.target, seed=seed, **options)
     from heptad.analysis.leaks import check_leaks
 
     leaks = check_leaks(fit.columns, fit.target, decided_at=fit.t, cleared=model.cleared)
@@ -148,7 +155,7 @@ def train_candidate(  # noqa: PLR0913 - what a candidate is known by
     """
     if app.model is None:
         raise ContractError(f"{app.name} has no model to train.")
-    trained = train(app.model, data, seed=seed)
+    trained = train(app.model, data, seed=seed, crosses=int(settings.get("crosses", 0)))
     models.register(
         f"{app.name}-{app.model.name}",
         app.name,

@@ -125,7 +125,6 @@ def try_bins(  # noqa: PLR0913, PLR0917 - what a bin is changed by, by name
 
 def _merged(found: Evidence, name: str, bins: list[int], reason: str, by: str) -> Scorecard:
     from heptad.analysis.merging import merge
-    from heptad.analysis.scorecard import Scorecard
 
     if name not in found.card.bins_:
         raise UnknownName(
@@ -134,8 +133,8 @@ def _merged(found: Evidence, name: str, bins: list[int], reason: str, by: str) -
     if not bins:
         return found.card
     made = merge(found.card.bins_[name], bins, reason, by=by)
-    directions = {n: d for n, d in found.kind.monotone.items() if n in found.fit.columns}
-    card = Scorecard(monotone=directions, bins={name: made}, **found.kind.parameters)
+    crosses = int(found.model.settings.get("crosses", 0))
+    card = found.kind.blank(found.fit.columns, bins={name: made}, crosses=crosses)
     return card.fit(found.fit.columns, found.fit.target)
 
 

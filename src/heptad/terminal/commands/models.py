@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 FIGURES = ("auc", "ks", "brier", "ece")
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - what a training is, by name
     platform: Platform,
     app: str,
     until: str = "",
     known: str = "",
     seed: int = 0,
     trainer: str = "trainer",
+    crosses: int = 0,
 ) -> dict[str, Any]:
     """Train the model of an application and register it as a candidate."""
     trained = platform.train(
@@ -31,6 +32,7 @@ def train(
         known=parse_instant(known) if known else None,
         seed=seed,
         trainer=trainer,
+        crosses=crosses,
     )
     (model,) = platform.catalog.models.recent(app=app, limit=1)
     return {

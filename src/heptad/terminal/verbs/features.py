@@ -115,6 +115,7 @@ def train(
     known: Annotated[str, typer.Option(help="Labels known by this instant.")] = "",
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     trainer: Annotated[str, typer.Option(envvar="HEPTAD_USER", help="Who trains.")] = "trainer",
+    crosses: Annotated[int, typer.Option(help="Most crossed features to find.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Train an application's model and judge it on later rows; somebody else approves it."""
@@ -127,6 +128,7 @@ def train(
         known=known,
         seed=seed,
         trainer=trainer,
+        crosses=crosses,
     )
 
 
