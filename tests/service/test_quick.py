@@ -11,6 +11,7 @@ import pytest
 
 from heptad.catalog.pending import Pending
 from heptad.runtime import Platform
+from heptad.service.stream.cold import PREFIX
 from heptad.standards.errors import Busy, Conflict, HeptadError
 from heptad.standards.time import hour, minute, parse_instant, second
 
@@ -68,8 +69,9 @@ def label(n, about):
     }
 
 
-def opened(folder, clock=None):
-    (folder / "heptad.toml").write_text('[project]\nname = "quick"\n', encoding="utf-8")
+def opened(folder, clock=None, more=""):
+    text = '[project]\nname = "quick"\n' + more
+    (folder / "heptad.toml").write_text(text, encoding="utf-8")
     return Platform.open(folder, clock=clock or Ticking(NOW))
 
 
@@ -286,3 +288,38 @@ def test_a_pour_that_fails_is_tried_again_and_reads_wait_for_it(platform, monkey
     assert platform.read("Payment").column("id").to_pylist().count("p700") == 1
     assert platform.replay().identical
     assert len(made) == 2
+
+
+@pytest.fixture
+def cold(tmp_path):
+    """The same project, whose streams keep three events in memory and the others in the row store."""
+    with opened(tmp_path, more="[engine]\nstream_events = 3\n") as found:
+        found.store("Rate", [rate(1, "USD", "0.9"), rate(2, "JPY", "0.006")])
+        found.accept("Payment", [payment(n) for n in range(40)])
+        yield quickened(found)
+
+
+def test_decisions_from_cold_keys_are_those_of_the_batch_reading(cold):
+    test_decisions_are_those_of_the_batch_reading_bit_for_bit(cold)
+    assert any(name.startswith(PREFIX) for name in cold._stores.rows.tables())
+
+
+def test_who_is_erased_lies_in_no_stream(cold):
+    """Also those whose keys nobody asked about for long."""
+    found = cold.read("Payment", purpose="").column("customer").to_pylist()
+    name = "someone-to-be-erased"
+    cold.store(
+        "Customer", [{"id": name, "event_time": written(NOW - 90 * 24 * hour), "name": "Ana"}]
+    )
+    cold.accept("Payment", [payment(500 + n) | {"customer": name} for n in range(3)])
+    cold.accept("Payment", [payment(510) | {"customer": found[0]}])
+    settled(cold)
+    rows = cold._stores.rows
+    rows._store.flush()
+    files = [p for p in (cold.path / "rows").iterdir() if p.suffix in (".sst", ".log")]
+    assert any(name.encode() in p.read_bytes() for p in files)
+    cold.erasing.erase([f"Customer:{name}"], "asked for it", who="test", role="admin")
+    settled(cold)
+    rows._store.flush()
+    files = [p for p in (cold.path / "rows").iterdir() if p.is_file()]
+    assert not any(name.encode() in p.read_bytes() for p in files)

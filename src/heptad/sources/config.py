@@ -141,11 +141,14 @@ class Engine:
         memory: most memory of the query engine, for example "1GB".
         threads: most threads of a query.
         low_water: free bytes of the disk below which nothing is written.
+        stream_events: events that a stream of a served project keeps in memory; where a table has
+            more, the keys that nobody asks about lie in the row store.
     """
 
     memory: str = "1GB"
     threads: int = 2
     low_water: int = 256 << 20
+    stream_events: int = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +305,9 @@ def parse_project(
         clock=project.read("clock", None, lambda v: parse_instant(str(v))),
         allow=tuple(_folder(project, home, place) for place in project.texts("allow")),
         sources=_sources(root, tables),
-        engine=_engine(_section(root, "engine", ("memory", "threads", "low_water"))),
+        engine=_engine(
+            _section(root, "engine", ("memory", "threads", "low_water", "stream_events"))
+        ),
         serve=_serve(_section(root, "serve", ("host", "port"))),
         security=_security(_section(root, "security", _SECURITY)),
         retention=_retention(_section(root, "retention", ("decisions", "quarantine"))),
@@ -371,7 +376,8 @@ def _engine(section: Section) -> Engine:
             'write memory = "1GB"',
         )
     threads = section.integer("threads", Engine().threads, least=1, most=256)
-    return Engine(memory, threads, _low_water(section))
+    events = section.integer("stream_events", Engine().stream_events, least=1, most=10**12)
+    return Engine(memory, threads, _low_water(section), events)
 
 
 def _low_water(section: Section) -> int:

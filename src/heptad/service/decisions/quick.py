@@ -19,6 +19,7 @@ from heptad.ingest.rowwise import RowCheck, Unusual
 from heptad.security.tokens import pan_token
 from heptad.service.decisions.deciding import decide_each, plain_row
 from heptad.service.decisions.desk import hashes_of
+from heptad.service.stream.cold import Cold
 from heptad.service.stream.current import Current
 from heptad.service.stream.reels import told
 from heptad.service.stream.streams import OutOfReach
@@ -481,7 +482,12 @@ def quickened(
     """
     free = {name: app for name, app in apps.items() if not guard.consents(app)}
     loading, pending, now = stores.loading, stores.pending, stores.clock.now
-    current = Current(free.values(), reads, pending, loading, now)
+    most = stores.project.engine.stream_events
+
+    def cold(name: str, events: int) -> Cold | None:
+        return Cold(stores.rows, name, events=most, anew=True) if events > most else None
+
+    current = Current(free.values(), reads, pending, loading, now, cold)
     quick = Quick(apps, desk, stores.log, loading, pending, current, stores.keys, now)
     loading.changing = current.changing
     stores.lake.awaited = pending.pour

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
+PREFIX = "Stream_"
+"""What the tables of a project's streams are called by; they are made anew when it is served."""
 FORM = 1
 """Version of how states are kept; what was kept otherwise is begun anew."""
 _HEAD, _STATE, _OWNER, _MARKS, _TEXTS = b"h", b"k", b"i", b"m", b"t"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from heptad.catalog.keyset import KeySet
 from heptad.engine.local.relations import relation_of
 from heptad.engine.sql.identifiers import quote
 from heptad.service.reads.asof import read_sql
+from heptad.service.stream.cold import PREFIX
 from heptad.service.stream.rates import Rates
 from heptad.service.stream.reels import Reel, reels_of
 from heptad.standards.errors import ContractError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from heptad.service.batch.windows import Stored
     from heptad.service.features import Feature
     from heptad.service.reads.reads import Reads
+    from heptad.service.stream.cold import Cold
     from heptad.standards import Table
 
     Row = Mapping[str, Any]
@@ -83,6 +86,8 @@ class Current:
         pending: rows that wait to be stored.
         loading: tells what loads bring.
         now: the present, microseconds.
+        cold: told a name and how many events there are, makes the place in the row store where a
+            stream of so many lies in part, begun anew; None if it is kept in memory.
 
     Attributes:
         slots: application → its reels; an application that a stream cannot serve has none.
@@ -98,7 +103,9 @@ class Current:
         pending: Pending,
         loading: Loading,
         now: Callable[[], int],
+        cold: Callable[[str, int], Cold | None] = lambda *_: None,
     ) -> None:
+        self._cold = cold
         self._reads, self._pending, self._loading = reads, pending, loading
         self._now, self.slots = now, dict[str, list[Slot]]()
         self.keys: dict[str, KeySet | None] = {}
@@ -344,7 +351,7 @@ class Current:
             slot.extra = list(self._waiting(shape.table))
             unstored = {row[t.key.name] for t in shape.walked for row in self._waiting(t)}
             k = self.present()
-        reel = Reel(slot.app.on, slot.features)
+        reel = Reel(slot.app.on, slot.features, self._place(slot))
         reel.begin(k)
         rates = self._rates(k) if shape.converted else None
 
@@ -362,6 +369,12 @@ class Current:
                 reel.put(row, rates)
             slot.extra, slot.later, slot.until, slot.orphans = [], later, until, orphans
             slot.reel = reel
+
+    def _place(self, slot: Slot) -> Cold | None:
+        """Return where the keys of a reel lie that nobody asks about; None if it has few events."""
+        events = sum(self._files(slot.shape.table.__name__).values())
+        name = re.sub(r"\W", "_", slot.app.name)
+        return self._cold(f"{PREFIX}{name}_{self.slots[slot.app.name].index(slot)}", events)
 
     def _to_come(
         self, reel: Reel, stored: Callable[[type[Table]], Stored], k: int

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from heptad.service.batch.windows import Stored
+    from heptad.service.stream.cold import Cold
     from heptad.service.stream.rates import Rates
     from heptad.standards import Table
 
@@ -48,6 +49,7 @@ class Reel:
     Args:
         on: the table decided on.
         features: of one event table whose keys are walked to alike; ratios taken apart.
+        cold: where keys lie that nobody asks about; everything is kept in memory if None.
 
     Attributes:
         table: the event table.
@@ -61,7 +63,9 @@ class Reel:
         ContractError: if a stream cannot read one of them.
     """
 
-    def __init__(self, on: type[Table], features: Sequence[Feature]) -> None:
+    def __init__(
+        self, on: type[Table], features: Sequence[Feature], cold: Cold | None = None
+    ) -> None:
         self.features, self.table = list(features), features[0].table
         self.own = self.table is on
         self._virtual: dict[str, Field] = {}
@@ -74,7 +78,7 @@ class Reel:
             raise ContractError("A key is walked to over events only.", got=str(self.walked))
         self._since: int | None = None
         self._waiting: list[Row] = []
-        self._stream = Stream(self._made, late=LATE)
+        self._stream = Stream(self._made, late=LATE, cold=cold)
         self._step = Stepper(self._stream)
         reaches = [group.made.reach() for group in self._stream.groups]
         self.reach = None if None in reaches else max(r for r in reaches if r is not None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from heptad.engine.sql.identifiers import quote
 from heptad.security.erasure import Holding
 from heptad.security.sealing import open_sealed, subject_names
+from heptad.service.stream.cold import PREFIX
 from heptad.standards.fields import Ref, Text
 
 if TYPE_CHECKING:
@@ -159,16 +160,25 @@ class RowsHolder:
         found = list(self._found(people))
         for table, row in found:
             self._stores.rows.delete(table, row)
-        if found:
+        streams = self._streams() if people else []
+        for table in streams:
+            # What a stream has laid there is made anew from the tables.
+            self._stores.rows.drop(table)
+        if found or streams:
             self._stores.rows.purge()
         return len(found)
+
+    def _streams(self) -> list[str]:
+        if not (self._stores.path / "rows" / "CURRENT").exists():
+            return []
+        return [table for table in self._stores.rows.tables() if table.startswith(PREFIX)]
 
     def _found(self, people: Sequence[Person]) -> Iterator[tuple[str, bytes]]:
         if not (self._stores.path / "rows" / "CURRENT").exists():
             return
         rows = self._stores.rows
         keys = {name.encode() for p in people for name in (p.key, p.subject)}
-        for table in rows.tables():
+        for table in set(rows.tables()) - set(self._streams()):
             yield from ((table, key) for key in sorted(keys) if rows.get(table, key))
             if "_x_" in table:
                 # A key of several parts, of which any may be the person's.
