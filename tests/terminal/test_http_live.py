@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 def platform(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """A project with one customer, looked at without delay."""
     monkeypatch.setattr(live, "TICK_S", 0.0)
+    monkeypatch.setattr(live, "RESTS", 0)
     with project({Customer: [customer(1)], Payment: []}) as opened:
         opened.clock.set(parse_instant("2026-03-02T00:00:00Z"))
         yield opened
@@ -78,3 +79,29 @@ def test_a_stream_ends_when_the_server_is_told_to_stop(platform: Platform) -> No
     finally:
         live.LEAVING.clear()
     assert len(told) == 2
+
+
+def test_nothing_is_counted_again_where_nothing_was_stored(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, numbers = [], live._numbers
+
+    def counting(platform: Platform) -> dict[str, Any]:
+        counted.append(1)
+        return numbers(platform)
+
+    monkeypatch.setattr(live, "_numbers", counting)
+    pulse = live.Pulse(platform)
+    first = pulse.now()
+    assert [pulse.now() for _ in range(20)] == [first] * 20
+    assert len(counted) == 1
+    platform.catalog.settings.set("something", 1)
+    assert pulse.now() == first
+    assert len(counted) == 2
+    monkeypatch.setattr(live, "RESTS", 10**9)
+    platform.catalog.settings.set("something", 2)
+    pulse.now()
+    assert len(counted) == 2, "counting that takes long waits for long"
+    monkeypatch.setattr(live, "QUIET_S", 0.0)
+    pulse.now()
+    assert len(counted) == 3, "what time alone changes is seen in the end"

@@ -37,6 +37,9 @@ class Store:
         clock: tells the instants that are recorded.
         read_only: open beside the owner, without writing or upgrading.
 
+    Attributes:
+        commits: grows with every transaction of this process.
+
     Raises:
         Busy: if the database cannot be reached.
         Corrupt: if the file is damaged, or its disk cannot keep SQLite's promises.
@@ -56,6 +59,7 @@ class Store:
         self._holder: int | None = None
         self._waiting: list[Callable[[], None]] = []
         self._unsure = False
+        self.commits = 0
         if self.path is None:
             self._writer = databases.postgresql(self.url)
             self._reader: Engine = self._writer.execution_options(
@@ -105,6 +109,7 @@ class Store:
                 yield connection
             finally:
                 self._open = self._holder = None
+        self.commits += 1
         self._confirm()
         for act in self._waiting:
             act()

@@ -28,6 +28,8 @@ LEAVING = threading.Event()
 """Set when the process is told to stop, so that streams end and do not keep it."""
 TICK_S = 0.5
 """How often is looked; what changes faster is told together."""
+RESTS = 20
+"""How many times as long as counting took is waited before things are counted again."""
 QUIET_S = 15.0
 """After so long without a change a comment is sent, so that who listens knows that it goes on."""
 
@@ -35,23 +37,39 @@ QUIET_S = 15.0
 class Pulse:
     """The numbers by which pages know that they are old, looked up once for all who listen.
 
+    What stands in the catalog is counted again only where something was committed, or a while has
+    passed in which a case may have come to be late, and never for more than a share of the time.
+
     Args:
         platform: the open project.
     """
 
     def __init__(self, platform: Platform) -> None:
         self._platform, self._lock = platform, threading.Lock()
-        self._at = -TICK_S
+        self._at = self._counted = -QUIET_S
+        self._took, self._commits = 0.0, -1
+        self._counts: dict[str, Any] = {}
         self._last: tuple[str, dict[str, Any]] = ("", {})
 
     def now(self) -> tuple[str, dict[str, Any]]:
         """Return what stands now, and a name for it that changes with it."""
         with self._lock:
             if time.monotonic() - self._at >= TICK_S:
-                found = _numbers(self._platform)
+                found = {"decisions": len(self._platform.log)} | self._catalog()
                 name = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
                 self._at, self._last = time.monotonic(), (name, found)
             return self._last
+
+    def _catalog(self) -> dict[str, Any]:
+        """Return what is counted in the catalog, counted anew where it may be another."""
+        store, begun = self._platform.catalog.store, time.monotonic()
+        commits, since = store.commits, begun - self._counted
+        same = store.alone and commits == self._commits
+        if since >= QUIET_S or (not same and since >= RESTS * self._took):
+            self._counts = _numbers(self._platform)
+            self._commits, self._counted = commits, begun
+            self._took = time.monotonic() - begun
+        return self._counts
 
 
 def _numbers(platform: Platform) -> dict[str, Any]:
@@ -62,7 +80,6 @@ def _numbers(platform: Platform) -> dict[str, Any]:
         messages[line["status"]] += line["n"]
     loads = platform.catalog.loads.recent(limit=1)
     return {
-        "decisions": len(platform.log),
         "loads": loads[0].id if loads else 0,
         "cases": sum(c["n"] for c in cases),
         "late": sum(int(c["late"]) for c in cases),
