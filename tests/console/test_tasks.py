@@ -71,20 +71,43 @@ def test_rows_are_masked_until_a_purpose_is_stated_and_read_as_of_an_instant(
         page.wait_for_url("**/tables?purpose=service")
         visit.open("/decisions?as_of=2026-01-20T00:00:00Z")
         assert "what came later is left out" in visit.text()
-        visit.open("/?as_of=2026-01-20T00:00:00Z")
+        for path in ("/", "/apps/fraud", "/apps/fraud/movement", "/inbox", "/access", "/log"):
+            visit.open(f"{path}?as_of=2026-01-20T00:00:00Z")
+            assert "what came later is left out" in visit.text(), path
+        visit.open("/messages?as_of=2026-01-20T00:00:00Z")
         assert "This page shows the present" in visit.text()
         visit.open("/tables/Payment?as_of=2025-06-01T00:00:00Z")
         assert "holds no rows" in visit.text()
         assert not visit.wrong
 
 
-def test_an_engineer_checks_quarantined_rows_again(visiting: Callable[..., Any]) -> None:
-    with visiting() as visit:
-        visit.open("/")
-        visit.page.get_by_role("link", name="See rows").first.click()
-        visit.page.wait_for_url("**tab=quarantine")
-        visit.page.get_by_role("button", name="Check again").click()
-        visit.page.get_by_text("rows were checked again").wait_for()
+def test_an_engineer_repairs_a_quarantined_row_by_keyboard(visiting: Callable[..., Any]) -> None:
+    with visiting(who="emil") as visit:
+        page = visit.page
+        visit.open("/tables/Payment?tab=quarantine")
+        waited = int(page.locator(".tabs [aria-current] .n").inner_text())
+        page.keyboard.press("c")
+        page.get_by_text("rows were checked again").wait_for()
+        visit.drawn()
+        at = page.locator("tbody tr", has_text="Payment.amount").first
+        place = int(at.evaluate("e => [...e.parentNode.children].indexOf(e)"))
+        for _ in range(place + 1):
+            page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        box = page.get_by_role("dialog")
+        box.wait_for()
+        assert "refused" in box.inner_text()
+        page.keyboard.press("Control+a")
+        page.keyboard.type("a lot")
+        page.keyboard.press("Enter")
+        box.get_by_role("status").get_by_text("Payment.amount").wait_for()
+        page.keyboard.press("Control+a")
+        page.keyboard.type("12,50")
+        page.keyboard.press("Enter")
+        box.get_by_text("would be stored").wait_for()
+        page.keyboard.press("Control+Enter")
+        box.wait_for(state="detached")
+        page.locator(".tabs [aria-current] .n", has_text=str(waited - 1)).wait_for()
         assert not visit.wrong
 
 
@@ -110,12 +133,40 @@ def test_a_case_is_decided_by_hand_and_a_refusal_says_what_to_do(
         page.get_by_text("Payment by-hand").first.wait_for()
 
 
-def test_a_compliance_officer_proves_the_log(visiting: Callable[..., Any]) -> None:
-    with visiting() as visit:
-        visit.open("/log")
-        visit.page.get_by_role("button", name="Verify").click()
-        visit.page.get_by_text("the log is whole").wait_for()
+def test_a_compliance_officer_proves_a_decision_and_a_persons_accesses_by_keyboard(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting(who="audrey") as visit:
+        page = visit.page
+        visit.open("/")
+        go(page, "d", "Decisions")
+        page.locator("tbody tr").nth(1).wait_for()
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/decisions/*")
+        visit.drawn()
+        page.keyboard.press("r")
+        page.get_by_text("equal, bit for bit").wait_for()
+        page.get_by_text("signed").wait_for()
+        person = page.get_by_role("link", name="Customer:").first.inner_text()
+        go(page, "p", "Decision log")
+        page.keyboard.press("v")
+        page.get_by_text("the log is whole").wait_for()
+        go(page, "a", "Accesses")
+        page.keyboard.press("f")
+        page.keyboard.type(person)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**subject=**")
+        page.locator("tbody tr", has_text="replay").first.wait_for()
+        assert "auditor" in page.locator("tbody tr").first.inner_text()
         assert not visit.wrong
+
+
+def go(page: Any, letter: str, title: str) -> None:
+    """Go to a page by the two keys that lead there."""
+    page.keyboard.press("g")
+    page.keyboard.press(letter)
+    page.get_by_role("heading", name=title, level=1).wait_for()
 
 
 def test_a_chart_is_also_a_table(visiting: Callable[..., Any]) -> None:
@@ -126,13 +177,20 @@ def test_a_chart_is_also_a_table(visiting: Callable[..., Any]) -> None:
         assert not visit.wrong
 
 
-def test_a_second_person_approves_a_model(visiting: Callable[..., Any]) -> None:
-    with visiting() as visit:
+def test_a_second_person_approves_a_model_by_keyboard(visiting: Callable[..., Any]) -> None:
+    with visiting(who="ann") as visit:
         page = visit.page
-        visit.open("/models")
-        page.get_by_role("link", name="credit-scorecard 2").click()
-        page.get_by_placeholder("What you looked at").fill("figures of later cases")
-        page.get_by_role("button", name="Approve").click()
+        visit.open("/")
+        go(page, "m", "Models")
+        row = page.locator("tbody tr", has_text="credit-scorecard 2")
+        row.wait_for()
+        for _ in range(1 + int(row.evaluate("e => [...e.parentNode.children].indexOf(e)"))):
+            page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.get_by_placeholder("What you looked at").wait_for()
+        page.keyboard.press("p")
+        page.keyboard.type("figures of later cases")
+        page.keyboard.press("Enter")
         page.get_by_text(re.compile("Approved by .+: figures of later cases")).wait_for()
         assert "champion" in visit.text()
         assert not visit.wrong
@@ -147,9 +205,7 @@ def test_an_analyst_works_a_case_to_a_label_by_keyboard_and_another_agrees(
         page.keyboard.press("g")
         page.keyboard.press("i")
         page.get_by_role("heading", name="Inbox", level=1).wait_for()
-        page.locator("select.ctl").select_option("fraud")
         page.locator("tbody tr").first.wait_for()
-        page.get_by_role("heading", name="Inbox", level=1).click()
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         page.wait_for_url("**/cases/*")
@@ -157,13 +213,14 @@ def test_an_analyst_works_a_case_to_a_label_by_keyboard_and_another_agrees(
         page.keyboard.press("a")
         page.get_by_text("assigned to you").wait_for()
         page.keyboard.press("n")
-        page.get_by_label("Why, in some words").fill("called: does not know the shop")
+        page.get_by_label("Why, in some words").wait_for()
+        page.keyboard.type("called: does not know the shop")
         page.keyboard.press("Control+Enter")
         page.get_by_role("dialog").wait_for(state="detached")
         page.get_by_text("called: does not know the shop").wait_for()
         page.keyboard.press("2")
         assert "Somebody else must agree first." in page.get_by_role("dialog").inner_text()
-        page.get_by_label("Why, in some words").fill("remembered it after all")
+        page.keyboard.type("remembered it after all")
         page.keyboard.press("Control+Enter")
         page.get_by_text("Somebody else must agree.").wait_for()
         where = page.url.removeprefix(visit.url)
@@ -178,7 +235,7 @@ def test_an_analyst_works_a_case_to_a_label_by_keyboard_and_another_agrees(
         assert not visit.wrong
 
 
-def test_a_credit_officer_reads_a_refusal_refers_it_overrides_and_replays(
+def test_a_credit_officer_reads_a_refusal_refers_it_overrides_and_replays_by_keyboard(
     visiting: Callable[..., Any],
 ) -> None:
     with visiting(who="olga") as visit:
@@ -196,19 +253,24 @@ def test_a_credit_officer_reads_a_refusal_refers_it_overrides_and_replays(
         page.keyboard.press("r")
         page.get_by_text("equal, bit for bit").wait_for()
         page.keyboard.press("e")
-        page.get_by_label("Why, in some words").fill("the income was misread")
+        page.get_by_label("Why, in some words").wait_for()
+        page.keyboard.type("the income was misread")
         page.keyboard.press("Control+Enter")
         page.wait_for_url("**/cases/*")
         page.get_by_text("the income was misread").wait_for()
-        page.get_by_role("button", name="approve").click()
-        page.get_by_label("Why, in some words").fill("payslips of three months seen")
+        page.keyboard.press(
+            page.locator(".acts button", has_text="approve").locator("kbd").inner_text()
+        )
+        page.get_by_label("Why, in some words").wait_for()
+        page.keyboard.type("payslips of three months seen")
         page.keyboard.press("Control+Enter")
         page.get_by_text("Somebody else must agree.").wait_for()
         where = page.url.removeprefix(visit.url)
         assert not visit.wrong
     with visiting(who="bob") as visit:
         visit.open(where)
-        visit.page.get_by_role("button", name="Agree: approve").click()
+        visit.page.get_by_role("button", name="Agree: approve").wait_for()
+        visit.page.keyboard.press("y")
         visit.page.get_by_text("closed as approve").wait_for()
         visit.page.get_by_role("link", name="Customer:").first.click()
         visit.page.wait_for_url("**/decisions**subject=**")

@@ -77,6 +77,7 @@ RULES = {
     "write": {
         ("POST", "/v1/tables/{name}/rows"), ("GET", "/v1/tables/{name}/quarantine"),
         ("POST", "/v1/tables/{name}/quarantine/retry"), ("POST", "/v1/schedule/run"),
+        ("POST", "/v1/tables/{name}/quarantine/repair"),
     },
     # The application's own purpose.
     "decide": {("POST", "/v1/apps/{app}/decide")},

@@ -20,8 +20,11 @@ export const key = {
 /** Of who signed in: sent along with every change, so that no page from elsewhere can make one. */
 export const csrf = { token: '' }
 
-export async function call<T>(path: string, init: { method?: string; body?: unknown; purpose?: string; signal?: AbortSignal } = {}): Promise<T> {
-  const headers: Record<string, string> = { Accept: 'application/json' }
+type Init = { method?: string; body?: unknown; purpose?: string; signal?: AbortSignal; accept?: string }
+
+/** Ask for something and return the answer, unless it is a problem. */
+export async function ask(path: string, init: Init = {}): Promise<Response> {
+  const headers: Record<string, string> = { Accept: init.accept ?? 'application/json' }
   if (init.purpose) headers['Heptad-Purpose'] = init.purpose
   if (key.get()) headers.Authorization = `Bearer ${key.get()}`
   if (csrf.token && (init.method ?? 'GET') !== 'GET') headers['Heptad-CSRF'] = csrf.token
@@ -33,8 +36,13 @@ export async function call<T>(path: string, init: { method?: string; body?: unkn
     if (init.signal?.aborted) throw error
     throw new Refusal({ title: 'The server does not answer.', status: 0, code: 'unreachable', got: path, do: 'see whether `heptad serve` runs' })
   }
+  if (answer.ok) return answer
   const found = await answer.json().catch(() => null)
-  if (!answer.ok) throw new Refusal(found?.title ? found : { title: `The server answered ${answer.status}.`, status: answer.status, code: 'http' })
+  throw new Refusal(found?.title ? found : { title: `The server answered ${answer.status}.`, status: answer.status, code: 'http' })
+}
+
+export async function call<T>(path: string, init: Init = {}): Promise<T> {
+  const found = await (await ask(path, init)).json()
   if (path === '/v1/session') csrf.token = String(found.csrf ?? '')
   return found as T
 }
@@ -81,5 +89,5 @@ export function useOwn(): { own: AppLine[]; all: boolean; first?: string; may: b
   const stated = session.data?.purposes.map(p => p.name) ?? [], all = stated.includes('audit') || stated.includes('legal')
   const own = apps.data?.apps.filter(a => all || stated.includes(a.purpose)) ?? []
   const ready = Boolean(apps.data && session.data)
-  return { own, all, first: all ? undefined : own[0]?.name, may: ready && (all || own.length > 0), ready, me: session.data?.id }
+  return { own, all, first: all ? undefined : (own.find(a => a.decisions > 0) ?? own[0])?.name, may: ready && (all || own.length > 0), ready, me: session.data?.id }
 }

@@ -14,7 +14,7 @@ export interface Overview {
   layers: Layer[]; edges: [string, string][]
 }
 export interface Hit { kind: string; name: string; what: string; to: string }
-export interface AppLine { name: string; title: string; on: string; purpose: string; features: number; model: boolean }
+export interface AppLine { name: string; title: string; on: string; purpose: string; features: number; model: boolean; decisions: number }
 export interface AppInfo {
   name: string; title: string; on: string; purpose: string; decide: string; module: string; policy: Record<string, Plain>
   features: Record<string, string>; inputs: string[]; pages: { path: string; question: string }[]; flow: boolean; inboxes: string[]; decisions: Record<string, number>; code: string
@@ -54,8 +54,10 @@ export interface ColumnProfile {
 export interface TableQuality { table: string; columns: ColumnProfile[]; drifts: { column: string; note: string; psi: number | null; verdict: string; instant: string }[] }
 export interface TableQuarantine {
   table: string; total: number; reasons: { reason: string; field: string; rows: number }[]
-  rows: { load: number; reason: string; field: string; sentence: string; source: string; file: string; line: number; raw: string | null }[]
+  rows: { load: number; reason: string; field: string; sentence: string; source: string; file: string; line: number; raw: string | null; cells: { name: string; value: Plain; hidden: boolean }[]; columns: string[] }[]
 }
+export type RefusedRow = TableQuarantine['rows'][number]
+export interface Repaired { check: boolean; accepted: number; duplicates: number; reasons: { field: string; reason: string; sentence: string; do: string }[] }
 export interface FeatureLine { name: string; by: string; what: string; unit: string; version: string }
 export interface FeatureCard {
   name: string; app: string; what: string; unit: string; entity: string; version: string; definition: Record<string, unknown>; model: boolean

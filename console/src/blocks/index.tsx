@@ -10,7 +10,11 @@ import './blocks.css'
 
 const Chart = lazy(() => import('./chart'))
 const Places = lazy(() => import('./places')), Links = lazy(() => import('./links')), Distribution = lazy(() => import('./distribution'))
-const DecideForm = lazy(() => import('./form'))
+const DecideForm = lazy(() => import('./form')), Grid = lazy(() => import('./grid'))
+
+/** What a block will take, so that little moves when it comes. */
+const TALL: Record<string, number> = { stat: 56, chart: 300, map: 540, table: 320, timeline: 300, graph: 320 }
+const SHORT = 200
 
 export function Blocks({ page }: { page: PageData }) {
   return <div className="blocks">{page.blocks.map((b, i) => <Block key={i} block={b} />)}</div>
@@ -18,6 +22,7 @@ export function Blocks({ page }: { page: PageData }) {
 
 function Block({ block }: { block: BlockData }) {
   const title = said(block.title), width = `w${block.width}`
+  if (block.data === undefined && !block.problem) return <Card title={title} note={said(block.note)} className={width}><div className="wait" style={{ height: TALL[block.form] ?? 160 }} aria-busy="true" /></Card>
   if (block.problem) return <div className={width}><Refused error={new Refusal(block.problem)} /></div>
   if (block.form === 'stat') return <Stat title={title} width={width} data={block.data as { value: number | null; unit: string; low?: number; high?: number }} />
   if (block.form === 'graph') {
@@ -51,6 +56,7 @@ function Stat({ title, width, data }: { title: string; width: string; data: { va
   return <section className={`card stat ${width}`} aria-label={title}><dl><dt className="cap ink3">{title}</dt><dd className="num">{text}</dd><dd className="cap ink3 num">{said(data.unit)}{data.low !== undefined && data.high !== undefined && ` · ${decimal(data.low)} – ${decimal(data.high)}`}</dd></dl></section>
 }
 
+const plain = (v: Plain) => (v === null ? '–' : typeof v === 'number' ? (Number.isInteger(v) ? int(v) : decimal(v)) : String(v))
 const isDecision = (row: Record<string, unknown>): boolean => 'outcome' in row && 'why' in row && 'id' in row
 
 function TableBlock({ title, rows }: { title: string; rows: Record<string, Plain>[] }) {
@@ -59,8 +65,9 @@ function TableBlock({ title, rows }: { title: string; rows: Record<string, Plain
     return <Scroll label={title}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Instant, UTC')}</th><th>{t('Row')}</th><th>{t('Outcome')}</th><th>{t('Why')}</th></tr></thead><tbody>{(rows as unknown as Decided[]).map(d => <tr key={d.id}><td className="ink2"><When at={d.when} /></td><td className="mono nowrap"><Link className="link" to="/decisions/$id" params={{ id: d.id }}>{d.on}</Link></td><td><Outcome name={d.outcome} /></td><td className="ink2"><div className="why">{d.why}</div></td></tr>)}</tbody></table></Scroll>
   }
   const names = Object.keys(rows[0])
+  if (rows.length > SHORT) return <Suspense fallback={<div className="wait" style={{ height: 320 }} />}><Grid label={title} names={names} count={rows.length} right={n => typeof rows[0][n] === 'number'} cell={(i, n) => plain(rows[i][n])} /></Suspense>
   const number = (n: string) => rows.every(r => r[n] === null || typeof r[n] === 'number')
-  return <Scroll label={title}><table style={{ marginTop: 4 }}><thead><tr>{names.map(n => <th key={n} className={number(n) ? 'r' : ''}>{said(n)}</th>)}</tr></thead><tbody>{rows.map((r, i) => <tr key={i}>{names.map(n => <td key={n} className={number(n) ? 'r' : ''}>{r[n] === null ? '–' : typeof r[n] === 'number' ? (Number.isInteger(r[n]) ? int(r[n] as number) : decimal(r[n] as number)) : String(r[n])}</td>)}</tr>)}</tbody></table></Scroll>
+  return <Scroll label={title}><table style={{ marginTop: 4 }}><thead><tr>{names.map(n => <th key={n} className={number(n) ? 'r' : ''}>{said(n)}</th>)}</tr></thead><tbody>{rows.map((r, i) => <tr key={i}>{names.map(n => <td key={n} className={number(n) ? 'r' : ''}>{plain(r[n])}</td>)}</tr>)}</tbody></table></Scroll>
 }
 
 function Timeline({ events }: { events: { at: string; kind: string; text: string }[] }) {

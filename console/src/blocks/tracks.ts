@@ -1,7 +1,8 @@
 // Points in place and time as columns, and what is drawn of them: tracks, cells, bars.
 
 export interface Point { at: number; lat: number; lon: number; who: string; amount: number; mark: boolean; text?: string }
-export interface Columns { at: number[]; lat: number[]; lon: number[]; who: (string | number)[]; amount: number[]; mark?: number[] }
+type Some = ArrayLike<number>
+export interface Columns { at: Some; lat: Some; lon: Some; who: ArrayLike<string | number>; amount: Some; mark?: Some }
 export type Points = Point[] | Columns
 /** Columns sorted by time; instants in milliseconds, degrees WGS 84, amounts in minor units. */
 export interface Spots { at: Float64Array; lat: Float64Array; lon: Float64Array; amount: Float64Array; mark: Uint8Array; who: (string | number)[]; text?: (string | undefined)[] }

@@ -12,7 +12,7 @@ export default function Accesses() {
   const { subject = '' } = useSearch({ strict: false }) as { subject?: string }
   const go = useNavigate()
   const [text, setText] = useState(subject)
-  const seen = useRead<{ accesses: AccessLine[]; entries: number }>('access', { subject, limit: 200 })
+  const seen = useRead<{ accesses: AccessLine[]; entries: number }>('access', { subject, limit: 200 }, { at: 'until' })
   return (
     <>
       <Head title={t('Accesses')}>{t('Who read what about whom, and why? Asking is recorded as well.')}</Head>

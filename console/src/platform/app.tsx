@@ -1,15 +1,16 @@
 // An application: the pages that it declares, drawn from their blocks, and what it is made of.
 import { Link, useParams } from '@tanstack/react-router'
 import { useRead } from '../api/client'
-import type { AppInfo, PageData } from '../api/types'
+import { usePage } from '../api/frames'
+import type { AppInfo } from '../api/types'
 import { Blocks } from '../blocks'
 import { Card, Head, State } from '../design/pieces'
 import { decimal, said, t } from '../i18n'
 
 export default function AppPage() {
   const { app, page = 'overview' } = useParams({ strict: false }) as { app: string; page?: string }
-  const info = useRead<AppInfo>(`apps/${encodeURIComponent(app)}`)
-  const seen = useRead<PageData>(`apps/${encodeURIComponent(app)}/pages/${encodeURIComponent(page)}`)
+  const info = useRead<AppInfo>(`apps/${encodeURIComponent(app)}`, {}, { at: 't' })
+  const seen = usePage(app, page)
   return (
     <State q={info} height={560}>{data => (
       <>

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { ArrowDownLeft, ArrowUpRight, CreditCard, FilePlus2, Pause, StickyNote, UserPlus } from 'lucide-react'
 import { lazy, Suspense, useRef, useState } from 'react'
-import { call, send, useRead } from '../api/client'
+import { call, send, useCircumstances, useRead } from '../api/client'
 import type { Around, CaseLine, Session, Surroundings, WholeCase } from '../api/types'
 import LinkChart from '../blocks/links'
 import { Card, Empty, Head, Id, Outcome, outcomeWord, Refused, Scroll, State, useShortcuts, When } from '../design/pieces'
@@ -19,12 +19,12 @@ type Asked = { title: string; says: string; go: string; step: (text: string) => 
 
 export default function CasePage() {
   const { case: id } = useParams({ strict: false }) as { case: string }
-  const seen = useRead<WholeCase>(`cases/${encodeURIComponent(id)}`)
+  const seen = useRead<WholeCase>(`cases/${encodeURIComponent(id)}`, {}, { at: 't' })
   return <State q={seen} height={640}>{data => <View data={data} />}</State>
 }
 
 function View({ data }: { data: WholeCase }) {
-  const near = useRead<Surroundings>(`cases/${data.case}/surroundings`)
+  const near = useRead<Surroundings>(`cases/${data.case}/surroundings`, {}, { at: 't' })
   const session = useRead<Session>('session')
   const [asked, setAsked] = useState<Asked | null>(null)
   const client = useQueryClient()
@@ -32,7 +32,9 @@ function View({ data }: { data: WholeCase }) {
     mutationFn: ({ action, body }) => call(`/v1/cases/${data.case}/${action}`, { method: 'POST', body }),
     onSuccess: () => { setAsked(null); void client.invalidateQueries() },
   })
-  const me = session.data?.id ?? '', open = data.status !== 'closed'
+  // What was is looked at; work is done on what is.
+  const { as_of } = useCircumstances()
+  const me = session.data?.id ?? '', open = data.status !== 'closed', works = open && !as_of
   const decide = (outcome: string): Asked => ({
     title: t('Close as {outcome}', { outcome: said(outcome) }), go: data.four_eyes.includes(outcome) ? t('Propose') : t('Close the case'),
     says: [t('{n} decisions become: {outcome}.', { n: data.alerts, outcome: outcomeWord(data.becomes[outcome] ?? outcome) }), data.learns[outcome] ? t('Models learn from it: {label}.', { label: data.learns[outcome] }) : '', data.four_eyes.includes(outcome) ? t('Somebody else must agree first.') : ''].filter(Boolean).join(' '),
@@ -45,12 +47,12 @@ function View({ data }: { data: WholeCase }) {
   const agree = () => step.mutate({ action: 'agree', body: { revision: data.revision } })
   const letter = (outcome: string) => (/[^adegjknrtgo]/.test(outcome[0]) ? outcome[0] : String(data.outcomes.indexOf(outcome) + 1))
   const waiting = data.status === 'waiting'
-  useShortcuts(open && me ? { a: assign, n: () => setAsked(note), ...(waiting ? { y: agree, u: () => setAsked(reject) } : Object.fromEntries(data.outcomes.map(o => [letter(o), () => setAsked(decide(o))]))) } : {})
+  useShortcuts(works && me ? { a: assign, n: () => setAsked(note), ...(waiting ? { y: agree, u: () => setAsked(reject) } : Object.fromEntries(data.outcomes.map(o => [letter(o), () => setAsked(decide(o))]))) } : {})
   return (
     <>
       <Head title={<>{said(data.title)}{data.amount && data.alerts === 1 && <>: {data.amount}</>}</>}
         over={<><span className={`badge ${open ? caseTone(data) : 'good'}`}>{open ? said(data.status) : t('closed as {outcome}', { outcome: said(data.outcome) })}</span>{open && <span className="row" style={{ gap: 4 }}>{t('decide')} <Due at={data.due} now={data.now} level={data.level} /></span>}<span>· {data.assignee ? (mine ? t('assigned to you') : t('assigned to {who}', { who: data.assignee })) : t('assigned to nobody')}</span>{data.calendar && <span>· {data.calendar}</span>}</>}
-        aside={open && <div className="acts row wrap">
+        aside={works && <div className="acts row wrap">
           <button className="btn" onClick={() => setAsked(note)}><StickyNote size={14} aria-hidden />{t('Note')} <kbd aria-hidden>N</kbd></button>
           <button className="btn" disabled={step.isPending} onClick={assign}><UserPlus size={14} aria-hidden />{mine ? t('Give back') : t('Take it')} <kbd aria-hidden>A</kbd></button>
           {waiting ? <>
@@ -70,7 +72,7 @@ function View({ data }: { data: WholeCase }) {
           <Alerts data={data} />
           <div className="casegrid two">
             <Where near={near.data} />
-            <div className="stack"><Papers data={data} open={open} /><Steps data={data} /></div>
+            <div className="stack"><Papers data={data} open={works} /><Steps data={data} /></div>
           </div>
         </div>
       </div>

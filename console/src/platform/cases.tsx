@@ -1,6 +1,7 @@
 // The inbox: what a person must look at, what is due first, and who has it.
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { useOwn, useRead } from '../api/client'
+import { useQueries } from '@tanstack/react-query'
+import { call, url, useCircumstances, useOwn } from '../api/client'
 import type { CaseList, CaseTold } from '../api/types'
 import { Card, Empty, Head, NoPurpose, Scroll, State, useRows } from '../design/pieces'
 import { int, said, t, until } from '../i18n'
@@ -11,16 +12,16 @@ export const caseTone = (c: { status: string; proposed: string }) => (c.status =
 export default function Inbox() {
   const search = useSearch({ strict: false }) as Record<string, string | undefined>
   const go = useNavigate()
-  const { own, all, first, may, ready, me } = useOwn()
-  const app = search.app ?? first
+  const { own, all, may, ready, me } = useOwn()
+  const app = search.app
   const closed = search.status === 'closed'
-  const seen = useRead<CaseList>('cases', { app, status: search.status, limit: 200 }, { enabled: may })
+  const seen = useCases(app ? [app] : all ? [''] : own.map(a => a.name), search.status, may)
   const set = (values: Search) => void go({ to: '.', search: (before: Search) => ({ ...before, ...values }), replace: true })
   return (
     <>
       <Head title={t('Inbox')}>{t('Which cases need a person, and which first?')}</Head>
       <div className="filters">
-        <label><span className="vh">{t('Application')}</span><select className="ctl" value={app ?? ''} onChange={e => set({ app: e.target.value || undefined })}>{all && <option value="">{t('All applications')}</option>}{own.map(a => <option key={a.name} value={a.name}>{said(a.title)}</option>)}</select></label>
+        <label><span className="vh">{t('Application')}</span><select className="ctl" value={app ?? ''} onChange={e => set({ app: e.target.value || undefined })}><option value="">{all ? t('All applications') : t('All of mine')}</option>{own.map(a => <option key={a.name} value={a.name}>{said(a.title)}</option>)}</select></label>
         <div className="seg" role="group" aria-label={t('Status')}>
           {([['', t('To do')], ['waiting', t('For a second person')], ['closed', t('Closed')]] as const).map(([value, name]) => <button key={value} aria-pressed={(search.status ?? '') === value} onClick={() => set({ status: value || undefined })}>{name}</button>)}
         </div>
@@ -29,6 +30,20 @@ export default function Inbox() {
       {ready && !may ? <NoPurpose /> : <State q={seen} height={480}>{data => <List data={data} closed={closed} rows={data.cases.filter(c => (closed || c.status !== 'closed') && (!search.mine || c.assignee === me))} me={me} />}</State>}
     </>
   )
+}
+
+/** Read the cases of some applications, each for its own purpose, as one list in which the most urgent stands first. */
+function useCases(apps: string[], status: string | undefined, enabled: boolean): { data?: CaseList; error: unknown; isPending: boolean } {
+  const { as_of, purpose } = useCircumstances()
+  const read = apps.map(app => url('cases', { app, status, limit: 200, t: as_of }))
+  return useQueries({
+    queries: read.map(path => ({ queryKey: [path, purpose ?? ''], queryFn: ({ signal }: { signal: AbortSignal }) => call<CaseList>(path, { purpose, signal }), enabled })),
+    combine: found => {
+      const lists = found.flatMap(f => f.data ?? []), error = found.find(f => f.error)?.error ?? null
+      const cases = lists.flatMap(l => l.cases).sort((a, b) => Number(a.status === 'closed') - Number(b.status === 'closed') || (a.due < b.due ? -1 : 1))
+      return { error, isPending: lists.length < read.length || !read.length, data: lists.length && lists.length === read.length ? { now: lists[0].now, cases, counts: lists.flatMap(l => l.counts) } : undefined }
+    },
+  })
 }
 
 function List({ data, rows, closed, me }: { data: CaseList; rows: CaseTold[]; closed: boolean; me?: string }) {

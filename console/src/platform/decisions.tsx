@@ -27,7 +27,7 @@ export default function Decisions() {
   const rows = pages.data?.pages.flatMap(p => p.decisions) ?? []
   const counts = pages.data?.pages[0]?.counts ?? {}
   const some = outcome ? outcome.split(',') : Object.keys(counts)
-  const total = search.subject || as_of ? undefined : some.reduce((n, name) => n + (counts[name] ?? 0), 0)
+  const total = search.subject ? undefined : some.reduce((n, name) => n + (counts[name] ?? 0), 0)
   const at = useRows<Decided>(rows, d => void go({ to: '/decisions/$id', params: { id: d.id } }))
   return (
     <>

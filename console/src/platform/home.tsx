@@ -13,7 +13,7 @@ const EVERY_MS = 5_000
 const WHAT: Record<number, string> = { 7: 'decisions for people', 6: 'pure algorithms', 5: 'features, decisions', 4: 'versions, lineage', 3: 'tables, rows, events', 2: 'check and match', 1: 'where data begins' }
 
 export default function Home() {
-  const seen = useRead<Overview>('overview', {}, { every: EVERY_MS })
+  const seen = useRead<Overview>('overview', {}, { every: EVERY_MS, at: 't' })
   return <State q={seen} height={640}>{data => <><Top data={data} /><Layers data={data} /><Latest count={data.figures.find(f => f.name === 'decisions')?.value ?? 0} /></>}</State>
 }
 

@@ -5,19 +5,20 @@ import { BadgeCheck, ShieldCheck } from 'lucide-react'
 import { useEffect } from 'react'
 import { call, useRead } from '../api/client'
 import type { LogHead } from '../api/types'
-import { Card, Head, Id, outcomeFill, outcomeWord, Refused, State } from '../design/pieces'
+import { Card, Head, Id, outcomeFill, outcomeWord, Refused, State, useShortcuts } from '../design/pieces'
 import { Share } from '../design/pictures'
 import { int, t } from '../i18n'
 
 export default function Log() {
-  const seen = useRead<LogHead>('log'), note = useRead<{ note: string; entries: number }>('log/checkpoint')
+  const seen = useRead<LogHead>('log', {}, { at: 't' }), note = useRead<{ note: string; entries: number }>('log/checkpoint')
   const { verify } = useSearch({ strict: false }) as { verify?: string }
   const check = useMutation<{ entries: number; root: string; heads: number; verified: boolean }, Error>({ mutationFn: () => call('/v1/log/verify', { method: 'POST' }) })
   const read = check.mutate
+  useShortcuts({ v: () => read() })
   useEffect(() => { if (verify) read() }, [verify, read])
   return (
     <>
-      <Head title={t('Decision log')} aside={<button className="btn primary" disabled={check.isPending} onClick={() => read()}><ShieldCheck size={14} aria-hidden />{check.isPending ? t('Reading every byte…') : t('Verify')}</button>}>{t('Every decision is sealed in a Merkle log; whoever keeps a checkpoint can prove that nothing was changed.')}</Head>
+      <Head title={t('Decision log')} aside={<button className="btn primary" disabled={check.isPending} onClick={() => read()}><ShieldCheck size={14} aria-hidden />{check.isPending ? t('Reading every byte…') : t('Verify')} <kbd aria-hidden>V</kbd></button>}>{t('Every decision is sealed in a Merkle log; whoever keeps a checkpoint can prove that nothing was changed.')}</Head>
       {check.error && <div style={{ marginBottom: 16 }}><Refused error={check.error} /></div>}
       {check.data && <p className="badge good" role="status" style={{ marginBottom: 16, whiteSpace: 'normal', padding: '6px 10px' }}><BadgeCheck size={14} aria-hidden />{t('{n} entries read and {h} signed heads checked: the log is whole.', { n: int(check.data.entries), h: int(check.data.heads) })}</p>}
       <div className="grid2">

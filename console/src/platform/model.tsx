@@ -1,10 +1,10 @@
 // One model: its card, how it was validated, its points, its data, and what was done to it.
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { call, useRead } from '../api/client'
 import type { Figure, ModelCard } from '../api/types'
-import { Card, Empty, Head, Id, Refused, Scroll, State, When } from '../design/pieces'
+import { Card, Empty, Head, Id, Refused, Scroll, State, useShortcuts, When } from '../design/pieces'
 import { Interval, Points } from '../design/pictures'
 import { bytes, decimal, int, percent, said, t } from '../i18n'
 import { stageTone } from './models'
@@ -35,14 +35,16 @@ export default function ModelPage() {
 /** Four eyes: whoever reads this approves, and may not be the one who trained it; with the consequence said. */
 function Approve({ m }: { m: ModelCard }) {
   const [note, setNote] = useState('')
+  const box = useRef<HTMLInputElement>(null)
+  useShortcuts({ p: () => box.current?.focus() })
   const client = useQueryClient()
   const approve = useMutation<ModelCard, Error>({ mutationFn: () => call(`/v1/models/${m.number}/approve`, { method: 'POST', body: { note } }), onSuccess: () => void client.invalidateQueries() })
   return (
     <div style={{ marginBottom: 16 }}>
       <Card title={t('Approve')} note={t('it then decides every case of {app} in place of the model in use', { app: said(m.app) })}>
         <form className="row wrap" onSubmit={e => { e.preventDefault(); approve.mutate() }}>
-          <label className="grow" style={{ minWidth: 220 }}><span className="vh">{t('What you looked at')}</span><input className="field" required minLength={3} placeholder={t('What you looked at')} value={note} onChange={e => setNote(e.target.value)} /></label>
-          <button className="btn primary" type="submit" disabled={approve.isPending}>{t('Approve')}</button>
+          <label className="grow" style={{ minWidth: 220 }}><span className="vh">{t('What you looked at')}</span><input ref={box} className="field" required minLength={3} maxLength={2000} placeholder={t('What you looked at')} value={note} onChange={e => setNote(e.target.value)} /></label>
+          <button className="btn primary" type="submit" disabled={approve.isPending}>{t('Approve')} <kbd aria-hidden>P ↵</kbd></button>
         </form>
         {approve.error && <div style={{ marginTop: 10 }}><Refused error={approve.error} /></div>}
       </Card>

@@ -1,18 +1,20 @@
 // One table: can I trust it today? Rows, schema, quality, lineage, versions, quarantine.
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams, useSearch } from '@tanstack/react-router'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { Lock, RotateCcw } from 'lucide-react'
-import { useEffect, useMemo, useRef } from 'react'
+import { Lock, RotateCcw, Wrench } from 'lucide-react'
+import { lazy, Suspense, useCallback, useMemo, useState } from 'react'
 import { call, useCircumstances, useRead, url } from '../api/client'
-import type { ColumnProfile, Lineage, Plain, Rows, TableInfo, TableQuality, TableQuarantine } from '../api/types'
-import { Card, Empty, Head, Refused, Scroll, State, Tabs, When } from '../design/pieces'
+import { rows, type Sheet } from '../api/frames'
+import type { ColumnProfile, Lineage, Plain, RefusedRow, Rows as FewRows, TableInfo, TableQuality, TableQuarantine } from '../api/types'
+import Grid from '../blocks/grid'
+import { Card, Empty, Head, Refused, Scroll, State, Tabs, useRows, useShortcuts, When } from '../design/pieces'
 import { Share, Spark } from '../design/pictures'
 import { bytes, decimal, instant, int, money, percent, said, t } from '../i18n'
 import { LineageGraph } from './graph'
 import './table.css'
 
-const PAGE = 100, MORE = 1000, AHEAD = 300
+const Repair = lazy(() => import('./repair'))
+const PAGE = 100, MORE = 10_000, AHEAD = 4_000
 
 export default function TablePage() {
   const { table } = useParams({ strict: false }) as { table: string }
@@ -27,47 +29,52 @@ export default function TablePage() {
           { id: 'rows', name: t('Rows') }, { id: 'schema', name: t('Schema'), n: data.fields.length }, { id: 'quality', name: t('Quality') }, { id: 'lineage', name: t('Lineage') },
           { id: 'versions', name: t('Versions'), n: data.version === null ? 0 : data.version + 1 }, { id: 'quarantine', name: t('Quarantine'), n: aside.data ? int(aside.data.total) : undefined },
         ]} />
-        {tab === 'schema' ? <Schema data={data} /> : tab === 'quality' ? <Quality table={table} /> : tab === 'lineage' ? <OfTable table={table} /> : tab === 'versions' ? <Versions data={data} /> : tab === 'quarantine' ? <Quarantine table={table} q={aside} /> : <Sheet data={data} />}
+        {tab === 'schema' ? <Schema data={data} /> : tab === 'quality' ? <Quality table={table} /> : tab === 'lineage' ? <OfTable table={table} /> : tab === 'versions' ? <Versions data={data} /> : tab === 'quarantine' ? <Quarantine table={table} q={aside} /> : <Rows data={data} />}
       </>
     )}</State>
   )
 }
 
-function Sheet({ data }: { data: TableInfo }) {
+/** Rows by the window: a hundred at first, then ten thousand at a time as one comes near the end of them. */
+function Rows({ data }: { data: TableInfo }) {
   const { as_of, purpose } = useCircumstances()
   const pages = useInfiniteQuery({
     queryKey: ['rows', data.table, as_of, purpose], initialPageParam: '',
-    queryFn: ({ pageParam, signal }) => call<Rows>(url(`tables/${data.table}/rows`, { limit: pageParam ? MORE : PAGE, after: pageParam, t: as_of, k: as_of }), { purpose, signal }),
-    getNextPageParam: last => last.after ?? undefined,
+    queryFn: ({ pageParam, signal }) => part(url(`tables/${encodeURIComponent(data.table)}/rows`, { limit: pageParam ? MORE : PAGE, after: pageParam, t: as_of, k: as_of }), Boolean(pageParam), { purpose, signal }),
+    getNextPageParam: last => last.after || undefined,
   })
-  const rows = useMemo(() => pages.data?.pages.flatMap(p => p.rows) ?? [], [pages.data])
-  const box = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => 32, overscan: 12 })
-  const shown = virtual.getVirtualItems(), last = shown[shown.length - 1]?.index ?? 0
+  const parts = useMemo(() => pages.data?.pages ?? [], [pages.data])
+  const count = parts.reduce((n, p) => n + p.n, 0)
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = pages
-  useEffect(() => { if (hasNextPage && !isFetchingNextPage && last >= rows.length - AHEAD) void fetchNextPage() }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage])
+  const near = useCallback((last: number) => { if (hasNextPage && !isFetchingNextPage && last >= count - AHEAD) void fetchNextPage() }, [count, hasNextPage, isFetchingNextPage, fetchNextPage])
   if (pages.error) return <Refused error={pages.error} />
   if (pages.isPending) return <div className="wait" style={{ height: 480 }} />
-  const amounts = pages.data?.pages[0].money ?? {}
-  const names = Object.keys(rows[0] ?? {}).filter(n => !n.startsWith('_'))
-  const masked = new Set(data.fields.filter(f => /sealed|token/.test(f.is)).map(f => f.field))
-  const before = shown[0]?.start ?? 0, after = virtual.getTotalSize() - (shown[shown.length - 1]?.end ?? 0)
+  const amounts = parts[0]?.money ?? {}
+  const names = Object.keys(parts[0]?.columns ?? {}).filter(n => !n.startsWith('_'))
+  const numbers = new Set(names.filter(n => amounts[n] || typeof find(parts, 0, n) === 'number'))
+  const masked = data.fields.some(f => /sealed|token/.test(f.is))
   return (
-    <Card title={t('Rows')} plain note={<>{t('{n} read, in key order', { n: int(rows.length) })}{hasNextPage ? ` ${t('(more as you scroll)')}` : ''}</>} aside={!purpose && masked.size > 0 && <span className="cap row" style={{ gap: 5 }}><Lock size={12} aria-hidden />{t('Personal values are masked: state a purpose to read them.')}</span>}>
-      {!rows.length ? <Empty command={`heptad load`}>{t('This table holds no rows yet. Bind a source to it and load.')}</Empty> : (
-        <div className="sheet" ref={box} tabIndex={0} role="group" aria-label={t('Rows')}>
-          <table>
-            <thead><tr>{names.map(n => <th key={n} className={amounts[n] ? 'r' : ''}>{n}</th>)}</tr></thead>
-            <tbody>
-              {before > 0 && <tr className="gap"><td colSpan={names.length} style={{ height: before }} /></tr>}
-              {shown.map(item => { const row = rows[item.index]; return <tr key={item.key}>{names.map(n => <td key={n} className={amounts[n] ? 'r' : typeof row[n] === 'number' ? 'r' : ''}><Cell value={row[n]} currency={amounts[n] ? String(row[amounts[n]] ?? '') : ''} /></td>)}</tr> })}
-              {after > 0 && <tr className="gap"><td colSpan={names.length} style={{ height: after }} /></tr>}
-            </tbody>
-          </table>
-        </div>
+    <Card title={t('Rows')} plain note={<>{t('{n} read, in key order', { n: int(count) })}{hasNextPage ? ` ${t('(more as you scroll)')}` : ''}</>} aside={!purpose && masked && <span className="cap row" style={{ gap: 5 }}><Lock size={12} aria-hidden />{t('Personal values are masked: state a purpose to read them.')}</span>}>
+      {!count ? <Empty command={`heptad load`}>{t('This table holds no rows yet. Bind a source to it and load.')}</Empty> : (
+        <Grid label={t('Rows')} names={names} right={n => numbers.has(n)} count={count} near={near}
+          cell={(row, n) => <Cell value={find(parts, row, n)} currency={amounts[n] ? String(find(parts, row, amounts[n]) ?? '') : ''} />} />
       )}
     </Card>
   )
+}
+
+/** A few rows as JSON, so that a small table needs no more; many as Arrow. */
+async function part(path: string, many: boolean, init: { purpose?: string; signal?: AbortSignal }): Promise<Sheet> {
+  if (many) return rows(path, init)
+  const found = await call<FewRows>(path, init)
+  const columns = Object.fromEntries(Object.keys(found.rows[0] ?? {}).map(n => [n, found.rows.map(r => r[n])]))
+  return { n: found.rows.length, columns, money: found.money, after: found.after ?? '' }
+}
+
+function find(parts: Sheet[], row: number, name: string): Plain {
+  let at = row
+  for (const p of parts) { if (at < p.n) return p.columns[name]?.[at] ?? null; at -= p.n }
+  return null
 }
 
 function Cell({ value, currency }: { value: Plain; currency: string }) {
@@ -148,18 +155,22 @@ function Quarantine({ table, q }: { table: string; q: { data?: TableQuarantine; 
     mutationFn: () => call(`/v1/tables/${table}/quarantine/retry`, { method: 'POST' }),
     onSuccess: () => void client.invalidateQueries(),
   })
+  const [open, setOpen] = useState<RefusedRow | null>(null)
+  const rows = q.data?.rows ?? [], at = useRows(rows, r => { if (r.cells.length) setOpen(r) })
+  useShortcuts({ c: () => again.mutate() })
   return (
     <State q={q} height={420}>{data => !data.total ? <Card title={t('Quarantine')}><Empty command={`heptad quarantine list`}>{t('No row of this table waits. Rows that fail a check are set aside here with their reason.')}</Empty></Card> : (
       <div className="stack">
-        <Card title={t('Why rows wait')} note={t('{n} rows', { n: int(data.total) })} aside={<button className="btn" disabled={again.isPending} onClick={() => again.mutate()}><RotateCcw size={14} aria-hidden />{again.isPending ? t('Checking…') : t('Check again')}</button>}>
+        <Card title={t('Why rows wait')} note={t('{n} rows', { n: int(data.total) })} aside={<button className="btn" disabled={again.isPending} onClick={() => again.mutate()}><RotateCcw size={14} aria-hidden />{again.isPending ? t('Checking…') : t('Check again')} <kbd aria-hidden>C</kbd></button>}>
           {again.error && <Refused error={again.error} />}
           {again.data && <p role="status" style={{ marginBottom: 8 }}>{t('{read} rows were checked again: {accepted} are stored now, {left} still wait.', { read: int(again.data.read), accepted: int(again.data.accepted), left: int(again.data.quarantined) })}</p>}
           <ul style={{ display: 'grid', gap: 6 }}>{data.reasons.map(r => <li key={r.reason + r.field} className="row"><span className="strong" style={{ width: 170 }}>{r.field || t('the record')} <span className="ink3">{said(r.reason)}</span></span><Share value={r.rows / data.reasons[0].rows} tone="var(--warn-fill)" /><span className="num ink2">{int(r.rows)}</span></li>)}</ul>
         </Card>
         <Card title={t('Rows set aside')} plain note={t('{n} of {total}', { n: data.rows.length, total: int(data.total) })}>
-          <Scroll label={t('Rows set aside')}><table className="rows-top" style={{ marginTop: 4 }}><thead><tr><th>{t('Reason')}</th><th>{t('Place')}</th><th>{t('What was read')}</th></tr></thead>
-            <tbody>{data.rows.map((r, i) => <tr key={i}><td style={{ minWidth: 200 }}>{r.sentence}<div className="cap ink3">{r.field} {r.reason}</div></td><td className="nowrap">{r.source}<div className="cap ink3 mono">{r.file}{r.file && ':'}{r.line}</div></td><td className="mono ink2 wraps" style={{ minWidth: 320 }}>{raw(r.raw)}</td></tr>)}</tbody></table></Scroll>
+          <Scroll label={t('Rows set aside')}><table className="rows-top" style={{ marginTop: 4 }}><thead><tr><th>{t('Reason')}</th><th>{t('Place')}</th><th>{t('What was read')}</th><th><span className="vh">{t('Repair')}</span></th></tr></thead>
+            <tbody>{data.rows.map((r, i) => <tr key={i} data-at={i === at}><td style={{ minWidth: 200 }}>{r.sentence}<div className="cap ink3">{r.field} {r.reason}</div></td><td className="nowrap">{r.source}<div className="cap ink3 mono">{r.file}{r.file && ':'}{r.line}</div></td><td className="mono ink2 wraps" style={{ minWidth: 320 }}>{raw(r.raw)}</td><td className="right">{r.cells.length > 0 && <button className="ctl" onClick={() => setOpen(r)} aria-label={t('Repair row {n}', { n: i + 1 })}><Wrench size={13} aria-hidden />{t('Repair')}</button>}</td></tr>)}</tbody></table></Scroll>
         </Card>
+        <Suspense fallback={null}>{open && <Repair table={table} row={open} close={() => setOpen(null)} done={() => { setOpen(null); void client.invalidateQueries() }} />}</Suspense>
       </div>
     )}</State>
   )

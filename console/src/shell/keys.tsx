@@ -6,7 +6,7 @@ import { GOVERN, PLATFORM, START } from './shell'
 export default function Keys({ close }: { close: () => void }) {
   const keys: [string[], string][] = [
     [['⌘', 'K'], t('Search or run a command')], ...[...START, ...PLATFORM, ...GOVERN].map((p): [string[], string] => [['g', p.key], t(p.name)]),
-    [['j'], t('Next row')], [['k'], t('Row before')], [['↵'], t('Open')], [['r'], t('Replay')], [['t'], t('As table')], [['esc'], t('Close')], [['?'], t('Keyboard')],
+    [['j'], t('Next row')], [['k'], t('Row before')], [['↵'], t('Open')], [['f'], t('Filter')], [['r'], t('Replay')], [['t'], t('As table')], [['esc'], t('Close')], [['?'], t('Keyboard')],
   ]
   return (
     <Dialog.Root open onOpenChange={open => { if (!open) close() }}>

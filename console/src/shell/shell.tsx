@@ -99,7 +99,8 @@ function usePast(): boolean {
   const { pathname, search } = useRouterState({ select: s => s.location })
   const tab = (search as Search).tab ?? 'rows'
   if (pathname.startsWith('/tables/')) return ['rows', 'quality', 'lineage', 'versions'].includes(tab)
-  return /^\/(decisions|features\/|models$|lineage|runs)/.test(pathname)
+  if (/^\/apps\/[^/]+\/flow$/.test(pathname)) return false
+  return pathname === '/' || /^\/(decisions|inbox|cases|apps|access|log|features\/|models$|lineage|runs)/.test(pathname)
 }
 
 /** Where this page lies: its section, and what of it is open. */
@@ -123,6 +124,13 @@ function Trail({ apps }: { apps: AppLine[] }) {
   )
 }
 
+/** Go to what a list is filtered by, where this page has such. */
+function focusFilter(): boolean {
+  const box = document.querySelector<HTMLElement>('main .filters input')
+  box?.focus()
+  return Boolean(box)
+}
+
 /** Keys that work everywhere but in fields: ⌘K and / search, g and a letter go somewhere, ? lists them. */
 function useKeys(show: (open: Open) => void) {
   const go = useNavigate()
@@ -133,6 +141,7 @@ function useKeys(show: (open: Open) => void) {
       if (e.metaKey || e.ctrlKey || e.altKey || (e.target as HTMLElement).closest('input,textarea,select,[role=dialog]')) return
       if (e.key === '/') { e.preventDefault(); show('palette') }
       else if (e.key === '?') show('keys')
+      else if (e.key === 'f' && !pressed && focusFilter()) { e.preventDefault(); e.stopImmediatePropagation() }
       else if (e.key === 'g') { pressed = e.timeStamp; return }
       else if (pressed && e.timeStamp - pressed < 1200) { const place = ALL.find(p => p.key === e.key); if (place) { e.stopImmediatePropagation(); void go({ to: place.to }) } }
       pressed = 0

@@ -12,6 +12,7 @@ from heptad.catalog.bindings import wanted_columns
 from heptad.catalog.files import SourceFile
 from heptad.catalog.identities import Identities
 from heptad.catalog.posting import load_rows
+from heptad.catalog.repairing import Place, Repair, repair
 from heptad.catalog.retrying import retry
 from heptad.catalog.running import Order, Run
 from heptad.catalog.tracing import Traces
@@ -191,6 +192,14 @@ class Loading:
         self.table(table)
         with self._lock, self.changing([table]):
             return [retry(self, path) for path in self.quarantine.paths(table, load)]
+
+    def repair(
+        self, table: str, place: Place, cells: Mapping[str, str], *, check: bool = False
+    ) -> Repair:
+        """Try one refused row again with some cells written anew; see `repairing.repair`."""
+        self.table(table)
+        with self._lock, self.changing([table]):
+            return repair(self, table, place, cells, check=check)
 
     def recover(self) -> list[Load]:
         """Finish or undo what a kill left unfinished; call it when a project is opened."""

@@ -34,14 +34,11 @@ def retry(loading: Loading, path: Path) -> LoadReport:
     reading = Refused(loading.quarantine, path)
     origin = reading.origin
     source = source_of(loading, origin)
-    known = "mapped" if "known_time" in source.map else origin.known
-    if known == "mapped" and "known_time" not in source.map:
-        known = "arrival"
-    reading.keeps_conflicts = known != "mapped"
+    known, reading.keeps_conflicts = known_of(source, origin)
     name = f"quarantine/{origin.table}/{path.name}"
     kept = SourceFile(name, path.stat().st_size, digest(path))
     order = Order(source, loading.table(origin.table), reading, known, [kept])  # type: ignore[arg-type]
-    report = _Again(loading, order).run()
+    report = Again(loading, order).run()
     remove_durably(path)
     loading.quarantine.sweep()
     return report
@@ -93,11 +90,12 @@ class Refused:
 
     def _cells(self, row: Refusal) -> dict[str, str | None]:
         """Return a row's columns; none if it stays refused."""
-        stays = row.reason in _NEVER or (self.keeps_conflicts and row.reason == "conflict")
-        return {} if stays or row.raw is None else parse_object(row.raw) or {}
+        if stays(row, keeps_conflicts=self.keeps_conflicts):
+            return {}
+        return parse_object(row.raw or "") or {}
 
 
-class _Again(Run):
+class Again(Run):
     """A run over refused rows, whose distribution says nothing about their source."""
 
     def findings(self, staging: object) -> tuple[()]:  # noqa: ARG002 - there is nothing to compare
@@ -106,6 +104,19 @@ class _Again(Run):
 
     def remember(self, load: int, staging: object, findings: object) -> None:
         """Leave what is known of the source's columns as it is."""
+
+
+def known_of(source: Source, origin: Origin) -> tuple[str, bool]:
+    """Say how a second try sets known_time, and whether rows that contradicted others stay."""
+    known = "mapped" if "known_time" in source.map else origin.known
+    if known == "mapped" and "known_time" not in source.map:
+        known = "arrival"
+    return known, known != "mapped"
+
+
+def stays(row: Refusal, *, keeps_conflicts: bool) -> bool:
+    """Whether a row stays refused whatever is changed."""
+    return row.reason in _NEVER or row.raw is None or (keeps_conflicts and row.reason == "conflict")
 
 
 def source_of(loading: Loading, origin: Origin) -> Source:

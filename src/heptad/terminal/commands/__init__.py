@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "quarantine.list": "loading:list_quarantine",
     "quarantine.show": "loading:show_quarantine",
     "quarantine.retry": "loading:retry_quarantine",
+    "quarantine.repair": "loading:repair_row",
     "quarantine.drop": "loading:drop_quarantine",
     "lineage": "lineage:show_lineage",
     "impact": "impact:impact",

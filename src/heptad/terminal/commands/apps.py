@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 
 def list_apps(platform: Platform) -> dict[str, Any]:
-    """List the applications found."""
-    return listed(platform.apps)
+    """List the applications found, with how many decisions each has made."""
+    found = listed(platform.apps)
+    for line in found["apps"]:
+        line["decisions"] = sum(platform.catalog.decisions.counts(line["name"]).values())
+    return found
 
 
 def listed(apps: Mapping[str, App]) -> dict[str, Any]:

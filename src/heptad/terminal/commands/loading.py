@@ -8,12 +8,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from heptad.catalog.bindings import columns_named
+from heptad.catalog.repairing import Place
 from heptad.ingest.reasons import REASONS
 from heptad.standards import Code
 from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from heptad.ingest.quarantine import Refusal
     from heptad.ingest.report import LoadReport
@@ -161,6 +162,39 @@ def retry_quarantine(platform: Platform, table: str) -> dict[str, Any]:
         "read": sum(r.read for r in reports),
         "accepted": sum(r.accepted for r in reports),
         "quarantined": sum(sum(r.quarantined.values()) for r in reports),
+    }
+
+
+def repair_row(  # noqa: PLR0913, PLR0917 - which row, what of it, and who does so
+    platform: Platform,
+    table: str,
+    load: int,
+    line: int,
+    cells: Mapping[str, str],
+    file: str = "",
+    check: bool = False,
+    who: str = "",
+    role: str = "",
+) -> dict[str, Any]:
+    """Write some cells of one refused row anew and check it again; it is stored if it passes.
+
+    Who did so to which columns is in the access log. `check` only says what would happen.
+    """
+    name = platform.table(table).__name__
+    place = Place(load, file, line)
+    asked: dict[str, Any] = place._asdict() | {"table": name, "columns": sorted(cells)}
+    if check:
+        found = platform.loading.repair(name, place, cells, check=True)
+    else:
+        by = {"who": who or platform.who, "role": role or platform.role, "purpose": ""}
+        with platform.guard.reading("repair", **by, **asked):
+            found = platform.loading.repair(name, place, cells)
+    return {
+        "table": name,
+        "check": check,
+        "accepted": found.report.accepted,
+        "duplicates": found.report.duplicates,
+        "reasons": found.reasons,
     }
 
 

@@ -7,6 +7,10 @@ from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from heptad.catalog.bindings import columns_named
+from heptad.catalog.repairing import cells_of
+from heptad.catalog.retrying import stays
+from heptad.ingest.quarantine import about
 from heptad.service.decisions.contrast import changes, place, values_of
 from heptad.service.decisions.explaining import shown
 from heptad.service.features import unit_of
@@ -16,6 +20,7 @@ from heptad.standards.time import format_instant, parse_instant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from heptad.ingest.quarantine import Refusal
     from heptad.runtime import Platform
     from heptad.service.app import App, Plain
     from heptad.service.decisions.decision import Decision
@@ -266,6 +271,19 @@ def table_quarantine(platform: Platform, name: str, limit: int = 50) -> dict[str
     """Show the rows of a table that were set aside: counted by reason, and some of them, masked."""
     platform.table(name)
     quarantine = platform.loading.quarantine
+    origins: dict[int, Any] = {}
+
+    def cells(row: Refusal, raw: Refusal) -> dict[str, Any]:
+        """What a form for this row shows; nothing where no change lets it in."""
+        if row.load not in origins:
+            origins[row.load] = about(quarantine.path(name, row.load)).columns
+        lost = stays(row, keeps_conflicts=True)
+        found = [] if lost else cells_of(origins[row.load], row, raw)
+        return {"cells": found, "columns": _columns(platform, row)}
+
+    masked = quarantine.show(name, limit=limit)
+    clear = quarantine.show(name, limit=limit, clear=True)
+
     counted: Counter[tuple[str, str]] = Counter()
     for (_, reason, field), n in quarantine.counts(name).items():
         counted[reason, field] += n
@@ -276,8 +294,15 @@ def table_quarantine(platform: Platform, name: str, limit: int = 50) -> dict[str
             {"reason": reason, "field": field, "rows": n}
             for (reason, field), n in counted.most_common()
         ],
-        "rows": [asdict(row) for row in quarantine.show(name, limit=limit)],
+        "rows": [asdict(row) | cells(row, raw) for row, raw in zip(masked, clear, strict=True)],
     }
+
+
+def _columns(platform: Platform, row: Refusal) -> list[str]:
+    """Return the columns of the source that the refused field is read from."""
+    maps = {s.name: s.map for s in platform.project.sources if s.name == row.source}
+    text = maps.get(row.source, {}).get(row.field, "")
+    return list(columns_named(text)) if text else [row.field] if row.field else []
 
 
 def list_runs(platform: Platform, limit: int = 100) -> dict[str, Any]:

@@ -99,6 +99,7 @@ class AppLine(BaseModel):
     purpose: str = Field(examples=["fraud"])
     features: int
     model: bool = Field(description="Whether it has a model.")
+    decisions: int = Field(description="How many it has made.")
 
 
 class AppList(BaseModel):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from heptad import __version__
 from heptad.security.purposes import PURPOSES, may_act
@@ -27,6 +28,7 @@ from heptad.terminal.http.pictures import (
     ModelCard,
     Overview,
     Parity,
+    Repaired,
     Retried,
     RunList,
     Session,
@@ -138,6 +140,29 @@ def retry(name: str, platform: Opened, who: Caller) -> Retried:
     require_writer(who)
     found: dict[str, Any] = run(platform, "quarantine.retry", {"table": name})
     return Retried(**found)
+
+
+class RepairPlease(BaseModel):
+    """A refused row, and cells of it that are to be written anew."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    load: int = Field(ge=0, description="The load that refused it.")
+    file: str = Field("", max_length=1000)
+    line: int = Field(ge=0)
+    cells: dict[str, str] = Field(max_length=500, description='Column → text; "" for nothing.')
+    check: bool = Field(False, description="Only say what would happen.")
+
+
+@router.post("/tables/{name}/quarantine/repair", dependencies=[Depends(json_only)])
+def repair(name: str, please: RepairPlease, platform: Opened, who: Caller) -> Repaired:
+    """Write cells of one refused row anew and check it again; it is stored if it passes.
+
+    Refused again it waits as it was written, with its new reason. The change is recorded.
+    """
+    require_writer(who)
+    told = {"table": name, "who": who.id, "role": who.role}
+    return Repaired(**run(platform, "quarantine.repair", please.model_dump() | told))
 
 
 @router.get("/runs")

@@ -181,6 +181,16 @@ class Retried(BaseModel):
     quarantined: int
 
 
+class Repaired(BaseModel):
+    """What became of one refused row, or would."""
+
+    table: str
+    check: bool
+    accepted: int
+    duplicates: int = Field(description="1 if the table held it already.")
+    reasons: list[dict[str, str]] = Field(description="{field, reason, sentence, do} each.")
+
+
 class RunList(BaseModel):
     """Runs of jobs, the last one first."""
 

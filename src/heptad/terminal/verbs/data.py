@@ -158,6 +158,35 @@ def retry_quarantine(table: Table, as_json: Json = False) -> None:
     answer("quarantine.retry", as_json, show.show_facts, table=table)
 
 
+@quarantine.command("repair")
+def repair_row(
+    table: Table,
+    load: Annotated[int, typer.Argument(help="The load that refused the row.")],
+    line: Annotated[int, typer.Argument(help="Its record there.")],
+    cells: Annotated[list[str], typer.Argument(help="COLUMN=TEXT; COLUMN= for nothing.")],
+    file: Annotated[str, typer.Option(help="Its file, where the load had several.")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Only say what would happen.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write cells of one refused row anew and check it again; it is stored if it passes."""
+    written = dict(cell.split("=", 1) for cell in cells if "=" in cell)
+    if len(written) < len(cells):
+        raise typer.BadParameter("cells are written COLUMN=TEXT")
+    asked = {"table": table, "load": load, "line": line, "cells": written, "file": file}
+    answer("quarantine.repair", as_json, _repaired, **asked, check=check)
+
+
+def _repaired(data: dict[str, Any]) -> None:
+    done = "would be stored" if data["check"] else "is stored"
+    if data["duplicates"]:
+        show.say("the table holds this row already")
+    elif data["accepted"]:
+        show.say(f"the row {done}")
+    for reason in data["reasons"]:
+        show.say(f"still refused: {reason['sentence']}")
+        show.say(f"  do:   {reason['do']}")
+
+
 @quarantine.command("drop")
 def drop_quarantine(
     table: Table,

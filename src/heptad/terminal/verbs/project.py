@@ -161,6 +161,9 @@ def _written(data: dict[str, Any], out: Path) -> None:
     show.say(f"wrote {out}")
 
 
+_LINE = ["name", "title", "on", "purpose", "features", "model"]
+
+
 def _apps(as_json: bool) -> None:
     """List the applications, of the project or, where there is none, of the installation."""
     from heptad.runtime import discover
@@ -177,7 +180,7 @@ def _apps(as_json: bool) -> None:
         else:
             show.show_table(data["apps"])
         return
-    data = answer("apps.list", as_json, lambda d: show.show_table(d["apps"]))
+    data = answer("apps.list", as_json, lambda d: show.show_table(d["apps"], _LINE))
     if new := discover().keys() - {app["name"] for app in data["apps"]}:
         show.say(
             f"{', '.join(sorted(new))}: installed after the server was started; start it again",
