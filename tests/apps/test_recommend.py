@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from heptad.apps.recommend import app
 from heptad.apps.recommend.decide import WHY
+from heptad.apps.recommend.measuring import Shown, figures
+from heptad.apps.recommend.serving import chosen_by
 from heptad.standards.errors import InputError
+from heptad.standards.time import day
 from heptad.terminal.commands.decisions import decide
+from heptad.terminal.commands.pages import show_page
 from heptad.testing.scratch import project
 
 AT = "2025-12-18T00:{:02d}:00Z"
@@ -100,6 +105,64 @@ def test_without_consent_nothing_that_was_done_counts(platform):
         assert decision.features["chosen"] in (None, [])
         assert decision.features["events"] in (None, 0)
         assert {r.code for r in decision.reasons if r.code in WHY} <= {"POPULAR", "NEW"}
+
+
+def test_a_challenger_makes_the_lists_of_some_and_is_asked_in_shadow_for_others(platform):
+    """A customer stays with one ranker; what the other would have shown is recorded, not shown."""
+    platform.run("recommend.learn", "2026-01-02")
+    models = platform.catalog.models
+    model = models.recent(app="recommend", limit=1)[0]
+    if model.stage == "candidate":
+        models.promote(model.id, "challenger", "somebody else")
+    policy = {"licences": "", "trial": 0.5, "shadow": True}
+    drawn = {f"c{i:03d}": chosen_by(platform, f"c{i:03d}", policy) for i in range(60)}
+    stages = [stage for stage, _ in drawn.values()]
+    assert 15 < stages.count("challenger") < 45
+    assert {who: chosen_by(platform, who, policy)[0] for who in drawn} == dict(
+        zip(drawn, stages, strict=True)
+    )
+    assert all(other is not None for _, other in drawn.values())
+    assert chosen_by(platform, "c002", app.policy)[0] == "champion"
+
+
+def test_what_came_of_lists_is_measured_by_cohort_and_exposure(platform):
+    shown = listed(platform, "m1", "c008", 10)[0]
+    platform.store("Interaction", [{"id": "taken", "event_time": AT.format(20), "customer": "c008",
+                                    "item": shown[1], "action": "purchase"}])  # fmt: skip
+    told = platform.run("recommend.measure", "2025-12-18")
+    assert told["lists"] > 5
+    again = platform.run("recommend.measure", "2025-12-18")
+    assert again["figures"] == told["figures"]
+    rows = platform.read("ListFigure", purpose="advice", role="app").to_pylist()
+    found = {(r["report"], r["series"], r["at"]): r for r in rows}
+    assert found["cohort", "hit", "everybody"]["value"] > 0
+    assert found["exposure", "items ever shown", "all"]["value"] > 0
+    assert {"TOO_RISKY", "SEEN"} <= {series for report, series, _ in found if report == "left_out"}
+    for path in ("shown", "cohorts", "exposure", "why", "quality"):
+        page = show_page(platform, "recommend", path)
+        assert not [b["problem"] for b in page["blocks"] if b["problem"]], path
+
+
+def test_figures_count_what_was_chosen_in_the_week_after_a_list():
+    lists = [
+        Shown("a", 10 * day, {"x": 1.0, "y": 0.5}, {"SEEN": 2}, 0, "R1", "champion", ["z"]),
+        Shown("b", 10 * day, {"y": 1.0, "z": 1.0}, {}, 9, "", "challenger"),
+        Shown("c", 10 * day, {}),
+    ]
+    acts = {"a": [(11 * day, "y"), (11 * day, "z"), (9 * day, "x")], "b": [(18 * day, "y")]}
+    found = {(r["report"], r["series"], r["at"]): r for r in figures(lists, acts, 4)}
+    assert found["cohort", "hit", "everybody"]["value"] == 0.5
+    assert found["cohort", "hit", "history nothing known"]["value"] == 1.0
+    # Of two chosen one stands at place 2; drawn with 0.5, it weighs 2 of 3.
+    assert found["cohort", "ndcg", "profile R1"]["value"] == pytest.approx(
+        (1 / np.log2(3)) / (1 + 1 / np.log2(3))
+    )
+    assert found["cohort", "taken, by propensity", "profile R1"]["value"] == pytest.approx(2 / 3)
+    assert found["cohort", "hit of the shadow", "profile R1"]["value"] == 1.0
+    assert found["variant", "hit", "challenger"]["value"] == 0.0
+    assert found["exposure", "items ever shown", "all"]["value"] == 0.75
+    assert found["showings", "share of all showings", "y"]["value"] == 0.5
+    assert found["left_out", "SEEN", "a list"]["value"] == pytest.approx(2 / 3)
 
 
 def test_all_decisions_replay_bit_for_bit(platform):

@@ -11,9 +11,10 @@ from heptad.apps.recommend.decide import POLICY, PURPOSE, decide
 from heptad.apps.recommend.demo import demo
 from heptad.apps.recommend.features import features
 from heptad.apps.recommend.learning import learn
+from heptad.apps.recommend.measuring import measure
 from heptad.apps.recommend.pages import pages
 from heptad.apps.recommend.serving import prepare
-from heptad.apps.recommend.tables import Item, Questionnaire, Visit
+from heptad.apps.recommend.tables import Item, ListFigure, Questionnaire, Visit
 from heptad.service.app import App, Job
 from heptad.standards.model import Interaction
 
@@ -22,12 +23,15 @@ app = App(
     title="Recommendation",
     on=Visit,
     purpose=PURPOSE,
-    tables=(Item, Questionnaire, Visit),
+    tables=(Item, Questionnaire, Visit, ListFigure),
     features=features,
     decide=decide,
     prepare=prepare,
     policy=POLICY,
-    jobs=(Job("learn", "Learn a ranker from what customers did", learn, (Item, Interaction)),),
+    jobs=(
+        Job("learn", "Learn a ranker from what customers did", learn, (Item, Interaction)),
+        Job("measure", "Measure what came of the lists", measure, (Item, Interaction, Visit)),
+    ),
     pages=pages,
     demo=demo,
 )

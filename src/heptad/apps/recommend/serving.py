@@ -27,7 +27,6 @@ from heptad.standards.errors import HeptadError
 from heptad.standards.model import Holding
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
@@ -210,17 +209,27 @@ def _nobody(n: int) -> People:
     return empty(n)
 
 
-_ADVISORS: WeakKeyDictionary[Any, tuple[tuple[Any, ...], Advisor]] = WeakKeyDictionary()
+_ADVISORS: WeakKeyDictionary[Any, dict[str, tuple[tuple[Any, ...], Advisor]]] = WeakKeyDictionary()
 _LOCK = threading.Lock()
 
 
-def advisor_of(platform: Any) -> Advisor:
-    """Return what a project recommends from; made again when items or the ranker have changed."""
-    model = platform.catalog.models.champion(APP)
+def advisor_of(platform: Any, stage: str = "champion") -> Advisor:
+    """Return what a project recommends from; made again when items or the ranker have changed.
+
+    Args:
+        platform: the open project.
+        stage: of the ranker: `champion`, or `challenger` for the last one of them.
+    """
+    models = platform.catalog.models
+    if stage == "champion":
+        model = models.champion(APP)
+    else:
+        model = next(iter(models.recent(app=APP, stage=stage, limit=1)), None)
     version = platform.reads.stored(Item).relation
     stamp = (version, platform.lake.version(Item.__name__), model.sha256 if model else "")
     with _LOCK:
-        held = _ADVISORS.get(platform)
+        kept = _ADVISORS.setdefault(platform, {})
+        held = kept.get(stage)
         if held is not None and held[0] == stamp:
             return held[1]
         rows = platform.read(Item.__name__, **ASKED).to_pylist()
@@ -230,8 +239,28 @@ def advisor_of(platform: Any) -> Advisor:
         if model is not None:
             ranker = from_bytes(platform.catalog.models.bytes_of(model.sha256))
         made = Advisor(Shelf.of(rows), ranker, model.sha256 if model else "")
-        _ADVISORS[platform] = (stamp, made)
+        kept[stage] = (stamp, made)
         return made
+
+
+def chosen_by(
+    platform: Any, customer: str, policy: Mapping[str, Any]
+) -> tuple[str, Advisor | None]:
+    """Return whose ranker makes a customer's lists, and the other's advisor where it is asked too.
+
+    A customer stays with one ranker for as long as the trial's share stands: what is drawn from is
+    the name, so that nobody sees the lists of both.
+    """
+    share, shadow = float(policy["trial"]), bool(policy["shadow"])
+    if not (share or shadow):
+        return "champion", None
+    challenger = advisor_of(platform, "challenger")
+    if challenger.ranker is None:
+        return "champion", None
+    drawn = zlib.crc32(f"trial {challenger.sha256} {customer}".encode()) / 2**32
+    stage = "challenger" if drawn < share else "champion"
+    other = advisor_of(platform) if stage == "challenger" else challenger
+    return stage, other if shadow else None
 
 
 def _micros(value: Any) -> int:
@@ -255,9 +284,10 @@ def prepare(platform: Any, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def propose(platform: Any, row: Mapping[str, Any]) -> str:
     """Return the list for a visit as JSON: items with terms and reasons, what was left out, steps."""
-    advisor = advisor_of(platform)
     app = platform.app(APP)
     policy, wanted = platform.desk.policy(app), list(app.features.values())
+    stage, other = chosen_by(platform, str(row["customer"]), policy)
+    advisor = advisor_of(platform, stage)
     known = platform.online({"Customer": str(row["customer"])}, wanted, **ASKED)
     shelf = advisor.shelf
     dismissed = known["dismissed"] or []
@@ -271,10 +301,17 @@ def propose(platform: Any, row: Mapping[str, Any]) -> str:
         np.nan if idle is None else idle / 86_400,
     )  # fmt: skip
     n = int(row.get("n") or policy["n"])
-    slate = advisor.slate(asking, allowed, n, policy, zlib.crc32(str(row.get("id")).encode()))
+    seed = zlib.crc32(str(row.get("id")).encode())
+    slate = advisor.slate(asking, allowed, n, policy, seed)
     if slate.passed:
         left["QUOTA"] += slate.passed
-    return _written(advisor, asking, slate, left, held)
+    told: dict[str, Any] = {"left": dict(left), "held": list(held)}
+    if advisor.ranker is not None:
+        told["variant"] = stage
+    if other is not None:
+        beside = other.slate(asking, allowed, n, dict(policy) | {"explore": 0.0}, seed)
+        told["shadow"] = [str(shelf.items[place]["id"]) for place in beside.items.tolist()]
+    return _written(advisor, asking, slate, told)
 
 
 def held_by(platform: Any, customer: str) -> list[str]:
@@ -290,9 +327,7 @@ def held_by(platform: Any, customer: str) -> list[str]:
     return [str(product) for product in found]
 
 
-def _written(
-    advisor: Advisor, asking: Asking, slate: Slate, left: Counter[str], held: Sequence[str]
-) -> str:
+def _written(advisor: Advisor, asking: Asking, slate: Slate, told: Mapping[str, Any]) -> str:
     entries = []
     for place, score, propensity in zip(
         slate.items.tolist(), slate.scores.tolist(), slate.propensity.tolist(), strict=True
@@ -306,6 +341,6 @@ def _written(
         )
     steps = [[s.name, s.given, s.kept, s.microseconds] for s in slate.trace]
     return json.dumps(
-        {"items": entries, "left": dict(left), "held": list(held), "steps": steps,
-         "fallback": slate.fallback, "model": advisor.sha256}, ensure_ascii=False,
+        {"items": entries, "steps": steps, "fallback": slate.fallback, "model": advisor.sha256, **told},
+        ensure_ascii=False,
     )  # fmt: skip

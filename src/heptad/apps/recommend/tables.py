@@ -59,3 +59,18 @@ class Visit(Table):
         max_length=200_000,
         optional=True,
     )
+
+
+class ListFigure(Table):
+    """One figure of what came of the lists, as computed for the end of a day."""
+
+    id = Text("Day, report, series and place", key=True)
+    event_time = Instant("End of the day, UTC")
+    report = Text("Name of the report: cohort, variant, exposure, showings, left_out")
+    series = Text("What is measured")
+    at = Text("Of whom or what: a cohort, a variant, an item")
+    value = Number("The figure", scale=6)
+    unit = Text("Unit of the figure")
+    n = Integer("Lists or showings behind it", ge=0)
+    low = Number("Lower end of its 95 % interval", scale=6, optional=True)
+    high = Number("Upper end of it", scale=6, optional=True)
