@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from heptad.catalog import Catalog
 from heptad.catalog.loads import Counts
+from heptad.service.rules.files import read_rules
 from heptad.service.schedule.calendars import Calendar, Calendars, due_after, known, parse
 from heptad.service.schedule.due import Schedules
 from heptad.service.schedule.jobs import Jobs
@@ -20,6 +21,7 @@ from heptad.service.schedule.slots import dates, slots, wait
 from heptad.sources.config import parse_project
 from heptad.sources.work import Schedule
 from heptad.standards.errors import ContractError, InputError, UnknownName
+from heptad.standards.model import Payment
 from heptad.standards.time import (
     FixedClock,
     day,
@@ -100,6 +102,19 @@ class TestSlots:
 
 
 class TestCalendars:
+    @pytest.mark.parametrize("name", ["ECB", "CN", "US", "NYSE"])
+    def test_rules_count_the_days_that_schedules_do(self, name):
+        own = parse(name, known(name, 2025, 2027))
+        text = (
+            f"rules: days\nversion: 1\non: Payment\ncalendars:\n  {own.written()}\ndo:\n- code: OPEN\n"
+            f"  when: {{business: [{{date: [{{column: event_time}}, UTC]}}, {name}]}}\n"
+        )
+        rules = read_rules(text, {"Payment": Payment}, {}, name="days.yaml").rules
+        days = [date(2025, 1, 1) + timedelta(n) for n in range(3 * 365)]
+        at = [parse_instant(f"{day_.isoformat()}T12:00Z") for day_ in days]
+        told = [bool(rules.fired({"event_time": t})) for t in at]
+        assert told == [own.is_business(d) for d in days]
+
     def test_china_works_on_some_weekends(self):
         china = parse("CN", known("CN", 2025, 2025))
         assert china.is_business(date(2025, 1, 26))

@@ -90,6 +90,14 @@ class Calendar:
             found -= timedelta(days=1)
         return found
 
+    def written(self) -> str:
+        """Return a line of YAML that stands under `calendars` of a rule set or flow."""
+        weekend = ", ".join(str(day + 1) for day in sorted(self.weekend))
+        free = ", ".join(d.isoformat() for d in sorted(self.holidays) if d not in self.working)
+        worked = ", ".join(day.isoformat() for day in sorted(self.working))
+        years = f"{self.years[0]}-{self.years[1]}"
+        return f"{self.name}: {{weekend: [{weekend}], years: {years}, free: [{free}], worked: [{worked}]}}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the days as plain data."""
         return {

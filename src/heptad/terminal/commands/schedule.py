@@ -98,6 +98,7 @@ def show_calendar(platform: Platform, name: str, year: int = 0) -> dict[str, Any
             if d.year == chosen
         ],
         "worked": sorted(d.isoformat() for d in found.working if d.year == chosen),
+        "written": found.written(),
     }  # fmt: skip
 
 

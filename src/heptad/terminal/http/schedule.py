@@ -107,6 +107,7 @@ class CalendarDays(BaseModel):
     year: int
     holidays: list[Holiday]
     worked: list[str] = Field(description="Days of a weekend that are worked.")
+    written: str = Field(description="A line for `calendars` of a rule set or flow.")
 
 
 class LegalRule(BaseModel):

@@ -138,10 +138,14 @@ def _calendars(context: typer.Context, as_json: Json = False) -> None:
 def show_calendar(
     name: Annotated[str, typer.Argument(help="ECB, CN, US, ES, …")],
     year: Annotated[int, typer.Option(help="This one by default.")] = 0,
+    written: Annotated[
+        bool, typer.Option("--written", help="As a line for `calendars` of a rule set or flow.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the free days of a calendar, and the weekend days that are worked."""
-    answer("calendars.show", as_json, _days, name=name, year=year)
+    told = (lambda d: show.write(d["written"] + "\n", None)) if written else _days
+    answer("calendars.show", as_json, told, name=name, year=year)
 
 
 def _days(data: dict[str, Any]) -> None:
