@@ -37,6 +37,8 @@ from heptad.engine.local.kernel.reading import PROGRAM, steps_at
 
 USED, HEAP, SLOTS, NEWEST = range(4)
 """Places in `meta`: positions given out, bytes given out, slots taken, newest known_time."""
+HASH, OWNER, WHEN = range(3)
+"""Places in a slot, which lie together since they are looked at together."""
 _FREE, _GONE = -1, -2
 _SLACK = 8
 """Events kept beyond a count window, so that some may be deleted."""
@@ -46,7 +48,7 @@ class Ring(NamedTuple):
     """Where runs lie, the keys of events, and the search from key to event.
 
     Shapes: begin, end, base, room, cut, fresh (entities); at, size, noted (positions); heap
-    (bytes); hashes, owner, when (slots, a power of two); meta (4). `fresh` tells whose events
+    (bytes); slots (a power of two, 3: hash, owner, when); meta (4). `fresh` tells whose events
     changed, and `noted` which events are written down, since they were last laid to the row store.
     """
 
@@ -58,9 +60,7 @@ class Ring(NamedTuple):
     at: Any
     size: Any
     heap: Any
-    hashes: Any
-    owner: Any
-    when: Any
+    slots: Any
     meta: Any
     fresh: Any
     noted: Any
@@ -68,7 +68,7 @@ class Ring(NamedTuple):
 
 _record: Any = types.NamedTuple
 _pair: Any = types.Tuple
-RING = _record((V, V, V, V, V, V, V, B, V, V, V, V, B, B), Ring)
+RING = _record((V, V, V, V, V, V, V, B, M, V, B, B), Ring)
 
 
 def ring(entities: int, positions: int, slots: int, text: int) -> Ring:
@@ -82,9 +82,7 @@ def ring(entities: int, positions: int, slots: int, text: int) -> Ring:
         np.zeros(positions, np.int64),
         np.zeros(positions, np.int64),
         np.zeros(text, np.uint8),
-        np.zeros(slots, np.int64),
-        np.full(slots, _FREE, np.int64),
-        np.zeros(slots, np.int64),
+        np.full((slots, 3), _FREE, np.int64),
         np.array([0, 0, 0, LEAST], np.int64),
         np.zeros(entities, np.uint8),
         np.zeros(positions, np.uint8),
@@ -134,14 +132,14 @@ locate: Any = njit(int64(POOL, RING, int64, int64, READ_B, int64, int64), cache=
 
 def _slot(ring: Any, value: Any) -> Any:
     """Return the first slot to look for a hash in."""
-    return np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.owner) - 1))
+    return np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.slots) - 1))
 
 
 first_slot: Any = njit(_slot)
 
 
 def _next(ring: Any, slot: Any) -> Any:
-    return (slot + 1) & (len(ring.owner) - 1)
+    return (slot + 1) & (len(ring.slots) - 1)
 
 
 next_slot: Any = njit(_next)
@@ -151,9 +149,13 @@ def _forget(pool: Any, ring: Any, e: Any, p: Any) -> None:
     """Free the slot of the event at a position."""
     value = hashed(ring.heap, ring.at[p], ring.at[p] + ring.size[p])
     slot = first_slot(ring, value)
-    while ring.owner[slot] != _FREE:
-        if ring.owner[slot] == e and ring.hashes[slot] == value and ring.when[slot] == pool.us[p]:
-            ring.owner[slot] = _GONE
+    while ring.slots[slot, OWNER] != _FREE:
+        if (
+            ring.slots[slot, OWNER] == e
+            and ring.slots[slot, HASH] == value
+            and ring.slots[slot, WHEN] == pool.us[p]
+        ):
+            ring.slots[slot, OWNER] = _GONE
             return
         slot = next_slot(ring, slot)
 
@@ -164,11 +166,11 @@ forget: Any = njit(types.void(POOL, RING, int64, int64), cache=True)(_forget)
 def _remember(ring: Any, value: Any, e: Any, us: Any) -> None:
     """Take a slot for an event."""
     slot = first_slot(ring, value)
-    while ring.owner[slot] >= 0:
+    while ring.slots[slot, OWNER] >= 0:
         slot = next_slot(ring, slot)
-    if ring.owner[slot] == _FREE:
+    if ring.slots[slot, OWNER] == _FREE:
         ring.meta[SLOTS] += 1
-    ring.hashes[slot], ring.owner[slot], ring.when[slot] = value, e, us
+    ring.slots[slot, HASH], ring.slots[slot, OWNER], ring.slots[slot, WHEN] = value, e, us
 
 
 remember: Any = njit(types.void(RING, int64, int64, int64), cache=True)(_remember)
@@ -177,12 +179,12 @@ remember: Any = njit(types.void(RING, int64, int64, int64), cache=True)(_remembe
 def _drop(pool: Any, ring: Any, value: Any, ids: Any, start: Any, stop: Any) -> None:
     """Remove the earlier version of a row, wherever it lies."""
     slot = first_slot(ring, value)
-    while ring.owner[slot] != _FREE:
-        e = ring.owner[slot]
-        if e >= 0 and ring.hashes[slot] == value:
-            p = locate(pool, ring, e, ring.when[slot], ids, start, stop)
+    while ring.slots[slot, OWNER] != _FREE:
+        e = ring.slots[slot, OWNER]
+        if e >= 0 and ring.slots[slot, HASH] == value:
+            p = locate(pool, ring, e, ring.slots[slot, WHEN], ids, start, stop)
             if p >= 0:
-                ring.owner[slot], ring.fresh[e] = _GONE, 1
+                ring.slots[slot, OWNER], ring.fresh[e] = _GONE, 1
                 shift(pool, ring, p + 1, ring.end[e], -1)
                 ring.end[e] -= 1
                 if ring.end[e] > ring.begin[e]:
@@ -286,17 +288,17 @@ def _take(
     """
     for r in range(start, stop):
         e, first, last = rows.entity[r], rows.id_at[r], rows.id_at[r + 1]
-        full = 10 * (ring.meta[SLOTS] + 1) > 7 * len(ring.owner)
+        full = 10 * (ring.meta[SLOTS] + 1) > 7 * len(ring.slots)
         if full or ring.meta[HEAP] + last - first > len(ring.heap):
             return r
         ring.meta[NEWEST] = max(ring.meta[NEWEST], rows.known[r])
         value = hashed(rows.ids, first, last)
-        slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.owner) - 1))
-        while ring.owner[slot] != _FREE:
-            if ring.hashes[slot] == value and ring.owner[slot] >= 0:
+        slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.slots) - 1))
+        while ring.slots[slot, OWNER] != _FREE:
+            if ring.slots[slot, HASH] == value and ring.slots[slot, OWNER] >= 0:
                 drop(pool, ring, value, rows.ids, first, last)
                 break
-            slot = (slot + 1) & (len(ring.owner) - 1)
+            slot = (slot + 1) & (len(ring.slots) - 1)
         us = rows.us[r]
         if e < 0 or rows.gone[r] or us <= ring.cut[e]:
             continue
@@ -333,12 +335,12 @@ def _take(
                     pool.most[j, block] = max(pool.most[j, block], x)
         if not append:
             reindex(pool, begin, p, ring.end[e])
-        slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.owner) - 1))
-        while ring.owner[slot] >= 0:
-            slot = (slot + 1) & (len(ring.owner) - 1)
-        if ring.owner[slot] == _FREE:
+        slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.slots) - 1))
+        while ring.slots[slot, OWNER] >= 0:
+            slot = (slot + 1) & (len(ring.slots) - 1)
+        if ring.slots[slot, OWNER] == _FREE:
             ring.meta[SLOTS] += 1
-        ring.hashes[slot], ring.owner[slot], ring.when[slot] = value, e, us
+        ring.slots[slot, HASH], ring.slots[slot, OWNER], ring.slots[slot, WHEN] = value, e, us
     return stop
 
 
@@ -454,7 +456,7 @@ def _run(ring: Any, rows: Any, start: Any, touched: Any, seen: Any) -> Any:
     stored already or came before, so that no row is read with what only a later one brought.
     """
     n, stop = len(rows.us), start
-    mask = np.uint64(len(ring.owner) - 1)
+    mask = np.uint64(len(ring.slots) - 1)
     while stop < n and stop - start < 512:
         group = stop + 1
         while group < n and rows.known[group] == rows.known[stop]:
@@ -467,8 +469,8 @@ def _run(ring: Any, rows: Any, start: Any, touched: Any, seen: Any) -> Any:
                 again |= touched[rows.entity[r]] == start
                 touched[rows.entity[r]] = start
             slot = np.int64((np.uint64(value) >> np.uint64(20)) & mask)
-            while ring.owner[slot] != _FREE and not again:
-                again = ring.owner[slot] >= 0 and ring.hashes[slot] == value
+            while ring.slots[slot, OWNER] != _FREE and not again:
+                again = ring.slots[slot, OWNER] >= 0 and ring.slots[slot, HASH] == value
                 slot = np.int64((np.uint64(slot) + np.uint64(1)) & mask)
             if again and stop > start:
                 return stop
