@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from heptad.service.cases.handling import Worker
-from heptad.standards.errors import ContractError, UnknownName
+from heptad.standards.errors import ContractError, Refused, UnknownName
 from heptad.standards.model import Customer, Label, LoanApplication, Transfer
 from heptad.standards.time import day, format_instant, minute, parse_instant
 from heptad.terminal.commands import run
+from heptad.terminal.http.api import public
 from heptad.testing.scratch import project
+from tests.terminal.calling import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +69,43 @@ def test_the_report_is_one_page_with_the_models_figures(bank) -> None:
     assert made["html"] == run(bank, "card.report", {"app": "credit", "number": 1})["html"]
     with pytest.raises(ContractError, match="no such model"):
         run(bank, "card.report", {"app": "fraud"})
+
+
+def test_a_merged_card_is_kept_with_its_reason_until_another_approves_it(bank) -> None:
+    asked = {"app": "credit", "input": "amount", "bins": [0, 1], "reason": "one product",
+             "by": "eva", "keep": True}  # fmt: skip
+    kept = run(bank, "card.bins", asked)["kept"]
+    model = bank.catalog.models.get(kept)
+    assert (model.stage, model.trainer, model.app) == ("candidate", "eva", "credit")
+    assert model.settings["merged"] == [
+        {"input": "amount", "bins": [0, 1], "reason": "one product", "by": "eva", "of": 1}
+    ]
+    card = bank.desk.scorer("credit", model.sha256).estimator.card
+    assert any("one product" in note for note in card.bins_["amount"].notes)
+    assert "one product" in run(bank, "card.report", {"app": "credit", "number": kept})["html"]
+    with pytest.raises(Refused):
+        bank.approve(kept, "eva", "my own")
+    again = run(bank, "card.bins", asked | {"input": "term", "bins": [0, 1], "number": kept})
+    both = bank.catalog.models.get(again["kept"])
+    assert [one["input"] for one in both.settings["merged"]] == ["amount", "term"]
+    twice = bank.desk.scorer("credit", both.sha256).estimator.card
+    assert twice.bins_["amount"].notes == card.bins_["amount"].notes
+    with pytest.raises(ContractError, match="No bins"):
+        run(bank, "card.bins", {"app": "credit", "keep": True})
+
+
+def test_the_same_over_http(bank) -> None:
+    api = Client(public(bank))
+    tried = api.post(
+        "/v1/apps/credit/card/bins", json={"input": "amount", "bins": [0, 1], "reason": "one"}
+    )
+    assert tried.status_code == 200, tried.text
+    assert tried.json() | {"kept": 0} == tried.json()
+    assert len(tried.json()["would_be"]) == len(tried.json()["bins"]) - 1
+    page = api.get("/v1/apps/credit/card/report")
+    assert "@media print" in page.json()["html"]
+    shown = run(bank, "apps.page", {"name": "credit", "path": "bins"})
+    assert "amount" in shown["blocks"][0]["data"]["inputs"]
 
 
 def test_a_merged_bin_moves_swap_set_and_expected_loss(bank) -> None:

@@ -65,6 +65,7 @@ RULES = {
         ("POST", "/v1/decisions/{decision}/replay"), ("GET", "/v1/decisions/{decision}/proof"),
         ("GET", "/v1/decisions/{decision}/background"), ("GET", "/v1/features/{name}"),
         ("POST", "/v1/apps/{app}/flow/backtest"),
+        ("POST", "/v1/apps/{app}/card/bins"), ("GET", "/v1/apps/{app}/card/report"),
         ("GET", "/v1/apps/{app}/flow/shadow"), ("GET", "/v1/apps/{app}/flow/shadow/replay"),
         ("GET", "/v1/features/{app}/{key}"), ("POST", "/v1/online"),
         ("GET", "/v1/decisions/{decision}/letter"), ("GET", "/v1/cases"),
@@ -229,6 +230,7 @@ class Caller:
             "/v1/apps/{app}/flow": {"text": FLOW},
             "/v1/apps/{app}/flow/backtest": {"text": FLOW},
             "/v1/apps/{app}/flow/check": {"text": FLOW},
+            "/v1/apps/{app}/card/bins": {"input": "amount"},
             "/v1/lists/{name}": {"content": "aWQKbTEK", "file": "a.csv"},
             "/v1/decisions/{decision}/refer": {"reason": "a test"},
             "/v1/apps/{app}/flows/{number}/approve": {"note": "a test", "sha256": "0" * 12},
@@ -259,6 +261,8 @@ class Caller:
 def fine(kind: str, path: str) -> set[int]:
     """What a caller may be answered who is allowed to ask."""
     if path.startswith("/v1/signin/"):  # nobody signs in to a project without a provider
+        return {422}
+    if "/card/" in path:  # the application has no scorecard
         return {422}
     return {200, 404, 409} if kind in ("work", "approve") else {200, 404}
 

@@ -45,6 +45,18 @@ pages = (
         form="table",
     ),
     Page(
+        path="bins",
+        question="What would another bin or another cut-off change?",
+        blocks=(
+            Block(
+                "form",
+                f"bins {OF}",
+                "Bins of the card in use, merged by hand",
+                note="measured on rows that the card has not seen",
+            ),
+        ),
+    ),
+    Page(
         path="modes",
         question="In which of the four ways of financing is lent to firms?",
         blocks=(

@@ -41,9 +41,21 @@ pages = (
             Block("table", f"model {OF}", "Bins and points", note="good and bad as trained on"),
             Block(
                 "text",
-                "The whole report, to be printed and signed: heptad model report credit --out "
-                "report.html. What another cut-off or bin would change: heptad flow backtest.",
+                "The whole report, to be printed and signed: heptad card report credit --out "
+                "report.html. What another cut-off or bin would change: the page bins.",
                 "On paper",
+            ),
+        ),
+    ),
+    Page(
+        path="bins",
+        question="What would another bin or another cut-off change?",
+        blocks=(
+            Block(
+                "form",
+                f"bins {OF}",
+                "Bins of the card in use, merged by hand",
+                note="measured on rows that the card has not seen",
             ),
         ),
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heptad.service.training import split
+from heptad.service.training import judged, split
 from heptad.standards.errors import ContractError, UnknownName, suggest
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class Evidence:
         platform: the open project.
         app: name of the application.
         number: of the model; the one in use by default.
-        reader: as `Platform.training_set` takes it.
+        reader: who asks: purpose, role and who. The rows themselves are read as for a training,
+            since only counts and figures are answered.
 
     Raises:
         ContractError: if the application has no scorecard.
@@ -34,15 +35,18 @@ class Evidence:
     def __init__(self, platform: Platform, app: str, number: int, reader: dict[str, Any]) -> None:
         from heptad.service.scorecards import PointsModel
 
-        models = platform.catalog.models
-        found = models.get(number) if number else models.champion(app)
+        models, chosen = platform.catalog.models, platform.app(app)
+        aim: dict[str, Any] = {"purpose": None, **reader}
+        with platform.reviewing("card", chosen.purpose, **aim, app=app, number=number):
+            found = models.get(number) if number else models.champion(app)
         if found is None or found.app != app:
             raise ContractError(f"{app} has no such model.", got=number, do="see `heptad models`")
         estimator = platform.desk.scorer(app, found.sha256).estimator
         if not isinstance(estimator, PointsModel):
             raise ContractError(f"{found.title} is no scorecard.")
         until, known = found.settings["until"], found.settings["known"]
-        data = platform.training_set(app, until=until, known=known, **reader)
+        who = {name: value for name, value in reader.items() if name == "who"}
+        data = platform.training_set(app, until=until, known=known, **who)
         self.model: Model = found
         self.kind: type[PointsModel] = type(estimator)
         self.card: Scorecard = estimator.card
@@ -87,13 +91,15 @@ def try_bins(  # noqa: PLR0913, PLR0917 - what a bin is changed by, by name
     by: str = "",
     cut: int | None = None,
     number: int = 0,
+    keep: bool = False,
     purpose: str = "",
     role: str = "",
     who: str = "",
 ) -> dict[str, Any]:
     """Say what merged bins, or another cut-off, would change on the rows that were held out.
 
-    Nothing is kept: the merged card is fitted on the rows of the first one and compared.
+    The merged card is fitted on the rows of the first one and compared. Nothing is kept unless it
+    is asked for; then the card is a candidate, with the reason, until somebody else approves it.
 
     Args:
         platform: the open project.
@@ -104,11 +110,13 @@ def try_bins(  # noqa: PLR0913, PLR0917 - what a bin is changed by, by name
         by: who merges them.
         cut: least points that are approved with the other card; the policy's by default.
         number: of the model; the one in use by default.
+        keep: keep the merged card as a candidate.
         purpose: why it is read.
         role: in which role.
         who: who reads.
 
     Raises:
+        ContractError: if a card is to be kept of which no bins are merged.
         UnknownName: if the card has no such input.
     """
     found = Evidence(platform, app, number, _reader(purpose, role, who))
@@ -116,8 +124,12 @@ def try_bins(  # noqa: PLR0913, PLR0917 - what a bin is changed by, by name
     least = int(policy.get("approve_points") or 0)
     other = _merged(found, input, bins or [], reason, by) if input else found.card
     then = least if cut is None else cut
+    if keep and other is found.card:
+        raise ContractError("No bins are merged, so there is no other card to keep.")
+    kept = _kept(platform, found, other, (input, bins or [], reason, by)) if keep else 0
     return {
         "input": input,
+        "kept": kept,
         "bins": _bins(found.card, input) if input else [],
         "would_be": _bins(other, input) if input else [],
     } | _compared(found, other, least, then, float(policy.get("loss_given_default") or 1.0))
@@ -133,9 +145,35 @@ def _merged(found: Evidence, name: str, bins: list[int], reason: str, by: str) -
     if not bins:
         return found.card
     made = merge(found.card.bins_[name], bins, reason, by=by)
+    by_hand = {n: b for n, b in found.card.bins_.items() if b.notes} | {name: made}
     crosses = int(found.model.settings.get("crosses", 0))
-    card = found.kind.blank(found.fit.columns, bins={name: made}, crosses=crosses)
+    card = found.kind.blank(found.fit.columns, bins=by_hand, crosses=crosses)
     return card.fit(found.fit.columns, found.fit.target)
+
+
+def _kept(
+    platform: Platform, found: Evidence, card: Scorecard, merged: tuple[str, list[int], str, str]
+) -> int:
+    """Register a merged card as a candidate, measured on the rows held out; return its number."""
+    name, bins, reason, by = merged
+    first, settings = found.model, found.model.settings
+    before = list(settings.get("merged", []))
+    told = {"input": name, "bins": bins, "reason": reason, "by": by, "of": first.id}
+    estimator = found.kind(card)
+    platform.room.require()
+    kept = platform.catalog.models.register(
+        first.name,
+        first.app,
+        estimator.to_bytes(),
+        trainer=by,
+        metrics=judged(estimator, found.fit, found.test, seed=int(settings.get("seed", 0))),
+        window=(int(found.fit.t.min()), int(found.test.t.max())),
+        features=first.features,
+        versions=first.versions,
+        settings={**settings, "merged": [*before, told]},
+    )
+    platform.trace()
+    return kept.id
 
 
 def _bins(card: Scorecard, name: str) -> list[dict[str, Any]]:
@@ -179,6 +217,16 @@ def _loss(card: Scorecard, test: TrainingSet, approved: Any, lgd: float) -> floa
         return None
     chance = card.predict_proba(test.columns)[:, 1]
     return float((chance * test.columns["amount"] * lgd)[approved].sum())
+
+
+def editor(platform: Platform, app: str, at: int | None = None) -> dict[str, Any]:
+    """Return what the console's bin editor begins with: the inputs of the card in use."""
+    from heptad.service.scorecards import PointsModel
+
+    champion = platform.catalog.models.champion(app, at)
+    model = platform.desk.scorer(app, champion.sha256).estimator if champion else None
+    names = list(model.card.bins_) if isinstance(model, PointsModel) else []
+    return {"app": app, "editor": "bins", "inputs": names}
 
 
 def _reader(purpose: str, role: str, who: str) -> dict[str, Any]:

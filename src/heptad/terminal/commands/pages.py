@@ -13,6 +13,7 @@ from heptad.service.decisions.explaining import explain
 from heptad.service.features import unit_of
 from heptad.standards.errors import ContractError, HeptadError, UnknownName, suggest
 from heptad.standards.time import day, format_instant, parse_instant
+from heptad.terminal.commands.cards import editor
 from heptad.terminal.commands.modes import bearers, mode_rows
 from heptad.terminal.commands.pagerows import chart_rows, count_rows, table_rows, timeline_rows
 
@@ -439,6 +440,7 @@ _READS: dict[tuple[str, str], Read] = {
     ("table", "bearers"): bearers,
     ("stat", "pace"): _straight,
     ("form", "decide"): _schema,
+    ("form", "bins"): editor,
     ("table", "rows"): table_rows,
     ("chart", "rows"): chart_rows,
     ("timeline", "rows"): timeline_rows,

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from heptad import __version__
 from heptad.security.sessions import Sessions
 from heptad.terminal.http import (
+    cards,
     cases,
     console,
     decisions,
@@ -85,6 +86,7 @@ def public(platform: Platform) -> Api:
         decisions.router,
         pages.router,
         flows.router,
+        cards.router,
         lists.router,
         live.router,
         signin.router,

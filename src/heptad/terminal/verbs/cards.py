@@ -41,11 +41,12 @@ def bins(
     by: Annotated[str, typer.Option("--who", envvar="HEPTAD_USER", help="Who merges.")] = "",
     cut: Annotated[int | None, typer.Option(help="Another least score that is approved.")] = None,
     number: Number = 0,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the card as a candidate.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show bins, and say what merging some or another cut-off would change; nothing is kept."""
+    """Show bins, and say what merging some or another cut-off would change."""
     answer("card.bins", as_json, _tried, app=app_name, input=name, bins=merge or [], reason=reason,
-           by=by, cut=cut, number=number)  # fmt: skip
+           by=by, cut=cut, number=number, keep=keep)  # fmt: skip
 
 
 def _tried(data: dict[str, Any]) -> None:
@@ -57,3 +58,8 @@ def _tried(data: dict[str, Any]) -> None:
     ]  # fmt: skip
     show.show_table(rows)
     show.show_table(data["swaps"])
+    if data["kept"]:
+        show.say(
+            f"kept as candidate; let somebody else approve it: heptad models approve {data['kept']} "
+            "--who NAME --note WHY"
+        )
