@@ -242,8 +242,11 @@ def months(*, quick: bool, seed: int) -> list[Row]:
     ]
 
 
-def durable(decisions: int) -> dict[str, Any]:
-    """Decide by the credit flow with a score, reasons and the durable log, in batches."""
+def durable(decisions: int, shadow: int = 0) -> dict[str, Any]:
+    """Decide by the credit flow with a score, reasons and the durable log, in batches.
+
+    With a shadow, another flow is asked of the same decisions afterwards, as it is while serving.
+    """
     from heptad.apps.credit import app
     from heptad.service.app import Score
     from heptad.service.decisions.deciding import Circumstances, Scorer, decide
@@ -275,6 +278,8 @@ def durable(decisions: int) -> dict[str, Any]:
     fixed = {"bureau_overdue": 0, "applications_1d": 1, "applications_30d": 1, "group_debt": 0}
     values |= {name: pa.array([value] * decisions) for name, value in fixed.items()}
     with project({}, apps=[app]) as platform:
+        if shadow:
+            _publish_shadow(platform, app)
         spent, outcomes = 0.0, 0
         start = time.process_time()
         for at in range(0, decisions, 2000):
@@ -291,7 +296,35 @@ def durable(decisions: int) -> dict[str, Any]:
             outcomes += len(platform.log.record(made))
         spent = time.process_time() - start
         assert platform.log.ledger.verify().entries == outcomes == decisions
-    return {"seconds": spent, "decisions": decisions}
+        found = {"seconds": spent, "decisions": decisions}
+        if shadow:
+            start = time.process_time()
+            platform.work.shadows.catch_up()
+            found["asked"] = time.process_time() - start
+            told = platform.work.shadows.compare(app)
+            assert (told["rows"], told["failed"]) == (decisions, 0)
+            assert platform.work.shadows.replay(app)["identical"] == decisions
+    return found
+
+
+def _publish_shadow(platform: Any, app: Any) -> None:
+    """Let the application's own flow, run in shadow."""
+    from heptad.service.flows.publishing import approve, propose, publish
+
+    text, models = app.flow.own.text + "\n# tried in shadow\n", platform.catalog.models
+    made = propose(models, app, text, "ann")
+    approve(models, app, made.id, made.sha256, "bob", "to be measured")
+    publish(models, app, text, "bob", shadow=len(platform.log))
+
+
+def shadow_row(*, quick: bool, seed: int) -> list[Row]:
+    """The same flow asked in shadow of what was decided: sealed, durable, replayed."""
+    del seed
+    answer = child("benchmarks.decisions:durable", 4_000 if quick else 20_000, 1).answer
+    rate = answer["decisions"] / answer["asked"]
+    detail = {"decided beside it, per CPU s": answer["decisions"] / answer["seconds"]}
+    return [Row("shadow", "credit flow in shadow, sealed and durable", rate, "asked/CPU s",
+                detail=detail)]  # fmt: skip
 
 
 def flow_row(*, quick: bool, seed: int) -> list[Row]:
@@ -343,4 +376,10 @@ def messages_row(*, quick: bool, seed: int) -> list[Row]:  # noqa: ARG001
     return [Row("messages", what, found["cpu"], "s", 300.0, detail=found)]
 
 
-ROWS = {"rules": rules_row, "months": months, "flow": flow_row, "messages": messages_row}
+ROWS = {
+    "rules": rules_row,
+    "months": months,
+    "flow": flow_row,
+    "shadow": shadow_row,
+    "messages": messages_row,
+}
