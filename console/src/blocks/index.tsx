@@ -10,7 +10,7 @@ import './blocks.css'
 
 const Chart = lazy(() => import('./chart'))
 const Places = lazy(() => import('./places')), Links = lazy(() => import('./links')), Distribution = lazy(() => import('./distribution'))
-const DecideForm = lazy(() => import('./form')), Grid = lazy(() => import('./grid'))
+const DecideForm = lazy(() => import('./form')), BinEditor = lazy(() => import('./bins')), Grid = lazy(() => import('./grid'))
 
 /** What a block will take, so that little moves when it comes. */
 const TALL: Record<string, number> = { stat: 56, chart: 300, map: 540, table: 320, timeline: 300, graph: 320 }
@@ -37,7 +37,7 @@ function Block({ block }: { block: BlockData }) {
         : block.form === 'distribution' ? <Suspense fallback={<div className="wait" style={{ height: 160 }} />}><Distribution data={block.data as (Spot & { name: string; unit: string }) | null} /></Suspense>
         : block.form === 'timeline' ? <Timeline events={block.data as { at: string; kind: string; text: string }[]} />
         : block.form === 'decision' ? <DecisionBlock data={block.data as Explanation | null} />
-        : block.form === 'form' ? <Suspense fallback={<div className="wait" style={{ height: 160 }} />}><DecideForm data={block.data as never} /></Suspense>
+        : block.form === 'form' ? <Suspense fallback={<div className="wait" style={{ height: 160 }} />}>{(block.data as { editor?: string }).editor === 'bins' ? <BinEditor data={block.data as never} /> : <DecideForm data={block.data as never} />}</Suspense>
         : block.form === 'text' ? <p className="ink2">{said(String(block.data))}</p>
         : <p className="warn">{t('This console does not know the block “{kind}”.', { kind: block.form })}</p>}
     </Card>

@@ -1,7 +1,9 @@
 // The words of the console in Chinese. Every message of the code is a key of `zh`; the compiler says which is missing.
+import { cards } from './zh.cards'
 import { work, workWords } from './zh.work'
 
 export const zh = {
+  ...cards,
   ...work,
   'Approve': '批准',
   'it then decides every case of {app} in place of the model in use': '批准后，它将取代在用模型，对{app}的每个案例作出决策',

@@ -44,6 +44,11 @@ class Evidence:
         estimator = platform.desk.scorer(app, found.sha256).estimator
         if not isinstance(estimator, PointsModel):
             raise ContractError(f"{found.title} is no scorecard.")
+        if not {"until", "known"} <= found.settings.keys():
+            raise ContractError(
+                f"{found.title} does not say which rows it learned from.",
+                do=f"train one here: heptad train {app}",
+            )
         until, known = found.settings["until"], found.settings["known"]
         who = {name: value for name, value in reader.items() if name == "who"}
         data = platform.training_set(app, until=until, known=known, **who)
