@@ -222,18 +222,6 @@ def large_rows(*, quick: bool, seed: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def cost_rows(*, quick: bool, seed: int) -> list[Row]:
-    """What a history costs as events grow, ten for each row of the spine and fifty for each key."""
-    found = []
-    for events in (10**5, 10**6) if quick else (10**5, 10**6, 10**7):
-        with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
-            write(Path(scratch), events, events // 10, events // 50, seed)
-            mine = child("benchmarks.features:ours", scratch)
-        what = f"{events:,} events × {events // 10:,} rows: twelve window features"
-        found.append(Row(f"cost-{events}", what, seconds(mine), "s", detail={"ours": vars(mine)}))
-    return found
-
-
 def payments(n: int, keys: int, seed: int, start: int = 0) -> Any:
     """Return n stored rows in order of known_time, 5 seconds apart."""
     import pyarrow as pa
@@ -366,7 +354,7 @@ ROWS: dict[str, Callable[..., list[Row]]] = {
     "feast": _of("engines", "feast_rows"),
     "spark": _of("engines", "spark_rows"),
     "large": large_rows,
-    "cost": cost_rows,
+    "cost": _of("costs", "cost_rows"),
     "stream": stream_rows,
     "flink": _of("engines", "flink_rows"),
     "river": _of("streams", "river_rows"),

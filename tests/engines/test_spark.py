@@ -256,3 +256,16 @@ def test_a_project_is_read_on_spark_as_purpose_and_consents_allow(spark, platfor
         assert query["svg"].count("<rect") == query["stages"]
         assert query["mermaid"].startswith("flowchart")
     assert "range join" in plan_features(platform, "offers")["queries"][0]["text"]
+
+
+def test_a_plan_is_drawn_before_there_are_rows(spark, tmp_path, monkeypatch):
+    from heptad.engine.spark import session
+    from heptad.runtime import Platform
+    from heptad.terminal.commands.engines import plan_features
+
+    monkeypatch.setattr(session, "_opened", [spark])
+    (tmp_path / "heptad.toml").write_text('[project]\nname = "bare"\n', encoding="utf-8")
+    with Platform.open(tmp_path) as platform:
+        queries = plan_features(platform, "fraud", engine="spark")["queries"]
+    assert queries
+    assert all(query["svg"].count("<rect") == query["stages"] for query in queries)

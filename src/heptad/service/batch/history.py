@@ -73,7 +73,9 @@ def compute(
 
 
 def span_of(spine: Spine) -> tuple[int, int]:
-    """Return the least and the greatest t of a spine that has rows."""
+    """Return the least and the greatest t of a spine; 0 where it has no rows, which a plan may."""
+    if not len(spine):
+        return 0, 0
     edges = pc.min_max(spine.t)
     return edges["min"].as_py(), edges["max"].as_py()
 
