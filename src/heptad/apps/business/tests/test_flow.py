@@ -11,6 +11,7 @@ from heptad.apps.business import app
 from heptad.apps.business.decide import flow, modes
 from heptad.service.app import Inputs, Score
 from heptad.service.decisions.sentences import messages, sentence
+from heptad.service.letters import written
 from heptad.service.modes import hidden, implied, without
 from heptad.standards.time import parse_instant
 
@@ -278,6 +279,20 @@ def test_every_reason_has_a_sentence_in_both_languages():
         codes = {r.code for s in flow.own.stages for r in s.rules.rules if not r.says}
         assert codes | {f"LOST_{n.upper()}" for n in app.model.inputs} | {"CASE"} <= known.keys()
     assert sentence(app, line(50_000_000).reasons[0]).startswith("stressed cash flow of ")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    "found",
+    [decide(row={"amount": 30_000_000}), line(50_000_000, known=SHOP | {"net_spread": 9e5}),
+     decide(points=400), line(known=SHOP | {"net_spread": 9.9e5})],
+    ids=lambda found: found.reasons[0].code,
+)  # fmt: skip
+def test_each_offer_and_refusal_can_be_written_to_the_firm(found, language):
+    (letter,) = [one for one in app.letters if found.outcome in one.on]
+    known = {"institution": "Bank", "reference": "r", "amount": "1.00 EUR",
+             "reasons": "\n".join(sentence(app, r) for r in found.reasons)}  # fmt: skip
+    assert "{" not in written(app, letter, known, language).text
 
 
 @settings(max_examples=200, deadline=None)
