@@ -12,6 +12,7 @@ import pytest
 
 from heptad.runtime import discover
 from heptad.security.purposes import PURPOSES, ROLES
+from heptad.service.flows.publishing import approve, propose, publish
 from heptad.service.letters import Text as Letter
 from heptad.service.outbox.messages import Wanted
 from heptad.standards.model import Consent, Customer, Payment
@@ -136,8 +137,11 @@ def platform() -> Iterator[Platform]:
         ],
     }
     with project(rows) as opened:
+        fraud, models = opened.app("fraud"), opened.catalog.models
+        tried = propose(models, fraud, f"{FLOW}\n# in shadow\n", "ann")
+        approve(models, fraud, tried.id, tried.sha256, "bob", "to be compared")
+        publish(models, fraud, f"{FLOW}\n# in shadow\n", "bob", shadow=0)
         made = opened.decide("fraud")
-        fraud = opened.app("fraud")
         opened.work.cases.alert(fraud, fraud.inboxes[0], made[0].decision)
         opened.work.outbox.plan(
             [Wanted("one", "fraud", "Customer:c1", ("inbox",), "service", Letter("Hello", "You."))]
