@@ -51,23 +51,42 @@ class Factors:
         Raises:
             ContractError: if a parameter is not above 0.
         """
-        if min(self.embedding_size, self.reg, self.unobserved, self.epochs) <= 0:
-            raise ContractError("All parameters of Factors must be above 0.", got=str(self))
-        random = np.random.default_rng(self.seed)
-        shape = (data.n_items, self.embedding_size)
-        items = random.normal(0, 0.1 / np.sqrt(self.embedding_size), shape).astype(np.float32)
-        seen = data.matrix()
+        items, seen = self.begun(data.n_items), data.matrix()
         by_item = seen.T.tocsr()
         for _ in range(self.epochs):
-            users = self._solved(seen, items)
-            items = self._solved(by_item, users)
+            users = self.solved(seen, items, self.everyone(items))
+            items = self.solved(by_item, users, self.everyone(users))
         self.items_ = items
         return self
 
-    def _solved(self, rows: Any, other: Floats) -> Floats:
-        """Solve each row's vector against the other side's."""
+    def begun(self, n_items: int) -> Floats:
+        """Return the items' first vectors.
+
+        Raises:
+            ContractError: if a parameter is not above 0.
+        """
+        if min(self.embedding_size, self.reg, self.unobserved, self.epochs) <= 0:
+            raise ContractError("All parameters of Factors must be above 0.", got=str(self))
+        random = np.random.default_rng(self.seed)
+        shape = (n_items, self.embedding_size)
+        return random.normal(0, 0.1 / np.sqrt(self.embedding_size), shape).astype(np.float32)
+
+    def everyone(self, other: Floats) -> Floats:
+        """Return what all cells without an event add to each solve, (d, d)."""
+        return (self.unobserved * (other.T @ other)).astype(np.float32)
+
+    def solved(self, rows: Any, other: Floats, everyone: Floats) -> Floats:
+        """Solve the vector of each row of a matrix of events against the other side's.
+
+        Args:
+            rows: (m, n) CSR of ones.
+            other: (n, d) vectors of the other side.
+            everyone: of all of them.
+
+        Returns:
+            (m, d); zeros for a row without an event.
+        """
         size = other.shape[1]
-        everyone = (self.unobserved * (other.T @ other)).astype(np.float32)
         found = np.zeros((rows.shape[0], size), np.float32)
         ends, codes = rows.indptr, rows.indices
         diagonal = np.diag_indices(size)
@@ -83,7 +102,7 @@ class Factors:
 
     def users(self, histories: Histories) -> Floats:
         """Fold histories in: (m, embedding_size), zeros for an empty one."""
-        return self._solved(histories, self.items_)
+        return self.solved(histories, self.items_, self.everyone(self.items_))
 
     def scores(self, histories: Histories) -> Array:
         """Score all items for (m, items) histories."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from heptad.analysis.recommend.judging import ranked
 from heptad.analysis.recommend.popularity import Popularity
-from heptad.analysis.recommend.signals import Items, People, Signals, moments, people_of
+from heptad.analysis.recommend.signals import Items, People, Signals, moments, people_of, read_by
 from heptad.analysis.recommend.splits import at_instant
 from heptad.standards.errors import ContractError
 
@@ -74,6 +74,7 @@ class Ranker:
         kept: weights kept of each item in EASE; None keeps all.
         fewest: events that a user must have before a window to be learned from.
         windows: shares of the events at which the past is cut.
+        sequence: epochs of the sequence model; 0 leaves it out.
         seed: of everything drawn.
 
     Source: Burges, From RankNet to LambdaRank to LambdaMART: an overview, 2010 (the loss); Cormack,
@@ -85,6 +86,7 @@ class Ranker:
     kept: int | None = None
     fewest: int = 5
     windows: tuple[float, ...] = WINDOWS
+    sequence: int = 0
     seed: int = 0
     signals_: Signals = field(init=False, repr=False)
     booster_: Any = field(init=False, repr=False, default=None)
@@ -116,7 +118,7 @@ class Ranker:
         return self
 
     def _signals(self) -> Signals:
-        return Signals(kept=self.kept, seed=self.seed)
+        return Signals(kept=self.kept, sequence=self.sequence, seed=self.seed)
 
     def _learned(self, data: Interactions, items: Items, context: Mapping[str, Codes]) -> Any:
         """Train the trees on all windows that hold somebody; None if none does."""
@@ -219,7 +221,7 @@ def candidates(
     popular.counts_, popular.segments_ = signals.lately_[1], np.zeros((0, shape[1]))
     for place, name in enumerate(sources):
         model = popular if name == "popularity" else signals.models_[name]
-        given = model.scores(people.histories)
+        given = model.scores(read_by(model, people))
         given[seen] = -np.inf
         if allowed is not None:
             given[:, ~allowed] = -np.inf

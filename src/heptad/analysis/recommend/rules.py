@@ -50,11 +50,19 @@ class Rules:
     def fit(self, data: Interactions) -> Rules:
         """Count pairs, test each against independence and keep what stands."""
         seen = data.matrix()
-        counts = np.asarray(seen.sum(axis=0)).ravel().astype(np.int64)
-        both = sparse.triu(seen.T @ seen, k=1).tocoo()
+        return self.fit_counts(seen.T @ seen, int((np.diff(seen.indptr) > 0).sum()))
+
+    def fit_counts(self, together: Any, people: int) -> Rules:
+        """Keep the rules that stand by counts made elsewhere.
+
+        Args:
+            together: (items, items) sparse: how many chose both, how many chose it on the diagonal.
+            people: how many chose anything.
+        """
+        counts = together.diagonal().astype(np.int64)
+        both = sparse.triu(together, k=1).tocoo()
         kept = both.data >= self.support
         one, other, n = both.row[kept], both.col[kept], both.data[kept].astype(np.int64)
-        people = int((np.diff(seen.indptr) > 0).sum())
         expected = counts[one] * counts[other] / max(people, 1)
         p = stats.hypergeom.sf(n - 1, max(people, 1), counts[one], counts[other])
         q = _false_discoveries(np.asarray(p, dtype=np.float64), len(both.data))
@@ -69,8 +77,7 @@ class Rules:
         rows = np.array([r.given for r in self.rules_], dtype=np.int64)
         columns = np.array([r.then for r in self.rules_], dtype=np.int64)
         values = np.array([r.confidence for r in self.rules_], dtype=np.float32)
-        shape = (data.n_items, data.n_items)
-        self.weights_ = sparse.csc_matrix((values, (rows, columns)), shape=shape)
+        self.weights_ = sparse.csc_matrix((values, (rows, columns)), shape=together.shape)
         return self
 
     def scores(self, histories: Histories) -> Array:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from heptad.analysis.recommend.factors import Factors
 from heptad.analysis.recommend.linear import MOST_ITEMS, Ease, Neighbours
+from heptad.analysis.recommend.ordered import Ordered
 from heptad.analysis.recommend.popularity import DAY
 from heptad.analysis.recommend.rules import Rules
 
@@ -96,13 +97,15 @@ class Signals:
         neighbours: kept of each item.
         embedding_size: of the factors.
         kept: weights kept of each item in EASE; None keeps all.
-        seed: of the factors.
+        sequence: epochs of the sequence model; 0 leaves it out. It needs torch to be trained.
+        seed: of the factors and the sequence model.
     """
 
     ease_reg: float = 1000.0
     neighbours: int = 200
     embedding_size: int = 32
     kept: int | None = None
+    sequence: int = 0
     seed: int = 0
     models_: dict[str, Any] = field(init=False, repr=False)
     lately_: Array = field(init=False, repr=False)
@@ -126,6 +129,9 @@ class Signals:
         }
         if data.n_items <= MOST_ITEMS:
             self.models_["ease"] = Ease(self.ease_reg, self.kept).fit(data)
+        next_ = Ordered.fit(data, self.sequence, self.seed) if self.sequence else None
+        if next_ is not None:
+            self.models_["sequence"] = next_
         age = (data.times.max(initial=0) - data.times) / DAY
         self.lately_ = np.stack(
             [np.bincount(data.items, np.exp2(-age / h), data.n_items) for h in HALF_LIVES]
@@ -160,7 +166,8 @@ class Signals:
         there = items >= 0
         found: list[Any] = []
         for name in sorted(self.models_):
-            found += _ranked(self.models_[name].some(people.histories, items), there)
+            model = self.models_[name]
+            found += _ranked(model.some(read_by(model, people), items), there)
         near = self.models_["ease" if "ease" in self.models_ else "neighbours"]
         found += _ranked(near.some(people.recent, items), there)
         found += self._popular(items, there)
@@ -200,6 +207,11 @@ class Signals:
         known = (codes >= 0) & (codes < len(table))
         found = table[np.where(known, codes, 0)[:, None], items] if len(table) else 0.0
         return np.where(known[:, None], found, 0.0) * np.ones(items.shape)
+
+
+def read_by(model: Any, people: People) -> Histories:
+    """Return the histories that a recall model reads: in their order, or as a set."""
+    return people.recent if isinstance(model, Ordered) else people.histories
 
 
 def lifts(data: Interactions, codes: Codes, strength: float = 50.0) -> Array:

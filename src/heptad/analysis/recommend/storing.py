@@ -12,8 +12,10 @@ from scipy import sparse
 
 from heptad.analysis.recommend.factors import Factors
 from heptad.analysis.recommend.linear import Ease, Neighbours
+from heptad.analysis.recommend.ordered import Ordered
 from heptad.analysis.recommend.ranker import Ranker
 from heptad.analysis.recommend.rules import Rules
+from heptad.analysis.recommend.sequence import Attending
 from heptad.analysis.recommend.signals import Items, Signals
 from heptad.standards.errors import Corrupt
 
@@ -34,6 +36,9 @@ def to_bytes(ranker: Ranker, told: Mapping[str, Any]) -> bytes:
         "factors": signals.models_["factors"].items_,
         **{f"lift {name}": table.astype(np.float32) for name, table in signals.lifts_.items()},
     }
+    if "sequence" in signals.models_:
+        net = signals.models_["sequence"].model
+        arrays |= {f"sequence {name}": value for name, value in net.arrays.items()}
     for name in ("neighbours", "ease", "rules"):
         if name in signals.models_:
             weights = sparse.csr_matrix(signals.models_[name].weights_).astype(np.float32)
@@ -43,7 +48,7 @@ def to_bytes(ranker: Ranker, told: Mapping[str, Any]) -> bytes:
         "format": FORMAT,
         "told": dict(told),
         "ranker": {"n": ranker.n, "trees": ranker.trees, "kept": ranker.kept,
-                   "fewest": ranker.fewest, "windows": ranker.windows, "seed": ranker.seed},
+                   "fewest": ranker.fewest, "windows": ranker.windows, "seed": ranker.seed, "sequence": ranker.sequence},
         "signals": _plain(signals),
         "learned": ranker.learned_,
         "trees": None if ranker.booster_ is None else ranker.booster_.model_to_string(),
@@ -56,7 +61,7 @@ def to_bytes(ranker: Ranker, told: Mapping[str, Any]) -> bytes:
 
 
 def _plain(signals: Signals) -> dict[str, Any]:
-    names = ("ease_reg", "neighbours", "embedding_size", "kept", "seed")
+    names = ("ease_reg", "neighbours", "embedding_size", "kept", "sequence", "seed")
     return {name: getattr(signals, name) for name in names}
 
 
@@ -96,6 +101,9 @@ def _read(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> Ranker:
             parts = tuple(arrays[f"{name} {part}"] for part in ("data", "indices", "indptr"))
             model.weights_ = sparse.csr_matrix(parts, shape=(n, n))
             signals.models_[name] = model
+    net = {n.removeprefix("sequence "): a for n, a in arrays.items() if n.startswith("sequence ")}
+    if net:
+        signals.models_["sequence"] = Ordered(Attending(net))
     ranker.signals_, ranker.learned_ = signals, head["learned"]
     if head["trees"] is not None:
         import lightgbm

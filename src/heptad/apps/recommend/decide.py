@@ -24,12 +24,14 @@ PURPOSE = "advice"
 POLICY: dict[str, bool | int | float | str] = {
     "licences": "", "n": 10, "rerank": "mmr", "variety": 0.2, "value": 0.0, "quotas": "",
     "explore": 0.0, "budget_ms": 100, "trial": 0.0, "shadow": False,
+    "sequence": 0,
 }  # fmt: skip
 """`licences` as "GR:funds DE:funds,insurance"; `n` items a list; `rerank` varies it by `mmr`, `dpp`,
 or `calibrated` to the customer's own mix, with the weight `variety`; `value` weighs expected return
 against preference; `quotas` as "energy:2 bonds:5" is the most of a category; `explore` the share of lists whose last place is drawn;
 `budget_ms` until a list is cut short; `trial` the share of customers whose lists the challenger
-makes; `shadow` whether the other ranker is asked too, without being shown."""
+makes; `shadow` whether the other ranker is asked too, without being shown; `sequence` the epochs for
+which a sequence model is trained as one more recall (it needs the extra `deep`), 0 for none."""
 WHY = frozenset({"BECAUSE", "GOES_WITH", "ALIKE", "POPULAR", "NEW", "DRAWN"})
 """Why an item is in a list."""
 

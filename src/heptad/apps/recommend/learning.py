@@ -69,8 +69,9 @@ def learn(platform: Any, date: str) -> Mapping[str, Any]:
             do=f"load at least {FEWEST} rows of Interaction whose item is an id of Item",
         )
     items = Items(shelf.categories, shelf.numbers)
-    metrics = judged(data, items, context)
-    ranker = Ranker(kept=100).fit(data, items, context)
+    epochs = int(platform.desk.policy(platform.app(APP))["sequence"])
+    metrics = judged(data, items, context, sequence=epochs)
+    ranker = Ranker(kept=100, sequence=epochs).fit(data, items, context)
     told = {"items": [str(row["id"]) for row in shelf.items], "categories": shelf.names}
     versions = {t.__name__: platform.lake.version(t.__name__) for t in (Item, Interaction)}
     model = platform.catalog.models.register(
@@ -81,7 +82,7 @@ def learn(platform: Any, date: str) -> Mapping[str, Any]:
         metrics=metrics,
         window=(int(data.times.min()), int(data.times.max())),
         versions=versions,
-        settings={"date": date, "seed": ranker.seed},
+        settings={"date": date, "seed": ranker.seed, "sequence": epochs},
     )
     found = metrics.get("ours", {}).get("ndcg", {})
     return {"model": model.id, "events": len(data), "customers": people, "ndcg": found.get("value")}
@@ -119,14 +120,21 @@ def _micros(value: Any) -> int:
 
 
 def judged(
-    data: Interactions, items: Items, context: Mapping[str, Codes], *, n: int = 10
+    data: Interactions,
+    items: Items,
+    context: Mapping[str, Codes],
+    *,
+    n: int = 10,
+    sequence: int = 0,
 ) -> dict[str, Any]:
     """Fit on the earlier nine tenths and measure on the last; nothing where nobody is left to judge."""
     split = by_time(data)
     if not len(split.rows):
         return {}
     seen = len(split.train)
-    ranker = Ranker(kept=100).fit(split.train, items, {c: v[:seen] for c, v in context.items()})
+    ranker = Ranker(kept=100, sequence=sequence).fit(
+        split.train, items, {c: v[:seen] for c, v in context.items()}
+    )
     popular, near = Popularity().fit(split.train), Neighbours().fit(split.train)
     before = split.train.matrix()
     after = {name: codes[seen:] for name, codes in context.items()}

@@ -12,7 +12,10 @@ import pytest
 from heptad.analysis.recommend.interactions import Interactions
 from heptad.analysis.recommend.neural.sequence import SequenceModel, windows
 from heptad.analysis.recommend.neural.training import Schedule
+from heptad.analysis.recommend.ranker import Ranker
 from heptad.analysis.recommend.sequence import padded
+from heptad.analysis.recommend.signals import people_of
+from heptad.analysis.recommend.storing import from_bytes, to_bytes
 from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:
@@ -79,3 +82,18 @@ def test_long_sequences_are_cut_into_windows_that_lose_no_step() -> None:
     assert steps == {(i, i + 1) for i in range(6)}
     with pytest.raises(ContractError, match="two items"):
         SequenceModel().fit(Interactions.of([0, 1], [0, 1]))
+
+
+def test_recall_reads_the_order_of_a_history_and_is_kept() -> None:
+    """With the sequence model, people of the same items in another order are given others."""
+    model = Ranker(n=5, trees=0, sequence=30).fit(chains())
+    again, _ = from_bytes(to_bytes(model, {}))
+    both = Interactions.of([0, 0, 0, 1, 1, 1], [1, 2, 3, 3, 2, 1], n_items=12)
+    people = people_of(both, np.array([0, 1]), {})
+    ordered = model.signals_.models_["sequence"]
+    assert ordered.sequences(people.recent)[:, -3:].tolist() == [[1, 2, 3], [3, 2, 1]]
+    found = model.recall(people)
+    assert (again.recall(people).items == found.items).all()
+    first, other = ordered.scores(people.recent).argmax(axis=1)
+    assert first == 4 != other
+    assert found.sources == ("popularity", "ease", "factors", "neighbours", "rules", "sequence")
