@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 from heptad.runtime import Platform, discover
 from heptad.standards.errors import InputError
-from heptad.standards.time import FixedClock, format_instant, minute, parse_instant, second
+from heptad.standards.time import day, format_instant, minute
 from heptad.terminal.demo.real import Line
 
 if TYPE_CHECKING:
@@ -18,28 +19,54 @@ if TYPE_CHECKING:
 
 SEED, SHOWN, FEWEST = 7, 3, 10
 """Of the simulated customers; items printed of a list; likes that a film of the demo has at least."""
-LIST = ("BECAUSE", "ALIKE", "POPULAR", "NEW", "DRAWN")
+LIST = ("BECAUSE", "GOES_WITH", "ALIKE", "POPULAR", "NEW", "DRAWN")
+SOURCE = "simulated"
 
 
-def funds(folder: Path) -> Iterator[Line]:
-    """Learn from what simulated customers looked at, and make a list for one of them."""
+def funds(platform: Platform) -> Iterator[Line]:
+    """Learn from what simulated customers looked at, make lists for all of them, measure these.
+
+    Everything lies in the project that is served; a second run finds it there.
+    """
     app = discover()["recommend"]
     assert app.demo is not None  # noqa: S101 - a plain fact of this application
-    rows = app.demo(SEED)
-    end = max(parse_instant(row["event_time"]) for given in rows.values() for row in given)
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / "heptad.toml"
-    fresh = not made.exists()
-    if fresh:
-        made.write_text('[project]\nname = "funds"\n', encoding="utf-8")
-    with Platform.open(folder, clock=FixedClock(end + second)) as platform:
-        if fresh:
-            for table, given in rows.items():
-                if table is not app.on:
-                    platform.store(table.__name__, list(given), source="simulated")
-        yield from _learned(platform, "funds")
-        for customer, what in (("c002", "profile R3"), ("c000", "no questionnaire")):
-            yield from _list(platform, customer, what, "funds", end)
+    given, now = app.demo(SEED), platform.clock.now() // day * day
+    if platform.catalog.models.champion("recommend") is None:
+        for table, rows in given.items():
+            if table is not app.on:
+                platform.store(table.__name__, list(rows), source=SOURCE)
+    yield from _learned(platform, "funds")
+    for customer, what in (("c002", "profile R3"), ("c000", "no questionnaire")):
+        yield from _list(platform, customer, what, "funds", now)
+    customers = sorted({str(row["customer"]) for row in given[app.on]})
+    yield from _measured(platform, customers, now)
+
+
+def _measured(platform: Platform, customers: list[str], now: int) -> Iterator[Line]:
+    """Make everybody a list eight days ago, let half of them take something of it, and measure."""
+    draw, taken = random.Random(SEED), []  # noqa: S311 - simulated
+    for customer in customers:
+        at = format_instant(now - 8 * day)
+        row = {"id": f"demo-week-{customer}", "event_time": at, "customer": customer,
+               "catalogue": "funds", "channel": "web"}  # fmt: skip
+        made = platform.decide_one("recommend", row=row).decision
+        assert made is not None  # noqa: S101 - nobody of the demo is erased
+        shown = [str(r.numbers["item"]) for r in made.reasons if r.code in LIST]
+        place, takes = int(draw.random() ** 2 * len(shown)), draw.random() < 0.5
+        if shown and takes:
+            taken.append({"id": f"demo-week-{customer}", "customer": customer, "item": shown[place],
+                          "event_time": format_instant(now - 5 * day), "action": "purchase"})  # fmt: skip
+    platform.store("Interaction", taken, source=SOURCE)
+    platform.run("recommend.measure", format_instant(now)[:10])
+    rows = platform.read("ListFigure", purpose="advice", role="app").to_pylist()
+    found = {(r["report"], r["series"], r["at"]): r for r in rows}
+    hit = found["cohort", "hit", "everybody"]
+    seen = found["exposure", "items ever shown", "all"]["value"] / 1e6
+    yield Line(
+        f"{hit['n']} lists of a week ago",
+        f"{hit['value'] / 1e6:.0%} of their readers took something of them (simulated); {seen:.0%} of "
+        "all funds were shown   heptad apps recommend cohorts",
+    )
 
 
 def films(folder: Path, data: Path) -> Iterator[Line]:
