@@ -90,6 +90,7 @@ class Duck:
             # Who takes batches one by one works on each while the next ones are made.
             "streaming_buffer_size": "32MB",
             "TimeZone": "UTC",
+            "enable_progress_bar": False,
             "python_enable_replacements": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
