@@ -290,7 +290,7 @@ def recovered(n: int, seed: int) -> dict[str, Any]:
     features = asked((hour, day, 100_000 * day))
     stream, size = Stream(features), 65_536
     for at in range(0, n, size):
-        stream.apply(payments(min(size, n - at), n // 10, seed, at))
+        stream.apply(payments(min(size, n - at), n // 10, seed + at, at))
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     kept = stream.snapshot()
     other = Stream(features)

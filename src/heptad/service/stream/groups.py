@@ -230,14 +230,21 @@ class Group:
         """Let go of what no window can reach, and of the room that it took."""
         self.grow(entities=max(1, len(self._entity)), slack=1.0)
 
-    def grow(self, *, entities: int = 0, text: int = 0, slack: float = 2.0) -> None:
-        """Move to a larger pool and ring."""
+    def grow(self, *, entities: int = 0, text: int = 0, slack: float = 2.0, spare: int = 4) -> None:
+        """Move to a larger pool and ring.
+
+        Args:
+            entities: how many there must be room for.
+            text: bytes that the next key needs.
+            slack: times the room of what is alive.
+            spare: slots for each event at least; few make small tables, which fill up sooner.
+        """
         from heptad.engine.local.kernel import rings
 
         live = int((self.ring.end - self.ring.begin).sum())
         sizes = self.ring.size[self._alive()] if live else np.zeros(0, np.int64)
         positions = int(slack * (live + live // 2 + 3 * len(self.ring.begin))) + 1024
-        slots = 1 << max(12, int(4 * live).bit_length())
+        slots = 1 << max(12, int(spare * live).bit_length())
         heap = int((1 + slack) * sizes.sum()) + (1 << 14) + 4 * text
         pool = rings.empty(len(self.made.measures), positions)
         ring = rings.ring(max(entities, len(self.ring.begin)), positions, slots, heap)
@@ -391,7 +398,8 @@ class Group:
 
         at, data = arrays["names_at"].tolist(), arrays["names"].tobytes()
         names = [data[a:b].decode() for a, b in pairwise(at)]
-        keys = [_key(name, len(self.ends)) for name in names]
+        parts = len(self.ends)
+        keys = [_key(name, parts) for name in names] if parts > 1 else names
         self._entity = {key: n for n, key in enumerate(keys)}
         n, m = len(keys), len(arrays["us"])
         pool = rings.empty(len(self.made.measures), max(1, m))
@@ -406,7 +414,7 @@ class Group:
         ring.noted[:m] = 1
         ring.meta[3] = arrays["newest"][0]
         self.pool, self.ring = pool, ring
-        self.grow(entities=n)
+        self.grow(entities=n, spare=2)
 
 
 def _name(key: Any) -> str:
