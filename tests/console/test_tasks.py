@@ -144,7 +144,7 @@ def test_a_compliance_officer_proves_a_decision_and_a_persons_accesses_by_keyboa
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         page.wait_for_url("**/decisions/*")
-        visit.drawn()
+        page.get_by_role("heading", name="What would have changed it").wait_for()
         page.keyboard.press("r")
         page.get_by_text("equal, bit for bit").wait_for()
         page.get_by_text("signed").wait_for()

@@ -15,6 +15,7 @@ import pytest
 
 from heptad.runtime import Platform
 from heptad.terminal import serve
+from heptad.terminal.commands import run
 from heptad.terminal.http.access import api_keys
 from heptad.terminal.http.api import public
 from heptad.terminal.http.express import Express
@@ -23,6 +24,7 @@ from tests.terminal.rows import payment
 from tests.terminal.test_crowded import answered
 from tests.terminal.test_http_concurrent import listening
 
+PASSWORD = "four words nobody puts together"
 NOW = 1_772_452_800_000_000
 
 
@@ -131,6 +133,24 @@ def test_the_short_way_is_open_to_those_whom_the_routes_let_in(tmp_path, monkeyp
         keys.revoke(issued["app"].record.id)
         assert ask(25, "app") == 401
         assert platform.read("Payment").num_rows == 3
+
+
+def test_the_short_way_knows_nobody_by_anothers_session(tmp_path):
+    with served(tmp_path / "s", quick=True) as (platform, client):
+        run(platform, "users.add", {"name": "eva", "role": "engineer", "password": PASSWORD})
+        entered = client.post("/v1/signin", json={"name": "eva", "password": PASSWORD})
+        assert entered.status_code == 200
+        told = {"Heptad-CSRF": client.get("/v1/session").json()["csrf"]}
+        session = {"Cookie": "; ".join(f"{n}={v}" for n, v in client.cookies.items())}
+
+        def ask(n, **headers):
+            with httpx.Client(base_url=client.base_url, timeout=60) as other:
+                path = "/v1/tables/Payment/rows"
+                return other.post(path, json=[payment(n)], headers=headers).status_code
+
+        assert [ask(7), ask(7, **session), ask(7, **session, **told)] == [401, 403, 200]
+        assert [ask(8), ask(8, **told), ask(8, **session)] == [401, 401, 403]
+        assert platform.read("Payment").num_rows == 2
 
 
 def test_metrics_name_the_route_and_large_bodies_go_to_it(tmp_path, monkeypatch):

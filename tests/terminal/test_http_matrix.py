@@ -38,6 +38,7 @@ RULES = {
         ("POST", "/v1/receipts/{provider}"),
         # Who signs in has no session yet; see test_http_signin.
         ("GET", "/v1/signin"), ("GET", "/v1/signin/go"), ("GET", "/v1/signin/back"),
+        ("POST", "/v1/signin"),
     },
     # Any key: what tables, features, models and loads are, and how many; no row of anybody.
     "key": {

@@ -129,7 +129,10 @@ def browser() -> Iterator[Browser]:
 
 def test_who_signs_in_acts_in_the_role_of_their_group(browser: Browser) -> None:
     assert browser("GET", "/v1/session").status_code == 401
-    assert browser("GET", "/v1/signin").json() == {"provider": "id.example.org"}
+    assert browser("GET", "/v1/signin").json() == {
+        "provider": "id.example.org",
+        "local": False,
+    }
     answer = browser.sign_in()
     assert (answer.status_code, answer.headers["location"]) == (303, "/inbox")
     cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith(COOKIE))

@@ -31,12 +31,14 @@ class Session:
         csrf: what a call that changes something must bring besides the cookie.
         began: monotonic seconds.
         seen: when they last called.
+        stamp: of a local user, as it was when the session began; "" for others.
     """
 
     who: Principal
     csrf: str
     began: float
     seen: float
+    stamp: str = ""
 
 
 class Sessions:
@@ -50,7 +52,7 @@ class Sessions:
         self._now, self._lock = now, threading.Lock()
         self._held: dict[bytes, Session] = {}
 
-    def begin(self, who: str, role: str) -> str:
+    def begin(self, who: str, role: str, stamp: str = "") -> str:
         """Begin a session for somebody in a role; return its name, which only the browser keeps."""
         name, at = secrets.token_urlsafe(32), self._now()
         principal = Principal(who, role, ROLES[role].purposes)
@@ -58,7 +60,7 @@ class Sessions:
             self._sweep(at)
             while len(self._held) >= MOST:
                 self._held.pop(next(iter(self._held)))
-            self._held[_digest(name)] = Session(principal, secrets.token_urlsafe(32), at, at)
+            self._held[_digest(name)] = Session(principal, secrets.token_urlsafe(32), at, at, stamp)
         return name
 
     def find(self, name: str) -> Session | None:

@@ -65,7 +65,7 @@ def caller(
     """
     platform = opened(request)
     keys = api_keys(platform)
-    if authorization is None and platform.project.signin.issuer:
+    if authorization is None and people_sign_in(request):
         return signed_in(request)
     if authorization is None and not keys.all():
         # The Host header too: a web page may have its own name point to this machine.
@@ -77,6 +77,22 @@ def caller(
         )
     scheme, _, text = (authorization or "").partition(" ")
     return keys.authenticate(text.strip() if scheme.lower() == "bearer" else None)
+
+
+def people_sign_in(request: Request) -> bool:
+    """Whether people have accounts here, at a provider or of the project itself."""
+    return bool(opened(request).project.signin.issuer or request.app.state.users.all())
+
+
+def from_our_page(request: Request) -> None:
+    """Refuse what a page from elsewhere would have changed.
+
+    Raises:
+        Refused: if the browser says that another page called.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != address_of(request).netloc:
+        raise Refused("A page from elsewhere may change nothing.", got=origin)
 
 
 COOKIE, SECURED = "heptad-session", "__Host-heptad-session"
@@ -108,13 +124,15 @@ def signed_in(request: Request) -> Principal:
         Refused: if a call that changes something lacks the session's second token, or was made
             by a page from elsewhere.
     """
-    found = request.app.state.sessions.find(request.cookies.get(name_of(request), ""))
+    name, state = request.cookies.get(name_of(request), ""), request.app.state
+    found = state.sessions.find(name)
+    if found is not None and found.stamp and not state.users.stands(found.who.id, found.stamp):
+        state.sessions.end(name)
+        found = None
     if found is None:
         raise Unauthorised("Nobody is signed in.", do="sign in, or send a key")
     if request.method not in SAFE:
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != address_of(request).netloc:
-            raise Refused("A page from elsewhere may change nothing.", got=origin)
+        from_our_page(request)
         if not brings(found, request.headers.get(CSRF, "")):
             raise Refused("The call lacks the session's token.", do=f"send the header {CSRF}")
     who: Principal = found.who

@@ -207,6 +207,9 @@ class Express:
         """
         platform, headers = self._platform, posted.headers
         header = headers.get("authorization", "")
+        if not header and "cookie" in headers:
+            # A session is one browser's: whoever else calls from its address is not signed in.
+            return access.caller(self._request(posted), None)
         asked = (header, posted.client, headers.get("host", ""))
         now, changes = platform.clock.now(), platform.catalog.keys.changes
         known = self._callers.get(asked)

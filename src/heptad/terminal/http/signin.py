@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routes by which people sign in with OpenID Connect and out again."""
+"""Routes by which people sign in, with OpenID Connect or a password of ours, and out again."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from heptad.security.oidc import PENDING_S, Provider, own_path
+from heptad.security.users import LONGEST, LONGEST_NAME
 from heptad.sources.config import revealed
-from heptad.standards.errors import ContractError, Refused
-from heptad.terminal.http.access import Caller, Opened, address_of, is_secure, name_of
+from heptad.standards.errors import ContractError, Refused, Unauthorised
+from heptad.terminal.http.access import (
+    Caller,
+    Opened,
+    address_of,
+    from_our_page,
+    is_secure,
+    name_of,
+)
+from heptad.terminal.http.decisions import json_only
 from heptad.terminal.http.problems import RESPONSES
 
 if TYPE_CHECKING:
@@ -30,6 +39,16 @@ class Ways(BaseModel):
     """How a person can sign in here."""
 
     provider: str | None = Field(description="Host of the OpenID provider; none without one.")
+    local: bool = Field(description="Whether there are users with passwords.")
+
+
+class EnterPlease(BaseModel):
+    """Name and password of a local user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
+    password: str = Field(min_length=1, max_length=LONGEST)
 
 
 def provider_of(platform: Platform) -> Provider | None:
@@ -51,7 +70,26 @@ def _provider(request: Request) -> Provider:
 def ways(request: Request) -> Ways:
     """Say how a person can sign in; needs no key."""
     found: Provider | None = request.app.state.provider
-    return Ways(provider=None if found is None else found.issuer.partition("//")[2])
+    host = None if found is None else found.issuer.partition("//")[2]
+    return Ways(provider=host, local=bool(request.app.state.users.all()))
+
+
+@router.post("/signin", include_in_schema=False, dependencies=[Depends(json_only)])
+def enter(request: Request, platform: Opened, please: EnterPlease) -> JSONResponse:
+    """Let a local user in by their password, and begin a session."""
+    from_our_page(request)
+    users = request.app.state.users
+    try:
+        user = users.enter(please.name, please.password)
+    except Unauthorised as error:
+        # What was written as a name may be a password.
+        known = please.name if users.find(please.name) else "unknown"
+        platform.guard.refused("signin", who=known, role="", purpose="", why=error.what)
+        raise
+    answer = JSONResponse({"role": user.role}, headers={"Cache-Control": "no-store"})
+    name = request.app.state.sessions.begin(user.name, user.role, user.stamp)
+    _set(answer, request, name_of(request), name)
+    return answer
 
 
 @router.get("/signin/go", include_in_schema=False)
@@ -108,7 +146,7 @@ def role_of(claims: Mapping[str, object], given: Signin) -> str:
 
 
 def _set(
-    answer: RedirectResponse, request: Request, name: str, value: str, max_age: int | None = None
+    answer: Response, request: Request, name: str, value: str, max_age: int | None = None
 ) -> None:
     """Put a cookie that no script reads and no other site sends along with a change."""
     answer.set_cookie(

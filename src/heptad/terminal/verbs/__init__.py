@@ -21,6 +21,7 @@ from heptad.terminal.verbs import (
     schedule,
     service,
     subjects,
+    users,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "schedule",
     "service",
     "subjects",
+    "users",
 ]

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Local users, where there is no identity provider: names, roles and hashed passwords.
+
+Passwords are hashed with Argon2id (RFC 9106). Whoever guesses is slowed down for each name, in
+memory; an unknown name takes as long as a wrong password.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from heptad.security.purposes import ROLES
+from heptad.standards.errors import (
+    Busy,
+    Conflict,
+    ContractError,
+    Unauthorised,
+    UnknownName,
+    suggest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from heptad.catalog.settings import Settings
+
+KEPT = "local users"
+"""Where they stand among the settings of the catalog."""
+SHORTEST, LONGEST, LONGEST_NAME = 12, 200, 64
+FREE, FIRST_S, LONGEST_S = 5, 1.0, 900.0
+"""Wrong passwords that cost nothing, the wait after the next one, and the longest wait."""
+AT_ONCE = 2
+"""Passwords that are hashed at once: each takes 64 MiB."""
+_MOST_GUESSED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who signs in with a password.
+
+    Attributes:
+        name: by which they are called.
+        role: as which they act.
+        since: when they were added, µs UTC.
+        stamp: changes with password and role; sessions of an older stamp are over.
+        hash: of the password, Argon2id with its parameters.
+    """
+
+    name: str
+    role: str
+    since: int
+    stamp: str
+    hash: str
+
+
+class Users:
+    """The local users of a project.
+
+    Args:
+        settings: of the catalog, where they are kept.
+        now: tells monotonic seconds.
+    """
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._now = settings, now
+        self._lock, self._hashing = threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
+        self._guessed: dict[str, tuple[int, float]] = {}
+
+    def all(self) -> list[User]:
+        """Return the users by name."""
+        kept: dict[str, dict[str, Any]] = self._settings.get(KEPT, {})
+        return [User(name, **values) for name, values in sorted(kept.items())]
+
+    def find(self, name: str) -> User | None:
+        """Return a user, or None."""
+        return next((user for user in self.all() if user.name == name), None)
+
+    def add(self, name: str, role: str, password: str, at: int) -> User:
+        """Add a user.
+
+        Raises:
+            ContractError: if the name or the password does not do.
+            UnknownName: if there is no such role for a person.
+            Conflict: if there is somebody of that name, however it is written.
+        """
+        if not (0 < len(name) <= LONGEST_NAME) or not name.isprintable() or name != name.strip():
+            raise ContractError("A name is 1 to 64 printable characters.", got=name)
+        if role not in ROLES or role == "app":
+            known = sorted(set(ROLES) - {"app"})
+            raise UnknownName(f"Nobody signs in as {role!r}.", got=role, do=suggest(role, known))
+        if any(user.name.casefold() == name.casefold() for user in self.all()):
+            raise Conflict("There is a user of this name.", got=name, do="choose another name")
+        _check(name, password)
+        return self._keep(User(name, role, at, secrets.token_hex(8), _hasher().hash(password)))
+
+    def change(self, name: str, password: str) -> User:
+        """Give a user another password; their sessions are over.
+
+        Raises:
+            UnknownName: if there is no such user.
+            ContractError: if the password does not do.
+        """
+        user = self._get(name)
+        _check(name, password)
+        kept = User(name, user.role, user.since, secrets.token_hex(8), _hasher().hash(password))
+        self._forgive(name)
+        return self._keep(kept)
+
+    def remove(self, name: str) -> None:
+        """Remove a user; their sessions are over.
+
+        Raises:
+            UnknownName: if there is no such user.
+        """
+        self._get(name)
+        kept = self._settings.get(KEPT, {})
+        del kept[name]
+        self._settings.set(KEPT, kept)
+
+    def enter(self, name: str, password: str) -> User:
+        """Let somebody in by their password.
+
+        Raises:
+            Unauthorised: if name and password do not belong together.
+            Busy: if too many guesses came for this name, or too many sign in at once.
+        """
+        self._slow(name)
+        user = self.find(name)
+        if not self._hashing.acquire(timeout=5):
+            raise Busy("Too many people sign in at once.", do="try again in some seconds")
+        try:
+            right = _verify(user.hash if user else _nobodys(), password)
+        finally:
+            self._hashing.release()
+        if user is None or not right:
+            self._guess(name)
+            raise Unauthorised("Name and password do not belong together.", do="try again")
+        self._forgive(name)
+        if _hasher().check_needs_rehash(user.hash):
+            self._keep(User(name, user.role, user.since, user.stamp, _hasher().hash(password)))
+        return user
+
+    def stands(self, name: str, stamp: str) -> bool:
+        """Whether a session that was begun by a user still holds."""
+        user = self.find(name)
+        return user is not None and user.stamp == stamp
+
+    def _get(self, name: str) -> User:
+        user = self.find(name)
+        if user is None:
+            known = [other.name for other in self.all()]
+            raise UnknownName(f"There is no user {name!r}.", got=name, do=suggest(name, known))
+        return user
+
+    def _keep(self, user: User) -> User:
+        kept = self._settings.get(KEPT, {})
+        kept[user.name] = {n: getattr(user, n) for n in ("role", "since", "stamp", "hash")}
+        self._settings.set(KEPT, kept)
+        return user
+
+    def _slow(self, name: str) -> None:
+        """Refuse to look at another guess too soon."""
+        with self._lock:
+            times, last = self._guessed.get(name, (0, 0.0))
+            wait = min(LONGEST_S, FIRST_S * 2 ** (times - FREE)) if times >= FREE else 0.0
+            left = last + wait - self._now()
+        if left > 0:
+            raise Busy(
+                "Too many wrong passwords came for this name.",
+                got=f"{times} wrong ones",
+                do=f"wait {left:.0f} s",
+            )
+
+    def _guess(self, name: str) -> None:
+        with self._lock:
+            times = self._guessed.pop(name, (0, 0.0))[0]
+            while len(self._guessed) >= _MOST_GUESSED:
+                self._guessed.pop(next(iter(self._guessed)))
+            self._guessed[name] = (times + 1, self._now())
+
+    def _forgive(self, name: str) -> None:
+        with self._lock:
+            self._guessed.pop(name, None)
+
+
+def _check(name: str, password: str) -> None:
+    """Check that a password is long, and not the name.
+
+    Raises:
+        ContractError: if it does not do.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise ContractError(
+            f"A password has {SHORTEST} to {LONGEST} characters.",
+            got=f"{len(password)} characters",
+            do="take some words that nobody would put together",
+        )
+    if name.casefold() in password.casefold() and len(name) > 3:
+        raise ContractError("A password does not hold the name.", do="take other words")
+    if len(set(password)) < SHORTEST // 2:
+        raise ContractError("A password has more than a few different characters.")
+
+
+def _verify(hashed: str, password: str) -> bool:
+    try:
+        return _hasher().verify(hashed, password[:LONGEST])
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()
+
+
+@cache
+def _nobodys() -> str:
+    """Return the hash of a password that nobody knows, for names that nobody has."""
+    return _hasher().hash(secrets.token_hex(16))
