@@ -9,7 +9,8 @@ import pytest
 
 from heptad.runtime import Platform
 from heptad.standards.time import FixedClock, day, parse_instant
-from tests.console.conftest import issued
+from tests.console.conftest import AXE, issued
+from tests.console.test_pages import AXE_RUN
 from tests.terminal.conftest import free_port, run_server
 from tests.terminal.test_cards import past
 
@@ -46,6 +47,11 @@ def test_a_modeller_merges_bins_and_keeps_the_card(tmp_path: Path, browser: Any)
         page.get_by_role("button", name="What would it change?").click()
         page.get_by_role("columnheader", name="Would be").first.wait_for()
         assert "Expected loss" in page.inner_text("body")
+        if AXE.is_file():
+            page.evaluate(AXE.read_text(encoding="utf-8"))
+            assert page.evaluate(AXE_RUN, {}) == []
+        page.set_viewport_size({"width": 390, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         page.get_by_role("button", name="Keep as a candidate").click()
         page.get_by_text("kept as candidate 2").wait_for()
         with page.context.expect_page() as opened:
