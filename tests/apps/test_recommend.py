@@ -15,6 +15,7 @@ from heptad.apps.recommend.serving import chosen_by
 from heptad.standards.errors import InputError
 from heptad.standards.time import day
 from heptad.terminal.commands.decisions import decide
+from heptad.terminal.commands.models import challenge
 from heptad.terminal.commands.pages import show_page
 from heptad.testing.scratch import project
 
@@ -113,7 +114,8 @@ def test_a_challenger_makes_the_lists_of_some_and_is_asked_in_shadow_for_others(
     models = platform.catalog.models
     model = models.recent(app="recommend", limit=1)[0]
     if model.stage == "candidate":
-        models.promote(model.id, "challenger", "somebody else")
+        told = challenge(platform, model.id, "somebody else", "to be tried")
+        assert told["stage"] == "challenger"
     policy = {"licences": "", "trial": 0.5, "shadow": True}
     drawn = {f"c{i:03d}": chosen_by(platform, f"c{i:03d}", policy) for i in range(60)}
     stages = [stage for stage, _ in drawn.values()]

@@ -218,13 +218,15 @@ def advisor_of(platform: Any, stage: str = "champion") -> Advisor:
 
     Args:
         platform: the open project.
-        stage: of the ranker: `champion`, or `challenger` for the last one of them.
+        stage: of the ranker: `champion`, or `challenger` for the last approved one of them.
     """
     models = platform.catalog.models
     if stage == "champion":
         model = models.champion(APP)
     else:
-        model = next(iter(models.recent(app=APP, stage=stage, limit=1)), None)
+        # Whatever makes lists that people see was approved by somebody who did not train it.
+        tried = models.recent(app=APP, stage="challenger", limit=20)
+        model = next((m for m in tried if m.approver is not None), None)
     version = platform.reads.stored(Item).relation
     stamp = (version, platform.lake.version(Item.__name__), model.sha256 if model else "")
     with _LOCK:

@@ -53,6 +53,7 @@ COMMANDS: dict[str, str] = {
     "train": "models:train",
     "models.list": "models:list_models",
     "models.approve": "models:approve",
+    "models.challenge": "models:challenge",
     "lists.list": "lists:list_lists",
     "lists.show": "lists:show_list",
     "lists.upload": "lists:upload",

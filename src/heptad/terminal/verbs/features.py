@@ -157,3 +157,14 @@ def approve(
 ) -> None:
     """Approve a model that somebody else trained, and let it decide from now on."""
     answer("models.approve", as_json, show.show_facts, number=number, who=who, note=note)
+
+
+@models.command("challenge")
+def challenge(
+    number: Annotated[int, typer.Argument(help="Number of the model.")],
+    who: Annotated[str, typer.Option(envvar="HEPTAD_USER", help="Who approves.")],
+    note: Annotated[str, typer.Option(help="Why.")],
+    as_json: Json = False,
+) -> None:
+    """Approve a model that somebody else trained, to be tried beside the one that decides."""
+    answer("models.challenge", as_json, show.show_facts, number=number, who=who, note=note)
