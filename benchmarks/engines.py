@@ -92,7 +92,7 @@ def on_flink(folder: str, n: int, seed: int) -> dict[str, Any]:
     from heptad.service.batch.windows import Stored
     from heptad.service.stream.streams import Stream
 
-    features, rows = asked((hour, day, 7 * day)), payments(n, n // 50, seed)
+    features, rows = asked((hour, day, 7 * day)), payments(n, n // 50, seed, 1)
     place = Path(folder)
     (place / "tables").mkdir()
     (place / "job").mkdir()

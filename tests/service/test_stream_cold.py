@@ -30,6 +30,12 @@ def rows(tmp_path_factory):
         yield store
 
 
+def begun(rows: Rows, name: str, **told) -> Cold:
+    """A place in the row store where nothing is."""
+    Cold(rows, name).close()
+    return Cold(rows, name, **told)
+
+
 class ColdStreams(Streams):
     """All partitions of one stream, nearly all of whose keys lie in the row store."""
 
@@ -70,7 +76,8 @@ def test_cold_keys_answer_as_the_definition(rows, payments, points, restarts, ow
     play(ColdStreams(FEATURES, n, rows, kept=kept), payments, points, restarts, own, reach=False)
 
 
-def test_many_cold_keys_with_corrections_that_move_them(rows):
+@pytest.mark.parametrize("lasting", [True, False])
+def test_many_cold_keys_with_corrections_that_move_them(rows, lasting):
     """Rows of forty keys with corrections into other keys and deletions; three keys in memory."""
     made = sorted(many(1200, keys=40), key=lambda v: v.known)
     changes = [
@@ -79,7 +86,10 @@ def test_many_cold_keys_with_corrections_that_move_them(rows):
     ]  # fmt: skip
     made = sorted(made + changes, key=lambda v: v.known)
     features = list(named({f.name: f for f in FEATURES}).values())
-    plain, cold = Stream(features), Stream(features, cold=Cold(rows, "Moved", anew=True, **FEW))
+    plain, cold = (
+        Stream(features),
+        Stream(features, cold=begun(rows, "Moved", lasting=lasting, **FEW)),
+    )
     laid = 0
     for start in range(0, len(made), 60):
         part = arrow(Payment, made[start : start + 60])
@@ -94,13 +104,14 @@ def test_many_cold_keys_with_corrections_that_move_them(rows):
         }
         laid += max(group.held[0] for group in cold.groups) <= FEW["keys"]
     assert laid > 10
+    assert not Stream(features, cold=Cold(rows, "Moved", **FEW)).mark
 
 
 def test_rows_one_by_one_are_followed_as_in_memory(rows):
     made = sorted(many(120, keys=20), key=lambda v: v.known)
     made = [Version(v.values, v.known + n) for n, v in enumerate(made)]
     plain = Stepper(Stream(LATE))
-    cold = Stepper(Stream(LATE, cold=Cold(rows, "Steps", anew=True, **FEW)))
+    cold = Stepper(Stream(LATE, cold=begun(rows, "Steps", **FEW)))
     for v in made:
         row = v.values | {"known_time": v.known}
         assert cold.follow(row) == plain.follow(row)
@@ -108,7 +119,7 @@ def test_rows_one_by_one_are_followed_as_in_memory(rows):
 
 def test_what_was_let_go_of_a_cold_key_is_told(rows):
     made = sorted(many(400, keys=2), key=lambda v: v.known)
-    stream = Stream(LATE, most=20, late=second, cold=Cold(rows, "Gone", anew=True, **FEW))
+    stream = Stream(LATE, most=20, late=second, cold=begun(rows, "Gone", **FEW))
     for start in range(0, len(made), 50):
         stream.apply(arrow(Payment, made[start : start + 50]))
     now = made[-1].known
@@ -145,7 +156,7 @@ def test_opened_again_and_again_it_forgets_nobody(rows):
 
 
 def test_other_features_begin_anew(rows):
-    stream = Stream(LATE, cold=Cold(rows, "Other", anew=True, **FEW))
+    stream = Stream(LATE, cold=begun(rows, "Other", **FEW))
     stream.apply(arrow(Payment, sorted(many(50), key=lambda v: v.known)), "50")
     stream.keep()
     assert Stream(LATE, cold=Cold(rows, "Other", **FEW)).mark == "50"
@@ -153,13 +164,14 @@ def test_other_features_begin_anew(rows):
 
 
 def test_a_kept_stream_has_no_snapshot(rows):
-    stream = Stream(LATE, cold=Cold(rows, "Snap", anew=True))
+    stream = Stream(LATE, cold=begun(rows, "Snap"))
     with pytest.raises(ContractError, match="kept in the row store"):
         stream.snapshot()
     with pytest.raises(ContractError, match="kept in the row store"):
         stream.restore(b"")
-    with pytest.raises(ContractError, match="lays nothing"):
-        Stream(LATE).keep()
+    for cold in (None, Cold(rows, "Passing", lasting=False)):
+        with pytest.raises(ContractError, match="not kept for later"):
+            Stream(LATE, cold=cold).keep()
 
 
 @pytest.mark.parametrize("fault", ["", "owners", "mark", "state"])

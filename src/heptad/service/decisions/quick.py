@@ -485,7 +485,7 @@ def quickened(
     most = stores.project.engine.stream_events
 
     def cold(name: str, events: int) -> Cold | None:
-        return Cold(stores.rows, name, events=most, anew=True) if events > most else None
+        return Cold(stores.rows, name, events=most, lasting=False) if events > most else None
 
     current = Current(free.values(), reads, pending, loading, now, cold)
     quick = Quick(apps, desk, stores.log, loading, pending, current, stores.keys, now)

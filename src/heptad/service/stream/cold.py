@@ -45,7 +45,8 @@ class Cold:
         keys: keys kept in memory.
         sieve_bytes: memory of the sieve, a power of two. At 13 bits an event one in 250 is looked
             for in vain, at 6 bits one in 18.
-        anew: begin with nothing, whatever there is.
+        lasting: go on from what is there, and let a later process do so. If not, it begins with
+            nothing, and of what changed only keys that leave memory are written.
     """
 
     def __init__(
@@ -56,10 +57,10 @@ class Cold:
         events: int = 10_000_000,
         keys: int = 2_000_000,
         sieve_bytes: int = 1 << 24,
-        anew: bool = False,
+        lasting: bool = True,
     ) -> None:
-        self._rows, self._name, self._anew = rows, name, anew
-        self.events, self.keys = events, keys
+        self._rows, self._name = rows, name
+        self.events, self.keys, self.lasting = events, keys, lasting
         self._sieve = np.zeros(sieve_bytes, np.uint8)
         self._turn = 0
 
@@ -75,7 +76,7 @@ class Cold:
             found = self._rows.get(self._name, _HEAD).get(b"h:", b"{}")
             head: dict[str, Any] = json.loads(found)
             same = (head.get("form"), head.get("definitions")) == (FORM, list(definitions))
-            if same and not self._anew:
+            if same and self.lasting:
                 for key, cells in self._rows.scan(self._name, prefix=_MARKS):
                     sieve.add(self._sieve, np.frombuffer(cells[b"h:"], np.int64).copy())
                     self._turn = int.from_bytes(key[1:]) + 1

@@ -314,8 +314,11 @@ class Group:
         self.ring.fresh[numbers] = 0
         self.ring.noted[self._alive(numbers)] = 1
 
-    def changed(self) -> tuple[list[str], list[bytes], list[str], Ints]:
+    def changed(self, but: Ints | None = None) -> tuple[list[str], list[bytes], list[str], Ints]:
         """Return what is to be laid into the row store.
+
+        Args:
+            but: entities that are left out.
 
         Returns:
             The names of the keys that changed and the state of each; and of each event that is
@@ -323,7 +326,7 @@ class Group:
         """
         from heptad.engine.local.kernel.marks import marks
 
-        which = np.flatnonzero(self.ring.fresh[: len(self._entity)])
+        which = self._fresh(but)
         alive, keys = self._alive(which), list(self._entity)
         names = [_name(keys[e]) for e in which.tolist()]
         count = (self.ring.end - self.ring.begin)[which]
@@ -342,22 +345,33 @@ class Group:
         at = np.repeat(np.arange(len(which)), count)[new]
         return names, states, [names[e] for e in at.tolist()], marks(ids, id_at)[new]
 
-    def written(self) -> None:
-        """Know that all that `changed` gave is in the row store."""
-        which = np.flatnonzero(self.ring.fresh)
-        self.ring.noted[self._alive(which)] = 1
-        self.ring.fresh[:] = 0
+    def _fresh(self, but: Ints | None) -> Ints:
+        """Return the entities that changed."""
+        which = np.flatnonzero(self.ring.fresh[: len(self._entity)])
+        return which if but is None else np.setdiff1d(which, but, assume_unique=True)
 
-    def shrink(self, events: int, keys: int) -> None:
-        """Let go of the keys that nobody looked at for the longest; all lie in the row store."""
+    def written(self, but: Ints | None = None) -> None:
+        """Know that all that `changed` gave is in the row store."""
+        which = self._fresh(but)
+        self.ring.noted[self._alive(which)] = 1
+        self.ring.fresh[which] = 0
+
+    def staying(self, events: int, keys: int) -> Ints:
+        """Return the entities that stay when so much is kept: those looked at last."""
         n = len(self._entity)
         touched, held = self._touched[:n], (self.ring.end - self.ring.begin)[:n]
         order = np.argsort(-touched, kind="stable")[:keys]
         takes = (held + held // 2 + 2)[order]
-        stay = np.sort(order[np.cumsum(takes) - takes < events])
-        self.load(self._arrays(stay))
+        stay: Ints = np.sort(order[np.cumsum(takes) - takes < events])
+        return stay
+
+    def shrink(self, stay: Ints) -> None:
+        """Let go of all other entities, which lie in the row store."""
+        told = {"fresh": self.ring.fresh[stay], "noted": self.ring.noted[self._alive(stay)]}
+        touched = self._touched[stay]
+        self.load(self._arrays(stay) | told)
         self._touched = np.zeros(len(self.ring.begin), np.int64)
-        self._touched[: len(stay)] = touched[stay]
+        self._touched[: len(stay)] = touched
 
     def read(self, ask: Any, short: Any) -> dict[str, pa.Array]:
         """Read the features where they are asked; marks the rows that are out of reach."""
@@ -411,7 +425,8 @@ class Group:
         ring.room[:n], ring.cut[:n] = arrays["count"], arrays["cut"]
         ring.size[:m], ring.at[:m] = arrays["size"], np.cumsum(arrays["size"]) - arrays["size"]
         ring.heap[: len(arrays["heap"])] = arrays["heap"]
-        ring.noted[:m] = 1
+        if "fresh" in arrays:
+            ring.fresh[:n], ring.noted[:m] = arrays["fresh"], arrays["noted"]
         ring.meta[3] = arrays["newest"][0]
         self.pool, self.ring = pool, ring
         self.grow(entities=n, spare=2)

@@ -259,10 +259,15 @@ class Stream:
         keys, events = (sum(of) for of in zip(*(g.held for g in self.groups), strict=True))
         if keys <= self.cold.keys and events <= max(self.cold.events, self._enough):
             return
-        self.keep()
         share = 2 * len(self.groups)
-        for group in self.groups:
-            group.shrink(self.cold.events // share, self.cold.keys // share)
+        most = self.cold.events // share, self.cold.keys // share
+        stay = [group.staying(*most) for group in self.groups]
+        if self.cold.lasting:
+            self.keep()
+        else:
+            self._write(stay)
+        for group, which in zip(self.groups, stay, strict=True):
+            group.shrink(which)
         # A key may have more events than are kept: then wait until there are twice as many.
         self._enough = 2 * sum(g.held[1] for g in self.groups)
 
@@ -270,13 +275,19 @@ class Stream:
         """Write all that changed into the row store with the mark, durable at return.
 
         Raises:
-            ContractError: if no cold keys are kept.
+            ContractError: if no cold keys are kept, or not for later.
         """
-        if self.cold is None:
-            raise ContractError("This stream lays nothing into the row store.", do="give it `cold`")
-        changed = [group.changed() for group in self.groups]
+        if self.cold is None or not self.cold.lasting:
+            raise ContractError("This stream is not kept for later.", do="give it a lasting `cold`")
+        self._write(None)
+
+    def _write(self, stay: list[Ints] | None) -> None:
+        """Write what changed of all keys, or only of those that do not stay in memory."""
+        assert self.cold is not None  # noqa: S101 - looked at by the caller
+        left = [None] * len(self.groups) if stay is None else stay
+        changed = [group.changed(but) for group, but in zip(self.groups, left, strict=True)]
         head = {
-            "definitions": self._definitions(),
+            "definitions": self._definitions() if stay is None else [],
             "mark": self.mark,
             "newest": [int(group.ring.meta[3]) for group in self.groups],
         }
@@ -287,8 +298,8 @@ class Stream:
             [(n, owners, marks) for n, (_, _, owners, marks) in enumerate(changed)],
         )
         self._written = self._codes.counts()
-        for group in self.groups:
-            group.written()
+        for group, but in zip(self.groups, left, strict=True):
+            group.written(but)
 
     def _open(self, cold: Cold) -> None:
         """Go on from what lies in the row store."""
