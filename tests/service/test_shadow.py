@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import update
 
 from heptad.apps.fraud import app
+from heptad.catalog.rewinding import rewind
 from heptad.catalog.shadowtables import ShadowRow
 from heptad.runtime import Platform
 from heptad.service.flows.flows import Flow
 from heptad.service.flows.publishing import publish, withdraw
 from heptad.service.schedule.driving import keep_shadowing
 from heptad.standards.errors import Conflict, ContractError, Corrupt, UnknownName
+from heptad.standards.time import FixedClock, hour
 from heptad.terminal.commands import flows, run
 from heptad.terminal.http.api import public
 from heptad.testing.scratch import project
@@ -156,6 +158,29 @@ def test_it_becomes_a_challenger_and_another_takes_its_place(platform):
     with pytest.raises(UnknownName, match="no flow in shadow"):
         platform.work.shadows.compare(app)
     assert platform.work.shadows.compare(app, second.id)["rows"] == 0
+
+
+def test_a_project_taken_back_to_an_instant_goes_on_from_there(platform):
+    shadowed(platform)
+    kept = platform.decide("fraud", keys=keys(20))
+    then, folder = platform.clock.now(), platform.path
+    platform.clock.set(then + hour)
+    platform.decide("fraud", keys=keys(20, 20))
+    platform.work.settle()
+    platform.work.shadows.catch_up()
+    platform.close()
+    (folder / "seals.json").unlink()
+    assert rewind(folder, then) == 20
+    with Platform.open(folder, apps=[app], clock=FixedClock(then + 2 * hour)) as again:
+        assert len(again.log) == again.catalog.settings.get("followed") == 20
+        shadows = again.work.shadows
+        assert (shadows.compare(app)["rows"], shadows.catch_up()) == (20, 0)
+        again.decide("fraud", keys=keys(30, 40))
+        again.work.settle()
+        assert again.catalog.settings.get("followed") == 50
+        assert shadows.catch_up() == 30
+        assert shadows.replay(app)["identical"] == 50
+        assert {e.public["id"] for e in kept} <= {e.public["id"] for e in again.log.entries()}
 
 
 def test_nobody_puts_unread_bytes_in_shadow(platform):

@@ -152,6 +152,13 @@ def _rewind_catalog(db: sqlite3.Connection, to: int, kept: int) -> None:
         {"day": day},
     )
     db.execute("UPDATE settings SET value = ? WHERE name = 'log_floor'", (str(kept),))
+    # Who follows the log goes on where it ends now; messages and cases are known by their decision.
+    db.execute(
+        "UPDATE settings SET value = :kept WHERE CAST(value AS INTEGER) > :kept AND (name = 'followed' "
+        "OR name LIKE 'published:%' OR name LIKE 'shadow.%')",
+        {"kept": kept},
+    )
+    db.execute("DELETE FROM shadows WHERE decision NOT IN (SELECT id FROM decisions)")
 
 
 def _last_versions(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:

@@ -217,13 +217,15 @@ class Shadows:
                     reasons[code] = reasons.get(code, 0) + n
         told = [{"was": w, "would_be": b, "rows": n} for (w, b), n in sorted(swaps.items())]
         standing = self.standing(app)
+        stands = standing is not None and standing.id == model.id
         return {
             "app": app.name, "number": model.id, "sha256": model.sha256,
             "share": share_of(self._models, model),
-            "standing": standing is not None and standing.id == model.id,
+            "standing": stands,
             "rows": sum(swaps.values()) + sum(errors.values()),
             "changed": sum(n for (was, would_be), n in swaps.items() if was != would_be),
-            "failed": sum(errors.values()), "behind": self.behind(model), "swaps": told,
+            "failed": sum(errors.values()), "behind": self.behind(model) if stands else 0,
+            "swaps": told,
             "reasons": dict(sorted(reasons.items())), "errors": errors,
         }  # fmt: skip
 
