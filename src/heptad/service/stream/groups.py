@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections import defaultdict
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -410,8 +409,9 @@ class Group:
         """Take the arrays of a snapshot."""
         from heptad.engine.local.kernel import rings
 
-        at, data = arrays["names_at"].tolist(), arrays["names"].tobytes()
-        names = [data[a:b].decode() for a, b in pairwise(at)]
+        at, data = (pa.py_buffer(arrays[name].tobytes()) for name in ("names_at", "names"))
+        kept = pa.LargeStringArray.from_buffers(len(arrays["names_at"]) - 1, at, data)
+        names = kept.to_pylist()
         parts = len(self.ends)
         keys = [_key(name, parts) for name in names] if parts > 1 else names
         self._entity = {key: n for n, key in enumerate(keys)}
