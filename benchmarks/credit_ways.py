@@ -266,7 +266,12 @@ def made_lender(home: str, seed: int) -> dict[str, Any]:
         labels.append({"id": f"l{n}", "event_time": one["event_time"], "customer": f"c{n}",
                        "application": one["id"], "default": bad})  # fmt: skip
     folder = Path(home)
-    tables = {"Transfer": transfers, "LoanApplication": past, "Label": labels,
+    people = [
+        {"id": f"c{n}", "event_time": "2020-01-01T00:00:00Z", "name": f"Ana {n}"}
+        for n in range(CUSTOMERS)
+    ]
+    tables = {
+        "Customer": people,"Transfer": transfers, "LoanApplication": past, "Label": labels,
               "CreditRecord": records}  # fmt: skip
     for table, rows in tables.items():
         lines = [",".join(rows[0]), *(",".join(str(v) for v in row.values()) for row in rows)]
