@@ -14,6 +14,7 @@ from heptad.apps.fraud import app
 from heptad.catalog.rewinding import rewind
 from heptad.catalog.shadowtables import ShadowRow
 from heptad.runtime import Platform
+from heptad.service.flows import shadow
 from heptad.service.flows.flows import Flow
 from heptad.service.flows.publishing import publish, withdraw
 from heptad.service.schedule.driving import keep_shadowing
@@ -127,6 +128,31 @@ def test_a_shadow_that_raises_harms_nobody_and_is_counted(platform, monkeypatch)
     assert told["rows"] == len(made) == 60
     assert told["failed"] == odd
     assert told["errors"] == ({"ZeroDivisionError": odd} if odd else {})
+
+
+def test_killed_before_its_place_is_kept_it_is_asked_again_and_counted_once(platform, monkeypatch):
+    shadowed(platform)
+    platform.decide("fraud", keys=keys(40))
+    monkeypatch.setattr(shadow, "BATCH", 16)
+    honest, left = platform.catalog.settings.set, [3]
+
+    def dies(name, value):
+        if name.startswith("shadow."):
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+        honest(name, value)
+
+    monkeypatch.setattr(platform.catalog.settings, "set", dies)
+    with pytest.raises(KeyboardInterrupt):
+        platform.work.shadows.catch_up()
+    assert platform.work.shadows.compare(app)["rows"] == 32
+    folder = platform.path
+    platform.close()
+    with Platform.open(folder, apps=[app]) as again:
+        assert again.work.shadows.catch_up() == 8
+        assert again.work.shadows.compare(app)["rows"] == 40
+        assert again.work.shadows.replay(app)["identical"] == 40
 
 
 def test_its_share_is_of_persons_and_a_look_ends_in_time(platform):
