@@ -81,6 +81,8 @@ def test_no_route_is_untested(platform: Platform) -> None:
     others |= {"/v1/cases/{case}/surroundings"}
     # Of a flow in shadow, which this project has not: see test_shadow.
     others |= {"/v1/apps/{app}/flow/shadow", "/v1/apps/{app}/flow/shadow/replay"}
+    # Of a scorecard, which this project has not: see test_cards.
+    others |= {"/v1/apps/{app}/card/report"}
     called = {p for p in gets if any(_matches(p, path.partition("?")[0]) for path in GETS)}
     assert gets - others == called
 
