@@ -244,7 +244,7 @@ class Group:
         sizes = self.ring.size[self._alive()] if live else np.zeros(0, np.int64)
         positions = int(slack * (live + live // 2 + 3 * len(self.ring.begin))) + 1024
         slots = 1 << max(12, int(spare * live).bit_length())
-        heap = int((1 + slack) * sizes.sum()) + (1 << 14) + 4 * text
+        heap = int((1 + 2 * slack) * sizes.sum()) + (1 << 14) + 4 * text
         pool = rings.empty(len(self.made.measures), positions)
         ring = rings.ring(max(entities, len(self.ring.begin)), positions, slots, heap)
         late, most = self._stream.late, self._stream.most
