@@ -15,6 +15,7 @@ import './places.css'
 type Arcs = { at: number[]; from: [number, number][]; to: [number, number][]; amount: number[] }
 type Props = { points: Points; arcs?: Arcs; height?: number; unit?: string; all?: number }
 type Show = { tracks: boolean; arcs: boolean; heat: boolean }
+const FEW = 4_000, SLOW_MS = 250
 const HOURS = 3_600_000, SPANS = [0, 24, 168, 720]
 const filtering = new DataFilterExtension({ filterSize: 1 })
 
@@ -82,7 +83,10 @@ function Canvas({ spots, arcs, from, to, show, height, sentence }: { spots: Spot
   const [failed, setFailed] = useState(false)
   const [tip, setTip] = useState<{ x: number; y: number; text: string } | null>(null)
   const base = spots.at[0] ?? 0
-  const paths = useMemo(() => tracks(spots), [spots])
+  // What a machine draws slowly is drawn thinner: every so many-th place, while the counts stay those of all.
+  const [every, setEvery] = useState(1), stride = useRef(1)
+  stride.current = every
+  const paths = useMemo(() => tracks(spots).filter((_, i) => i % every === 0), [spots, every])
   const [view, setView] = useState<Record<string, unknown> | null>(null)
   useEffect(() => {
     let gone = false
@@ -94,7 +98,7 @@ function Canvas({ spots, arcs, from, to, show, height, sentence }: { spots: Spot
   useEffect(() => { if (box.current) setView(fitted(spots, box.current.clientWidth, height)) }, [spots, height])
   const layers = useMemo((): Layer[] => {
     const range = { extensions: [filtering], filterRange: [(from - base) / 1000, (to - base) / 1000] as [number, number] }
-    const index = { length: spots.at.length }
+    const index = { length: Math.ceil(spots.at.length / every) }
     const heat = show.heat ? cells(spots, from, to, 0.18) : []
     const most = Math.max(1, ...heat.map(c => c.n))
     return [
@@ -102,9 +106,15 @@ function Canvas({ spots, arcs, from, to, show, height, sentence }: { spots: Spot
       new ScatterplotLayer({ id: 'heat', data: heat, parameters: onTop, getPosition: (c: { lon: number; lat: number }) => [c.lon, c.lat], getRadius: (c: { n: number }) => 5 + 16 * Math.sqrt(c.n / most), radiusUnits: 'pixels', getFillColor: (c: { n: number }) => ink('--c1', 40 + Math.round(120 * Math.sqrt(c.n / most))), updateTriggers: { getFillColor: theme } }),
       new LineLayer({ id: 'tracks', visible: show.tracks, data: paths, parameters: onTop, getSourcePosition: (p: Leg) => p.from, getTargetPosition: (p: Leg) => p.to, getColor: (p: Leg) => (p.mark ? ink('--warn-fill', 150) : ink('--c1', spots.at.length > 20_000 ? 10 : spots.at.length > 2000 ? 36 : 110)), getWidth: 1.2, widthUnits: 'pixels', getFilterValue: (p: Leg) => (p.at - base) / 1000, updateTriggers: { getColor: theme }, ...range } as never),
       new ArcLayer({ id: 'arcs', visible: show.arcs, data: { length: arcs?.at.length ?? 0 }, parameters: onTop, getSourcePosition: (_: unknown, { index: i }: { index: number }) => arcs!.from[i], getTargetPosition: (_: unknown, { index: i }: { index: number }) => arcs!.to[i], getSourceColor: ink('--c5', 170), getTargetColor: ink('--c4', 190), getWidth: 1.4, getHeight: 0.35, getFilterValue: (_: unknown, { index: i }: { index: number }) => (arcs!.at[i] - base) / 1000, updateTriggers: { getSourceColor: theme, getTargetColor: theme }, ...range } as never),
-      new ScatterplotLayer({ id: 'points', data: index, parameters: onTop, pickable: true, getPosition: (_: unknown, { index: i }: { index: number }) => [spots.lon[i], spots.lat[i]], getRadius: (_: unknown, { index: i }: { index: number }) => (spots.mark[i] ? 5 : spots.at.length > 2000 ? 1.6 : 3), radiusUnits: 'pixels', getFillColor: (_: unknown, { index: i }: { index: number }) => (spots.mark[i] ? ink('--warn-fill') : ink('--c1', 200)), stroked: spots.at.length < 2000, getLineColor: ink('--surface'), lineWidthMinPixels: 1, getFilterValue: (_: unknown, { index: i }: { index: number }) => (spots.at[i] - base) / 1000, updateTriggers: { getFillColor: theme, getLineColor: theme }, ...range } as never),
+      new ScatterplotLayer({ id: 'points', data: index, parameters: onTop, pickable: true, getPosition: (_: unknown, { index: i }: { index: number }) => [spots.lon[i * every], spots.lat[i * every]], getRadius: (_: unknown, { index: i }: { index: number }) => (spots.mark[i * every] ? 5 : spots.at.length > 2000 ? 1.6 : 3), radiusUnits: 'pixels', getFillColor: (_: unknown, { index: i }: { index: number }) => (spots.mark[i * every] ? ink('--warn-fill') : ink('--c1', 200)), stroked: spots.at.length < 2000, getLineColor: ink('--surface'), lineWidthMinPixels: 1, getFilterValue: (_: unknown, { index: i }: { index: number }) => (spots.at[i * every] - base) / 1000, updateTriggers: { getFillColor: theme, getLineColor: theme, getPosition: every, getRadius: every, getFilterValue: every }, ...range } as never),
     ]
-  }, [spots, paths, arcs, from, to, show, world, theme, base])
+  }, [spots, paths, arcs, from, to, show, world, theme, base, every])
+  useEffect(() => {
+    if (!deck.current || spots.at.length / every < FEW) return
+    const begun = performance.now()
+    const frame = requestAnimationFrame(() => requestAnimationFrame(() => { if (performance.now() - begun > SLOW_MS) setEvery(every * 4) }))
+    return () => cancelAnimationFrame(frame)
+  }, [from, to, show, spots, every])
   useEffect(() => {
     if (!box.current || !view || !world) return
     if (!deck.current) {
@@ -112,7 +122,7 @@ function Canvas({ spots, arcs, from, to, show, height, sentence }: { spots: Spot
       deck.current = new Deck({
         parent: box.current, views: new MapView({ repeat: true }), controller: { scrollZoom: false, dragRotate: false, touchRotate: false }, useDevicePixels: Math.min(2, devicePixelRatio),
         onViewStateChange: ({ viewState }) => { setView(viewState as never) }, onError: () => setFailed(true),
-        onHover: ({ index, x, y, layer }) => setTip(layer?.id === 'points' && index >= 0 ? { x, y, text: spots.text?.[index] ?? `${spots.who[index]} · ${new Date(spots.at[index]).toISOString().slice(0, 16).replace('T', ' ')}` } : null),
+        onHover: ({ index, x, y, layer }) => setTip(layer?.id === 'points' && index >= 0 ? { x, y, text: spots.text?.[index * stride.current] ?? `${spots.who[index * stride.current]} · ${new Date(spots.at[index * stride.current]).toISOString().slice(0, 16).replace('T', ' ')}` } : null),
         getCursor: ({ isHovering, isDragging }) => (isDragging ? 'grabbing' : isHovering ? 'pointer' : 'grab'),
       }) as never
     }
@@ -124,6 +134,7 @@ function Canvas({ spots, arcs, from, to, show, height, sentence }: { spots: Spot
     <div className="canvas" style={{ height }} aria-busy={!world}>
       <div ref={box} role="img" aria-label={sentence} style={{ position: 'absolute', inset: 0 }} />
       <div className="zoom"><button className="ctl icon" aria-label={t('Nearer')} onClick={() => zoom(0.7)}><Plus size={13} aria-hidden /></button><button className="ctl icon" aria-label={t('Farther')} onClick={() => zoom(-0.7)}><Minus size={13} aria-hidden /></button></div>
+      {every > 1 && <p className="thin cap" role="note">{t('Drawn slowly here: one in {n} places is shown; the counts are of all.', { n: every })}</p>}
       {tip && <div className="tip" style={{ left: tip.x + 10, top: tip.y + 10 }}>{tip.text}</div>}
     </div>
   )

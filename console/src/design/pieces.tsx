@@ -137,6 +137,17 @@ export function Tabs({ label, tabs, at, to }: { label: string; tabs: { id: strin
   )
 }
 
+/** A picture that is a table as well, and a sentence that says what it shows. */
+export function Twin({ sentence, heads, rows, children }: { sentence: string; heads: string[]; rows: ReactNode[][]; children: ReactNode }) {
+  const [table, setTable] = useState(false)
+  return (
+    <figure>
+      {table ? <Scroll label={sentence}><table><thead><tr>{heads.map(h => <th key={h} className="r">{h}</th>)}</tr></thead><tbody>{rows.map((r, i) => <tr key={i}>{r.map((v, k) => <td key={k} className="r">{v}</td>)}</tr>)}</tbody></table></Scroll> : children}
+      <figcaption className="row cap ink3" style={{ marginTop: 6 }}><span className="grow">{sentence}</span><button className="ctl" style={{ height: 24 }} aria-pressed={table} onClick={() => setTable(!table)}>{table ? t('As chart') : t('As table')}</button></figcaption>
+    </figure>
+  )
+}
+
 /** Move through the rows of a table with j and k, open one with Enter. */
 export function useRows<T>(rows: T[], open: (row: T) => void) {
   const [at, setAt] = useState(-1)

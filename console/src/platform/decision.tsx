@@ -5,7 +5,7 @@ import { ArrowRight, BadgeCheck, CircleAlert, FileText, RotateCcw, ShieldCheck, 
 import { lazy, Suspense, useState } from 'react'
 import { call, useCircumstances, useRead } from '../api/client'
 import type { AppInfo, Background, Changes as Least, Explanation, MessageList, Plain, Proof, Replay } from '../api/types'
-import { Card, Empty, Head, Id, Outcome, outcomeFill, outcomeWord, Refused, Scroll, State, useShortcuts, When } from '../design/pieces'
+import { Card, Empty, Head, Id, Outcome, outcomeFill, outcomeWord, Refused, Scroll, State, Twin, useShortcuts, When } from '../design/pieces'
 import { Points, Spread } from '../design/pictures'
 import { decimal, instant, int, language, money, percent, said, t } from '../i18n'
 import './decision.css'
@@ -147,9 +147,10 @@ function Scale({ spot, at, cuts }: { spot: NonNullable<Background['score']>; at:
   const low = Math.min(spot.low, ...cuts.map(c => c[1])), high = Math.max(spot.high, ...cuts.map(c => c[1])), wide = high - low || 1
   const x = (v: number) => 6 + ((v - low) / wide) * (w - 12)
   const names = Object.keys(spot.outcomes), most = Math.max(1, ...spot.bins), step = (spot.high - spot.low) / spot.bins.length
+  const sentence = t('Score {n} among {of} others', { n: at, of: spot.n }), wideBin = (spot.high - spot.low) / spot.bins.length
   return (
-    <figure>
-      <svg viewBox={`0 0 ${w} ${h + 20}`} width="100%" role="img" aria-label={t('Score {n} among {of} others', { n: at, of: spot.n })} style={{ display: 'block', marginTop: 6 }}>
+    <Twin sentence={sentence} heads={[t('From'), t('To'), ...names.map(outcomeWord)]} rows={spot.bins.flatMap((n, i) => (n ? [[int(spot.low + i * wideBin), int(spot.low + (i + 1) * wideBin), ...names.map(name => int(spot.outcomes[name][i]))]] : []))}>
+      <svg viewBox={`0 0 ${w} ${h + 20}`} width="100%" role="img" aria-label={sentence} style={{ display: 'block', marginTop: 6 }}>
         {spot.bins.map((_, i) => {
           let y = h
           return names.map(name => { const n = spot.outcomes[name][i], tall = (n / most) * (h - 18); y -= tall; return n > 0 && <rect key={name + i} x={x(spot.low + i * step) + 0.5} width={Math.max(1, x(spot.low + step) - x(spot.low) - 1)} y={y} height={tall} fill={outcomeFill(name)} opacity=".55" /> })
@@ -158,8 +159,8 @@ function Scale({ spot, at, cuts }: { spot: NonNullable<Background['score']>; at:
         {cuts.map(([name, v]) => <g key={name}><line x1={x(v)} x2={x(v)} y1={10} y2={h} stroke="var(--control)" strokeDasharray="2 3" /><text x={Math.max(14, Math.min(w - 14, x(v)))} y={h + 15} textAnchor="middle" className="svgt">{v}</text></g>)}
         <line x1={x(at)} x2={x(at)} y1={8} y2={h} stroke="var(--ink)" strokeWidth="2" /><circle cx={x(at)} cy={8} r="4.5" fill="var(--ink)" />
       </svg>
-      <figcaption className="legend">{names.map(name => <span key={name}><i style={{ background: outcomeFill(name) }} />{outcomeWord(name)}</span>)}</figcaption>
-    </figure>
+      <div className="legend">{names.map(name => <span key={name}><i style={{ background: outcomeFill(name) }} />{outcomeWord(name)}</span>)}</div>
+    </Twin>
   )
 }
 

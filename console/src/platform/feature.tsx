@@ -4,7 +4,7 @@ import { Link, useParams } from '@tanstack/react-router'
 import { BadgeCheck, CircleAlert } from 'lucide-react'
 import { call, useCircumstances, useRead } from '../api/client'
 import type { FeatureCard, Lineage, Parity } from '../api/types'
-import { Card, Empty, Head, Refused, Scroll, State } from '../design/pieces'
+import { Card, Empty, Head, Refused, Scroll, State, Twin } from '../design/pieces'
 import { int, percent, said, t } from '../i18n'
 import { shown } from './decision'
 import { LineageGraph } from './graph'
@@ -21,7 +21,7 @@ export default function FeaturePage() {
           <div className="stack">
             <Card title={t('Values in decisions')} note={t('the last {n}; {m} without a value', { n: int(f.decisions), m: f.decisions ? percent(f.missing / f.decisions) : '–' })}>{f.distribution ? <Histogram f={f} /> : <Empty command={`heptad decide ${f.app}`}>{t('No decision has read it yet.')}</Empty>}</Card>
             <Card title={t('Month by month')} plain>
-              {!f.months.length ? <Empty>{t('No decision has read it yet.')}</Empty> : <Scroll label={t('Month by month')}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Month')}</th><th className="r">n</th><th className="r">5 %</th><th className="r">25 %</th><th className="r">{t('Median')}</th><th className="r">75 %</th><th className="r">95 %</th><th>{t('Spread')}</th></tr></thead><tbody>{f.months.map(m => <tr key={m.month}><td className="num strong">{m.month}</td><td className="r">{int(m.n)}</td>{[m.low, m.q1, m.median, m.q3, m.high].map((v, i) => <td key={i} className="r">{shown(v, f.unit)}</td>)}<td><Box m={m} low={f.distribution!.low} high={f.distribution!.high} /></td></tr>)}</tbody></table></Scroll>}
+              {!f.months.length ? <Empty>{t('No decision has read it yet.')}</Empty> : <Scroll label={t('Month by month')}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Month')}</th><th className="r">n</th><th className="r">5 %</th><th className="r">25 %</th><th className="r">{t('Median')}</th><th className="r">75 %</th><th className="r">95 %</th><th>{t('Spread')}</th></tr></thead><tbody>{f.months.map(m => <tr key={m.month}><td className="num strong nowrap">{m.month}</td><td className="r">{int(m.n)}</td>{[m.low, m.q1, m.median, m.q3, m.high].map((v, i) => <td key={i} className="r">{shown(v, f.unit)}</td>)}<td><Box m={m} low={f.distribution!.low} high={f.distribution!.high} /></td></tr>)}</tbody></table></Scroll>}
             </Card>
           </div>
           <div className="stack">
@@ -39,14 +39,15 @@ export default function FeaturePage() {
 function Histogram({ f }: { f: FeatureCard }) {
   const spot = f.distribution!, w = 640, h = 150, step = w / spot.bins.length, most = Math.max(1, ...spot.bins)
   const text = (v: number) => shown(Math.abs(v) >= 100 ? Math.round(v) : v, f.unit)
+  const sentence = t('{n} values from {low} to {high}', { n: spot.n, low: text(spot.low), high: text(spot.high) }), wide = (spot.high - spot.low) / spot.bins.length
   return (
-    <figure>
-      <svg viewBox={`0 0 ${w} ${h + 20}`} width="100%" role="img" aria-label={t('{n} values from {low} to {high}', { n: spot.n, low: text(spot.low), high: text(spot.high) })} style={{ display: 'block' }}>
+    <Twin sentence={sentence} heads={[t('From'), t('To'), t('Count')]} rows={spot.bins.flatMap((n, i) => (n ? [[text(spot.low + i * wide), text(spot.low + (i + 1) * wide), int(n)]] : []))}>
+      <svg viewBox={`0 0 ${w} ${h + 20}`} width="100%" role="img" aria-label={sentence} style={{ display: 'block' }}>
         {spot.bins.map((n, i) => <rect key={i} x={i * step + 1} width={step - 2} y={h - (n / most) * (h - 6)} height={(n / most) * (h - 6) || 0} rx="1.5" fill="var(--c1)" opacity=".8"><title>{int(n)}</title></rect>)}
         <line x1={0} x2={w} y1={h} y2={h} stroke="var(--line-2)" />
         {[0, 0.5, 1].map(k => <text key={k} x={k * w} y={h + 16} className="svgt" textAnchor={k === 0 ? 'start' : k === 1 ? 'end' : 'middle'}>{text(spot.low + k * (spot.high - spot.low))}</text>)}
       </svg>
-    </figure>
+    </Twin>
   )
 }
 

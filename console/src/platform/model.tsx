@@ -4,7 +4,7 @@ import { Link, useParams } from '@tanstack/react-router'
 import { useRef, useState } from 'react'
 import { call, useRead } from '../api/client'
 import type { Figure, ModelCard } from '../api/types'
-import { Card, Empty, Head, Id, Refused, Scroll, State, useShortcuts, When } from '../design/pieces'
+import { Card, Empty, Head, Id, Refused, Scroll, State, Twin, useShortcuts, When } from '../design/pieces'
 import { Interval, Points } from '../design/pictures'
 import { bytes, decimal, int, percent, said, t } from '../i18n'
 import { stageTone } from './models'
@@ -61,7 +61,7 @@ function Validation({ m }: { m: ModelCard }) {
           const a = figure(m.metrics.ours, name), b = figure(m.metrics.logistic, name)
           if (!a) return null
           const from = Math.min(a.low, b?.low ?? a.low), to = Math.max(a.high, b?.high ?? a.high), pad = (to - from) * 0.15 || 0.01
-          return <tr key={name}><td className="strong">{title} <span className="cap ink3">{up ? t('more is better') : t('less is better')}</span></td><td className="r strong">{a.value.toFixed(3)}</td><td><Interval {...a} from={from - pad} to={to + pad} /></td><td className="r ink2">{b ? b.value.toFixed(3) : '–'}</td><td>{b && <Interval {...b} from={from - pad} to={to + pad} tone="var(--c7)" />}</td></tr>
+          return <tr key={name}><td className="strong" style={{ minWidth: 132 }}>{title} <span className="cap ink3">{up ? t('more is better') : t('less is better')}</span></td><td className="r strong">{a.value.toFixed(3)}</td><td><Interval {...a} from={from - pad} to={to + pad} /></td><td className="r ink2">{b ? b.value.toFixed(3) : '–'}</td><td>{b && <Interval {...b} from={from - pad} to={to + pad} tone="var(--c7)" />}</td></tr>
         })}</tbody></table></Scroll>
     </Card>
   )
@@ -86,15 +86,18 @@ const short = (bin: string) => bin.replace(/\d+\.\d{4,}/g, x => String(Number(Nu
 function Calibration({ m }: { m: ModelCard }) {
   const bins = (m.metrics.ours?.calibration as Bin[] | undefined) ?? []
   if (!bins.length) return null
+  const sentence = t('Calibration: {n} bins; on the line what was said happened', { n: bins.length })
   const w = 352, h = 240, most = Math.max(...bins.map(b => Math.max(b.predicted, b.rate.high))) * 1.05 || 1
   const x = (v: number) => 34 + (v / most) * (w - 44), y = (v: number) => h - 26 - (v / most) * (h - 38)
   return (
     <Card title={t('Calibration')} note={t('said against happened, by tenth')}>
-      <svg viewBox={`0 0 ${w} ${h}`} width="100%" role="img" aria-label={t('Calibration: {n} bins; on the line what was said happened', { n: bins.length })} style={{ display: 'block' }}>
-        {[0, 0.25, 0.5, 0.75, 1].map(k => <g key={k}><line x1={34} x2={w - 10} y1={y(k * most)} y2={y(k * most)} stroke="var(--line)" /><text x={30} y={y(k * most) + 4} textAnchor="end" className="svgt">{percent(k * most, 0)}</text><text x={x(k * most)} y={h - 8} textAnchor="middle" className="svgt">{percent(k * most, 0)}</text></g>)}
+      <Twin sentence={sentence} heads={[t('Said'), t('Happened'), t('with its 95 % interval'), t('Cases')]} rows={bins.map(b => [percent(b.predicted), percent(b.rate.value), `${percent(b.rate.low)} – ${percent(b.rate.high)}`, int(b.n)])}>
+      <svg viewBox={`0 0 ${w} ${h}`} width="100%" role="img" aria-label={sentence} style={{ display: 'block' }}>
+        {[0, 0.25, 0.5, 0.75, 1].map(k => <g key={k}><line x1={34} x2={w - 10} y1={y(k * most)} y2={y(k * most)} stroke="var(--line)" /><text x={30} y={y(k * most) + 4} textAnchor="end" className="svgt">{percent(k * most, 0)}</text><text x={x(k * most)} y={h - 8} textAnchor={k === 1 ? 'end' : 'middle'} className="svgt">{percent(k * most, 0)}</text></g>)}
         <line x1={x(0)} y1={y(0)} x2={x(most)} y2={y(most)} stroke="var(--control)" strokeDasharray="3 4" />
         {bins.map((b, i) => <g key={i}><line x1={x(b.predicted)} x2={x(b.predicted)} y1={y(b.rate.low)} y2={y(b.rate.high)} stroke="var(--c1)" opacity=".35" strokeWidth="2" /><circle cx={x(b.predicted)} cy={y(b.rate.value)} r="4" fill="var(--c1)" stroke="var(--surface)" strokeWidth="1.5" /></g>)}
       </svg>
+      </Twin>
     </Card>
   )
 }

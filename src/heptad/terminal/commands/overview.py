@@ -45,7 +45,7 @@ def overview(platform: Platform, t: str = "") -> dict[str, Any]:
         _analysis(platform, at),
         _service(platform, counts, at),
         _catalog(platform, held, at),
-        _engine(platform, held),
+        _engine(platform, held, _entries(platform, counts, at)),
         _ingest(loads, quarantined),
         _sources(platform, loads),
     ]
@@ -56,7 +56,7 @@ def overview(platform: Platform, t: str = "") -> dict[str, Any]:
             {"name": "row versions", "value": sum(v.rows for v in held.values()), "unit": ""},
             {"name": "decisions", "value": sum(_total(c) for c in counts.values()), "unit": ""},
             {"name": "for a person", "value": _waiting(counts.values()), "unit": ""},
-            {"name": "log entries", "value": len(platform.log), "unit": ""},
+            {"name": "log entries", "value": _entries(platform, counts, at), "unit": ""},
         ],
         "attention": list(_attention(_failed(platform, at), platform, loads, quarantined, counts)),
         "layers": layers,
@@ -165,7 +165,7 @@ def _service(platform: Platform, counts: Mapping[str, Mapping[str, int]], at: in
     stages = {m.id: m.stage for m in models} if at is None else platform.catalog.models.stages(at)
     models = [m for m in models if m.id in stages]
     waits = [m for m in models if stages[m.id] == "candidate"]
-    entries = len(platform.log) if at is None else sum(_total(c) for c in counts.values())
+    entries = _entries(platform, counts, at)
     last = platform.catalog.decisions.page(limit=1, until=at).entries
     nodes = [
         _node("features", "Features", f"{features} defined", "/features"),
@@ -218,14 +218,19 @@ def _catalog(platform: Platform, held: Mapping[str, Version], at: int | None) ->
     return _layer(4, "Catalog", nodes, count=len(held), fresh=fresh, failures=len(failed))
 
 
-def _engine(platform: Platform, held: Mapping[str, Version]) -> Layer:
+def _entries(platform: Platform, counts: Mapping[str, Mapping[str, int]], at: int | None) -> int:
+    """Count the entries of the log, or the decisions on what had happened by an instant."""
+    return len(platform.log) if at is None else sum(_total(c) for c in counts.values())
+
+
+def _engine(platform: Platform, held: Mapping[str, Version], entries: int) -> Layer:
     rows = sum(v.rows for v in held.values())
     size = sum(v.size for v in held.values())
     engine = platform.project.engine
     nodes = [
         _node("lake", "Delta tables", f"{size / 1e6:,.1f} MB", "/tables"),
         _node("duck", "DuckDB", f"{engine.threads} threads, {engine.memory}"),
-        _node("segments", "Event log", f"{len(platform.log):,} entries", "/log"),
+        _node("segments", "Event log", f"{entries:,} entries", "/log"),
         _node("keys", "Keys", f"{len(platform.keys):,} subjects"),
     ]
     return _layer(3, "Engine", nodes, count=rows)
