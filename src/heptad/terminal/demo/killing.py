@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stream of the demo's payments, killed again and again: `python -m heptad.terminal.demo.killing`."""
+"""A stream of the demo's payments, killed again and again in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -27,9 +26,16 @@ from heptad.standards.model import Payment
 from heptad.terminal.demo.attacks import Attack
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from heptad.runtime import Platform
 
 KILLS, ROWS, BATCH = 20, 20_000, 500
+CHILD = """
+import pathlib, sys
+from heptad.terminal.demo.killing import main
+main(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
+"""
 BY, EUR = Payment.customer, Payment.currency == "EUR"
 
 
@@ -55,7 +61,7 @@ def killed(platform: Platform, seed: int) -> Attack:
     with tempfile.TemporaryDirectory(prefix="heptad-") as folder:
         with pa.OSFile(f"{folder}/rows", "wb") as file, pa.ipc.new_file(file, rows.schema) as out:
             out.write_table(rows)
-        asked = [sys.executable, "-m", "heptad.terminal.demo.killing", folder, str(seed)]
+        asked = [sys.executable, "-c", CHILD, folder, str(seed)]
         done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
     if done.returncode:
         return Attack(what, f"NOT SHOWN: {done.stderr.strip()[-200:]}", held=False)
@@ -138,7 +144,3 @@ def _differing(one: Stream, two: Stream, rows: pa.Table) -> tuple[int, int]:
     pairs = [(left[name].to_pylist(), right[name].to_pylist()) for name in left]
     differ = sum(a != b for mine, theirs in pairs for a, b in zip(mine, theirs, strict=True))
     return differ, sum(len(mine) for mine, _ in pairs)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
