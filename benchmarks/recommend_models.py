@@ -7,6 +7,7 @@ was stopped, and other processes may do some of them.
 
 from __future__ import annotations
 
+from benchmarks.recommend_als import als_fits, als_row
 from benchmarks.recommend_clicks import clicks_fits
 from benchmarks.recommend_clicks_rows import clicks_row
 from benchmarks.recommend_next import next_fits
@@ -17,6 +18,7 @@ from benchmarks.recommend_serving import serving_fits
 from benchmarks.recommend_serving_rows import serving
 
 ROWS = {
+    "als": als_row,
     "clicks": clicks_row,
     "cold": cold_row,
     "ratings": ratings_row,
@@ -24,4 +26,4 @@ ROWS = {
     "next_item": next_item,
     "serving": serving,
 }
-FITS = (ratings_fits, cold_fits, clicks_fits, next_fits, serving_fits)
+FITS = (ratings_fits, cold_fits, clicks_fits, next_fits, serving_fits, als_fits)

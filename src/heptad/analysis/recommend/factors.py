@@ -88,16 +88,14 @@ class Factors:
         """
         size = other.shape[1]
         found = np.zeros((rows.shape[0], size), np.float32)
-        ends, codes = rows.indptr, rows.indices
-        diagonal = np.diag_indices(size)
-        for row in range(rows.shape[0]):
-            chosen = codes[ends[row] : ends[row + 1]]
-            if not len(chosen):
-                continue
-            mine = other[chosen]
-            left = everyone + mine.T @ mine
-            left[diagonal] += self.reg * (len(chosen) + self.unobserved * rows.shape[1])
-            _, found[row], _ = lapack.sposv(left, mine.sum(axis=0), overwrite_a=True)
+        ends, codes, sums = rows.indptr, rows.indices, rows @ other
+        for row in np.flatnonzero(np.diff(ends)):
+            mine = other[codes[ends[row] : ends[row + 1]]]
+            left = mine.T @ mine
+            left += everyone
+            left.ravel()[:: size + 1] += self.reg * (len(mine) + self.unobserved * rows.shape[1])
+            # Symmetric, so that its transpose lies as LAPACK wants it and is not copied.
+            _, found[row], _ = lapack.sposv(left.T, sums[row], overwrite_a=True)
         return found
 
     def users(self, histories: Histories) -> Floats:
