@@ -106,7 +106,8 @@ def table1(*, quick: bool, seed: int) -> list[Row]:
     whole = positives(folder, ("train", "val", "test"), ids)
     split = at_instant(whole, int(positives(folder, ("test",), ids).times.min()))
     model, scores = ranked(split, items, trees=30 if quick else 80, seed=seed)
-    people = people_of(split.train, split.rows[:200], {"hour": np.zeros(200, dtype=int)})
+    some = split.rows[:200]
+    people = people_of(split.train, some, {"hour": np.zeros(len(some), dtype=int)})
     start = time.process_time()
     found = model.recall(people).items
     recall_us = (time.process_time() - start) / found.shape[0] / len(ids) * 1e6
