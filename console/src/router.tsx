@@ -20,6 +20,7 @@ const routes = [
   page('/decisions/$id', () => import('./platform/decision')),
   page('/inbox', () => import('./platform/cases')),
   page('/cases/$case', () => import('./platform/case')),
+  page('/customers/$id', () => import('./platform/customer')),
   page('/tables', () => import('./platform/tables')),
   page('/tables/$table', () => import('./platform/table')),
   page('/features', () => import('./platform/features')),

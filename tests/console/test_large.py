@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from heptad.runtime import Platform
+from heptad.terminal.http.pages import FRAMES, frame
 from tests.terminal.conftest import Served, free_port, run_server
 
 if TYPE_CHECKING:
@@ -83,10 +84,12 @@ def test_a_hundred_thousand_points_are_drawn_and_filtered_by_the_slider(
     with visiting() as visit:
 
         def larger(route: Any) -> None:
-            answer = route.fetch()
-            page = answer.json()
+            asked = {**route.request.headers, "accept": "application/json"}
+            page = route.fetch(headers=asked).json()
             page["blocks"][0]["data"] |= {"points": points, "of": N}
-            route.fulfill(response=answer, body=json.dumps(page))
+            blocks = (frame(n, block) for n, block in enumerate(page["blocks"]))
+            body = json.dumps(page).encode() + b"\n" + b"".join(blocks)
+            route.fulfill(status=200, content_type=FRAMES, body=body)
 
         visit.page.set_default_timeout(120_000)
         visit.page.route("**/pages/movement**", larger)

@@ -33,7 +33,7 @@ def paths(served: Served, keys: dict[str, str]) -> list[str]:
     def first(query: str) -> str:
         return str(read(f"decisions?limit=1&{query}")["decisions"][0]["id"])
 
-    case = read("cases")["cases"][0]["case"]
+    case, subject = (str(read("cases")["cases"][0][name]) for name in ("case", "subject"))
 
     table = "/tables/Payment"
     return [
@@ -58,6 +58,7 @@ def paths(served: Served, keys: dict[str, str]) -> list[str]:
         "/apps/fraud/flow",
         "/apps/fraud/movement",
         "/messages",
+        f"/customers/{subject.partition(':')[2]}",
         "/lists",
     ]
 

@@ -36,6 +36,7 @@ export default function Decisions() {
         <label><span className="vh">{t('Application')}</span><select className="ctl" value={app ?? ''} onChange={e => set({ app: e.target.value || undefined })}>{all && <option value="">{t('All applications')}</option>}{own.map(a => <option key={a.name} value={a.name}>{said(a.title)}</option>)}</select></label>
         <label><span className="vh">{t('Outcome')}</span><select className="ctl" value={search.waits ? 'waits' : search.outcome ?? ''} onChange={e => set(e.target.value === 'waits' ? { waits: 'true', outcome: undefined } : { outcome: e.target.value || undefined, waits: undefined })}><option value="">{t('All outcomes')}</option><option value="waits">{t('For a person')}</option>{OUTCOMES.map(o => <option key={o} value={o}>{outcomeWord(o)}{counts[o] ? ` · ${int(counts[o])}` : ''}</option>)}</select></label>
         <Subject at={search.subject ?? ''} set={subject => set({ subject: subject || undefined })} />
+        {/^Customer:/.test(search.subject ?? '') && <Link className="link" to="/customers/$id" params={{ id: search.subject!.slice(9) }}>{t('Portrait')}</Link>}
         {(search.app || outcome || search.subject) && <button className="link" onClick={() => set({ app: undefined, outcome: undefined, waits: undefined, subject: undefined })}>{t('Clear')}</button>}
       </div>
       {ready && !may ? <NoPurpose /> : pages.error ? <Refused error={pages.error} /> : (

@@ -100,14 +100,14 @@ function usePast(): boolean {
   const tab = (search as Search).tab ?? 'rows'
   if (pathname.startsWith('/tables/')) return ['rows', 'quality', 'lineage', 'versions'].includes(tab)
   if (/^\/apps\/[^/]+\/flow$/.test(pathname)) return false
-  return pathname === '/' || /^\/(decisions|inbox|cases|apps|access|log|features\/|models$|lineage|runs)/.test(pathname)
+  return pathname === '/' || /^\/(decisions|inbox|cases|customers|apps|access|log|features\/|models$|lineage|runs)/.test(pathname)
 }
 
 /** Where this page lies: its section, and what of it is open. */
 function Trail({ apps }: { apps: AppLine[] }) {
   const path = useRouterState({ select: s => s.location.pathname })
   const parts = path.split('/').filter(Boolean).map(decodeURIComponent)
-  const section = ALL.find(p => p.to === `/${parts[0] === 'cases' ? 'inbox' : parts[0] ?? ''}`)
+  const section = ALL.find(p => p.to === `/${({ cases: 'inbox', customers: 'decisions' } as Record<string, string>)[parts[0]] ?? parts[0] ?? ''}`)
   const app = parts[0] === 'apps' ? apps.find(a => a.name === parts[1]) : undefined
   const names = app ? [said(app.title), ...parts.slice(2)] : [section ? t(section.name) : parts[0] ?? '', ...parts.slice(1)]
   const last = names.length - 1
