@@ -114,7 +114,7 @@ def on_flink(folder: str, n: int, seed: int) -> dict[str, Any]:
 
 def flink_rows(*, quick: bool, seed: int) -> list[Row]:
     """Twelve window features of each event as itself: here, and in Flink's SQL on two slots."""
-    n = 20_000 if quick else 100_000
+    n = 20_000 if quick else 50_000
     with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
         run = child("benchmarks.engines:on_flink", scratch, n, seed)
     answer = run.answer
