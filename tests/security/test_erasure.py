@@ -20,6 +20,7 @@ from heptad.security.keys import Keys
 from heptad.standards.errors import Busy, ContractError, Refused, UnknownName
 from heptad.standards.time import FixedClock, day, parse_instant
 from tests.security import scanning
+from tests.service.test_flows import TEXT, published
 
 NOW = parse_instant("2026-06-01")
 NAME, OTHER = "Ana Canary Gil", "Leo Other Paz"
@@ -63,6 +64,11 @@ def plant_work(platform):
     platform.work.settle()
 
 
+def plant_shadows(platform):
+    published(platform, TEXT, shadow=0)
+    platform.work.shadows.catch_up()
+
+
 PLANTED = {
     "tables": None,
     "quarantine": None,
@@ -73,6 +79,7 @@ PLANTED = {
     "catalog": plant_catalog,
     "cases": plant_work,
     "messages": None,
+    "shadows": plant_shadows,
     "intake": "what waits is in the tables for whoever asks",
     "models": "nothing personal",
     "sources": "the institution's own",

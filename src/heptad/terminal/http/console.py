@@ -147,9 +147,9 @@ class RepairPlease(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    load: int = Field(ge=0, description="The load that refused it.")
+    load: int = Field(ge=0, le=2**63 - 1, description="The load that refused it.")
     file: str = Field("", max_length=1000)
-    line: int = Field(ge=0)
+    line: int = Field(ge=0, le=2**63 - 1)
     cells: dict[str, str] = Field(max_length=500, description='Column → text; "" for nothing.')
     check: bool = Field(False, description="Only say what would happen.")
 
