@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -29,8 +29,6 @@ from heptad.standards.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from heptad.catalog.settings import Settings
 
 KEPT = "local users"
 """Where they stand among the settings of the catalog."""
@@ -61,15 +59,25 @@ class User:
     hash: str
 
 
+class Kept(Protocol):
+    """Where users are kept: plain values by name, durable."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value."""
+
+    def set(self, name: str, value: Any) -> None:
+        """Keep a value."""
+
+
 class Users:
     """The local users of a project.
 
     Args:
-        settings: of the catalog, where they are kept.
+        settings: where they are kept.
         now: tells monotonic seconds.
     """
 
-    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: Kept, now: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._now = settings, now
         self._lock, self._hashing = threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
         self._guessed: dict[str, tuple[int, float]] = {}
