@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 from heptad.analysis.recommend.linear import picked
 
@@ -59,6 +59,8 @@ class Rules:
             together: (items, items) sparse: how many chose both, how many chose it on the diagonal.
             people: how many chose anything.
         """
+        from scipy import stats  # takes long, and much memory; only training needs it
+
         counts = together.diagonal().astype(np.int64)
         both = sparse.triu(together, k=1).tocoo()
         kept = both.data >= self.support
