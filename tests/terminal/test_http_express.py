@@ -18,6 +18,7 @@ from heptad.terminal import serve
 from heptad.terminal.commands import run
 from heptad.terminal.http.access import api_keys
 from heptad.terminal.http.api import public
+from heptad.terminal.http.direct import Direct
 from heptad.terminal.http.express import Express
 from tests.service.test_quick import Ticking, settled
 from tests.terminal.rows import payment
@@ -172,6 +173,26 @@ def quick_server(tmp_path_factory):
         yield platform, client.base_url.port, count(100)
 
 
+def received(monkeypatch):
+    """Note each piece that a connection is given."""
+    take, found = Direct.data_received, []
+
+    def noted(connection, data):
+        found.append(data)
+        take(connection, data)
+
+    monkeypatch.setattr(Direct, "data_received", noted)
+    return found
+
+
+def until(holds):
+    """Wait until something holds."""
+    ends = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < ends, "it never came"
+        time.sleep(0.005)
+
+
 def wire(n: int, extra: bytes = b"") -> bytes:
     body = json.dumps({"row": payment(n)}).encode()
     head = b"POST /v1/apps/fraud/decide HTTP/1.1\r\nHost: localhost\r\n" + extra
@@ -196,11 +217,12 @@ def wire(n: int, extra: bytes = b"") -> bytes:
 def test_a_row_is_answered_once_however_it_comes(quick_server, monkeypatch, extra, cuts, short):
     platform, port, numbers = quick_server
     taken, data, before = short_ways(monkeypatch), wire(next(numbers), extra), len(platform.log)
+    came = received(monkeypatch)
     ends = [n % len(data) for n in cuts]
     with socket.create_connection(("127.0.0.1", port), 60) as one:
-        for start, end in pairwise([0, *ends, len(data)]):
+        for n, (start, end) in enumerate(pairwise([0, *ends, len(data)]), 1):
             one.sendall(data[start:end])
-            time.sleep(0.05)
+            until(lambda n=n: len(came) == n)
         status, headers, body, rest = answered(one)
     assert (status, json.loads(body)["app"], rest) == (200, "fraud", b"")
     assert len(headers["x-request-id"]) == 32
@@ -208,15 +230,16 @@ def test_a_row_is_answered_once_however_it_comes(quick_server, monkeypatch, extr
     assert len(platform.log) == before + 1
 
 
-def test_rows_sent_ahead_are_answered_in_turn(quick_server):
+def test_rows_sent_ahead_are_answered_in_turn(quick_server, monkeypatch):
     platform, port, numbers = quick_server
+    taken = short_ways(monkeypatch)
     rows = [next(numbers) for _ in range(5)]
     with (
         socket.create_connection(("127.0.0.1", port), 60) as one,
         platform.intake.quick.pending.gate,
     ):
         one.sendall(wire(rows[0]))
-        time.sleep(0.1)
+        until(lambda: taken)
         one.sendall(wire(rows[1]) + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         one.sendall(b"".join(wire(n) for n in rows[2:]))
         one.settimeout(0.3)
@@ -233,9 +256,14 @@ def test_rows_sent_ahead_are_answered_in_turn(quick_server):
     assert told == [*names[:2], "health", *names[2:]]
 
 
-def test_what_was_asked_is_answered_before_the_server_stops(quick_server):
+def test_what_was_asked_is_answered_before_the_server_stops(quick_server, monkeypatch):
     platform, _, numbers = quick_server
+    taken = short_ways(monkeypatch)
     gate, n = platform.intake.quick.pending.gate, next(numbers)
+    shutdown, told_to_leave = Direct.shutdown, []
+    monkeypatch.setattr(
+        Direct, "shutdown", lambda one: (shutdown(one), told_to_leave.append(one._own is not None))
+    )
     with serve.listening("127.0.0.1", 0) as listener:
         server = serve.Server(serve._config(public(platform)))
         thread = threading.Thread(target=server.run, args=[[listener]])
@@ -243,10 +271,11 @@ def test_what_was_asked_is_answered_before_the_server_stops(quick_server):
         with socket.create_connection(listener.getsockname(), 60) as one:
             with gate:
                 one.sendall(wire(n))
-                time.sleep(0.2)
+                until(lambda: taken)
                 server.should_exit = True
-                time.sleep(0.5)
+                until(lambda: told_to_leave)
             status, _, body, _ = answered(one)
             assert (status, json.loads(body)["on"]) == (200, f"Payment p{n}")
             assert one.recv(1) == b""
         thread.join()
+    assert told_to_leave == [True], "nothing was being answered when the server stopped"
