@@ -331,12 +331,12 @@ def over_http(*, quick: bool, seed: int) -> list[Row]:
     assert found["identical"] and not found["lost"], found
     detail = {k: v for k, v in told.items() if k != "ids"} | found | lender
     detail["empty"] = {k: v for k, v in bare.items() if k != "ids"}
-    bound = 2 * bare["p99_windows"] + 3
+    bound, missed = 2 * bare["p99_windows"] + 3, http.unanswered(empty=bare, ours=told)
     return [
         Row("http", f"p50 of durable credit decisions at {RATE}/s, {told['sent']:,} sent",
-            told["p50"], "ms", 5.0, detail=detail),
+            told["p50"], "ms", 5.0, detail=detail, missed=missed),
         Row("http_p99", f"p99 by seconds, median; twice the empty handler's + 3 ms is {bound:.1f}",
-            told["p99_windows"], "ms", bound),
+            told["p99_windows"], "ms", bound, missed=missed),
     ]  # fmt: skip
 
 

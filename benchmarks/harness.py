@@ -41,6 +41,7 @@ class Row:
         target: what it must reach, with its direction; None if it is only printed.
         least: whether the target is the least (True) or the most (False).
         detail: everything else that was measured.
+        missed: what else was demanded of the run and not met; such a row does not hold.
     """
 
     name: str
@@ -50,10 +51,13 @@ class Row:
     target: float | None = None
     least: bool = False
     detail: dict[str, Any] = field(default_factory=dict)
+    missed: str = ""
 
     @property
     def holds(self) -> bool | None:
         """Whether the target is reached; None without one."""
+        if self.missed:
+            return False
         if self.target is None:
             return None
         return self.figure >= self.target if self.least else self.figure <= self.target
@@ -152,7 +156,9 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         target = "printed" if row.target is None else f"{'≥' if row.least else '≤'} {row.target:,g}"
         holds = {None: "–", True: "yes", False: "NO"}[row.holds]
+        missed = f"; {row.missed}" if row.missed else ""
         lines.append(
-            f"{row.name:<16} {row.figure:>12,.4g} {target:>12}  {holds:<5}  {row.what} ({row.unit})"
+            f"{row.name:<16} {row.figure:>12,.4g} {target:>12}  {holds:<5}  {row.what} "
+            f"({row.unit}){missed}"
         )
     return "\n".join(lines)

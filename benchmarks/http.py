@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ CALLERS, CONNECTIONS = 64, 2000
 """Callers of the closed loop, and the most connections of the open one."""
 PATIENCE_S = 60.0
 """How long is waited for answers after the last request was sent."""
+ANSWERED = 0.999
+"""The least share of requests whose answers make a latency: with fewer the row does not hold."""
 MOST_CLOSED = 4000
 """More a second than the closed loop is expected to be answered."""
 _EMPTY = """
@@ -118,14 +121,14 @@ class _Wire(asyncio.Protocol):
     """One connection, one request at a time."""
 
     def __init__(self, load: _Load) -> None:
-        self._load, self._data, self._due = load, b"", 0.0
+        self._load, self._data, self._number = load, b"", 0
         self._waits = False
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
-    def ask(self, due: float, request: bytes) -> None:
-        self._due, self._waits = due, True
+    def ask(self, number: int, request: bytes) -> None:
+        self._number, self._waits = number, True
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -135,11 +138,11 @@ class _Wire(asyncio.Protocol):
         if head < 0 or len(self._data) < head + 4 + int(self._data[at + 16 : at + 24].split()[0]):
             return
         answer, self._data, self._waits = self._data, b"", False
-        self._load.answered(self, self._due, answer)
+        self._load.answered(self, self._number, answer)
 
     def connection_lost(self, _: Exception | None) -> None:
         if self._waits:
-            self._load.lost(self._due)
+            self._load.lost(self._number)
         self._load.gone(self)
 
 
@@ -167,9 +170,10 @@ class _Load:
             for n in range(count)
         ]
         self._free: list[_Wire] = []
-        self._late: deque[tuple[float, bytes]] = deque()
-        self._open, self.sent = 0, 0
-        self.done: list[tuple[float, float, bytes]] = []
+        self._late: deque[int] = deque()
+        self._open = 0
+        self.due: list[float] = []
+        self.answers: dict[int, tuple[float, bytes]] = {}
 
     async def run(self, seconds: float) -> None:
         """Send them, and wait for the answers."""
@@ -183,7 +187,7 @@ class _Load:
         else:
             await self._open_loop(self._at)
         until = self._end + PATIENCE_S
-        while len(self.done) < self.sent and self._loop.time() < until:
+        while len(self.answers) < len(self.due) and self._loop.time() < until:
             await asyncio.sleep(0.02)
 
     async def _open_loop(self, at: list[float]) -> None:
@@ -191,15 +195,15 @@ class _Load:
             wait = self._start + due - self._loop.time()
             if wait > 0 or n % 20 == 0:
                 await asyncio.sleep(max(wait, 0))
-            self.sent += 1
+            self.due.append(due)
             if self._free:
-                self._free.pop().ask(self._start + due, self._requests[n])
+                self._free.pop().ask(n, self._requests[n])
                 continue
-            self._late.append((self._start + due, self._requests[n]))
+            self._late.append(n)
             if self._open < CONNECTIONS:
                 await self._more(min(64, CONNECTIONS - self._open))
                 while self._free and self._late:
-                    self._free.pop().ask(*self._late.popleft())
+                    self._ask_late(self._free.pop())
 
     async def _more(self, count: int) -> None:
         self._open += count
@@ -212,19 +216,23 @@ class _Load:
     def _next(self, wire: _Wire) -> None:
         if self._at is not None:
             if self._late:
-                wire.ask(*self._late.popleft())
+                self._ask_late(wire)
             else:
                 self._free.append(wire)
-        elif self.sent < len(self._requests) and self._loop.time() < self._end:
-            self.sent += 1
-            wire.ask(self._loop.time(), self._requests[self.sent - 1])
+        elif len(self.due) < len(self._requests) and self._loop.time() < self._end:
+            self.due.append(self._loop.time() - self._start)
+            wire.ask(len(self.due) - 1, self._requests[len(self.due) - 1])
 
-    def answered(self, wire: _Wire, due: float, answer: bytes) -> None:
-        self.done.append((due - self._start, self._loop.time() - due, answer))
+    def _ask_late(self, wire: _Wire) -> None:
+        number = self._late.popleft()
+        wire.ask(number, self._requests[number])
+
+    def answered(self, wire: _Wire, number: int, answer: bytes) -> None:
+        self.answers[number] = (self._loop.time() - self._start - self.due[number], answer)
         self._next(wire)
 
-    def lost(self, due: float) -> None:
-        self.done.append((due - self._start, self._loop.time() - due, b""))
+    def lost(self, number: int) -> None:
+        self.answers[number] = (PATIENCE_S, b"")
 
     def gone(self, wire: _Wire) -> None:
         self._open -= 1
@@ -257,40 +265,55 @@ def drive(  # noqa: PLR0917 - what is sent how
     count = len(at) if at is not None else int(MOST_CLOSED * seconds)
     load = _Load(port, count, at, first, seed, app, made)
     asyncio.run(load.run(seconds))
-    if not rate and load.sent == count:
+    if not rate and len(load.due) == count:
         raise SystemExit(f"the closed loop ran out of its {count} requests: raise MOST_CLOSED")
-    done = [(d, spent, int(answer[9:12] or 0)) for d, spent, answer in load.done]
-    # Who was never answered waited until the end; that is counted, not left out.
-    done += [(seconds, PATIENCE_S, 0)] * (load.sent - len(done))
-    bodies = [a.partition(b"\r\n\r\n")[2] for _, _, a in load.done if a[9:12] == b"200"]
+    found = [(due, *load.answers.get(n, (PATIENCE_S, b""))) for n, due in enumerate(load.due)]
+    done = [(due, spent, int(answer[9:12] or 0)) for due, spent, answer in found]
+    bodies = [a.partition(b"\r\n\r\n")[2] for *_, a in found if a[9:12] == b"200"]
     ids = [json.loads(body)["id"] for body in bodies if body != b"{}"]
     return _summary(done, seconds) | {"ids": ids}
 
 
 def _summary(done: list[tuple[float, float, int]], seconds: float) -> dict[str, Any]:
-    """Say how long answers took, in milliseconds."""
-    good = sorted(spent * 1e3 for _, spent, status in done if status == 200)
-    bad = sorted(spent * 1e3 for _, spent, status in done if status != 200)
+    """Say how long answers took, in milliseconds.
+
+    Who was refused or never answered waited for `PATIENCE_S`: that is counted, not left out. How
+    soon it was refused, and how long those waited who were not, is told besides.
+    """
+    good = [spent * 1e3 for _, spent, status in done if status == 200]
+    bad = [spent * 1e3 for _, spent, status in done if status != 200]
     windows: dict[int, list[float]] = {}
     for due, spent, status in done:
-        if status == 200:
-            windows.setdefault(int(due), []).append(spent * 1e3)
-    ends = sorted(_quantile(sorted(w), 0.99) for w in windows.values())
+        windows.setdefault(int(due), []).append((spent if status == 200 else PATIENCE_S) * 1e3)
+    waits = [wait for window in windows.values() for wait in window]
     return {
         "sent": len(done),
+        "answered": len(good) / len(done),
         "statuses": dict(Counter(str(status) for *_, status in done)),
-        "p50": _quantile(good, 0.5),
-        "p95": _quantile(good, 0.95),
-        "p99": _quantile(good, 0.99),
-        "p99_windows": _quantile(ends, 0.5),
+        "p50": _quantile(waits, 0.5),
+        "p95": _quantile(waits, 0.95),
+        "p99": _quantile(waits, 0.99),
+        "p99_windows": _quantile([_quantile(w, 0.99) for w in windows.values()], 0.5),
+        "good_p50": _quantile(good, 0.5),
+        "good_p95": _quantile(good, 0.95),
         "refused_p50": _quantile(bad, 0.5),
         "refused_p95": _quantile(bad, 0.95),
         "per_second": len(good) / seconds,
     }
 
 
-def _quantile(values: list[float], q: float) -> float:
-    return values[min(int(q * len(values)), len(values) - 1)] if values else 0.0
+def unanswered(**told: dict[str, Any]) -> str:
+    """Say which of the servers left requests without a good answer; nothing if they answered."""
+    return ", ".join(
+        f"{name} answered {of['answered']:.2%} of {of['sent']:,}"
+        for name, of in told.items()
+        if of["answered"] < ANSWERED
+    )
+
+
+def _quantile(values: list[float], q: float) -> float | None:
+    """Return the least value that so large a share does not exceed; None of no values."""
+    return sorted(values)[max(0, ceil(q * len(values)) - 1)] if values else None
 
 
 def _free_port() -> int:
@@ -406,7 +429,7 @@ def http_rows(*, quick: bool, seed: int) -> list[Row]:
         assert found["identical"] and not found["doubled"], found
         rows.append(
             Row("http-lost", f"of {len(ids):,} answered decisions lost by kill -9", found["lost"],
-                "decisions", 0, detail=found)
+                "decisions", 0, detail=found, missed="" if ids else "no decision was answered")
         )  # fmt: skip
         alone = child("benchmarks.http:in_process", home, 5_000 if quick else 30_000, seed).answer
         rows.append(
@@ -438,16 +461,16 @@ def _open_loops(served: Served, long: float, seed: int) -> list[Row]:
             cpu = served.cpu - cpu
             mine["empty"] = {k: v for k, v in bare.items() if k != "ids"}
             mine["core_hour"] = 3600 * len(mine["ids"]) / cpu
-            mine["answered"] = len(mine["ids"]) / mine["sent"]
+            missed = unanswered(empty=bare, ours=mine)
             target = 3.0 if rate == max(RATES) else None
             rows.append(
                 Row(f"http-{rate}", f"p50 of durable decisions at {rate}/s", mine["p50"], "ms",
-                    target, detail=mine)
+                    target, detail=mine, missed=missed)
             )  # fmt: skip
             rows.append(
                 Row(f"http-{rate}-p99", f"p99 by seconds, median; twice the empty handler's + 3 ms"
                     f" is {2 * bare['p99_windows'] + 3:.1f}", mine["p99_windows"], "ms",
-                    2 * bare["p99_windows"] + 3 if target else None)
+                    2 * bare["p99_windows"] + 3 if target else None, missed=missed)
             )  # fmt: skip
         rows.append(
             Row("http-core-hour", "durable decisions per core-hour, over HTTP", mine["core_hour"],
