@@ -169,6 +169,26 @@ def test_its_share_is_of_persons_and_a_look_ends_in_time(platform):
     assert all((e.decision.subject in people) == (e.decision.id in asked) for e in made)
 
 
+def test_its_share_is_of_those_whom_it_decides_as_a_challenger(platform):
+    model = shadowed(platform, share=0.5)
+    made = platform.decide("fraud", keys=keys(60))
+    platform.work.shadows.catch_up()
+    with platform.catalog.store.read() as connection:
+        asked = {row.decision for row in connection.execute(ShadowRow.__table__.select())}
+    publish(platform.catalog.models, app, EAGER, "Bob", challenger=True, share=0.5)
+    policy = platform.desk.policy(app)
+    mine = [app.flow.chosen(policy, e.decision.row).sha256 == model.sha256 for e in made]
+    assert set(mine) == {True, False}
+    assert mine == [e.decision.id in asked for e in made]
+
+
+def test_a_former_challenger_never_was_in_shadow(platform):
+    decided = published(platform, LOOSE, challenger=True, share=0.5)
+    shadowed(platform)
+    with pytest.raises(UnknownName, match="no flow in shadow"):
+        platform.work.shadows.compare(app, decided.id)
+
+
 def test_it_becomes_a_challenger_and_another_takes_its_place(platform):
     first = shadowed(platform)
     platform.decide("fraud", keys=keys(20))

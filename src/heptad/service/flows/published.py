@@ -74,6 +74,11 @@ class Flowing:
 
         return read_flow(text, self.table, self.features, name=name)
 
+    def subject(self, row: Mapping[str, Plain]) -> str:
+        """Return the key of whom a row is about: by it a share is drawn, in shadow or not."""
+        field = self.table.subject
+        return str(row.get(field.name)) if field is not None else ""
+
     def decide(self, x: Inputs) -> Outcome:
         """Decide one row by the flow that its policy and its subject call for."""
         return self.chosen(x.policy, x.row)(x)
@@ -86,7 +91,7 @@ class Flowing:
         """
         wanted = policy.get(FLOW)
         rival = policy.get(CHALLENGER)
-        if rival and in_share(str(rival), self._subject(row), policy.get(SHARE)):
+        if rival and in_share(str(rival), self.subject(row), policy.get(SHARE)):
             wanted = rival
         return self.own if not wanted else self.by_hash(str(wanted))
 
@@ -112,10 +117,6 @@ class Flowing:
                     if rule.code == code and rule.says:
                         return rule.says.get(language) or rule.says.get("en")
         return None
-
-    def _subject(self, row: Mapping[str, Plain]) -> str:
-        field = self.table.subject
-        return str(row.get(field.name)) if field is not None else ""
 
 
 def in_share(rival: str, subject: str, share: Any) -> bool:

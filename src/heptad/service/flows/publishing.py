@@ -167,6 +167,12 @@ def shadow_of(models: Models, rival: Model) -> int | None:
     return int(first.removeprefix(SHADOW)) if first.startswith(SHADOW) else None
 
 
+def was_shadow(models: Models, flow: Model) -> bool:
+    """Tell whether a flow is, or ever was, a challenger in shadow."""
+    events = models.history(flow.id)
+    return any(e.event == "challenger" and e.note.startswith(SHADOW) for e in events)
+
+
 def proposal(models: Models, app: App, number: int) -> Model:
     """Return a proposed flow by its number.
 

@@ -25,7 +25,7 @@ from heptad.service.app import Inputs, Outcome
 from heptad.service.cases.resuming import CASE
 from heptad.service.decisions.records import open_records, public_of
 from heptad.service.flows.published import in_share, shelf
-from heptad.service.flows.publishing import flow_of, shadow_of, share_of
+from heptad.service.flows.publishing import flow_of, shadow_of, share_of, was_shadow
 from heptad.standards.errors import Corrupt, UnknownName
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Shadows:
         share = share_of(self._models, model)
         made = [o.decision for o in open_records(mine, self._keys) if o.decision is not None]
         # What people decided is a further decision of the same row, and none of a flow.
-        wanted = [d for d in made if CASE not in d.policy and _chosen(model, d, share)]
+        wanted = [d for d in made if CASE not in d.policy and _chosen(app, model, d, share)]
         rows = self._rows(app, model, wanted)
         with self._store.write() as connection:
             upsert(connection, ShadowRow, rows)
@@ -186,7 +186,7 @@ class Shadows:
         flow_of(app)
         found = self._models.get(number) if number else self.standing(app)
         mine = found is not None and found.app == shelf(app.name)
-        if found is None or not mine or not self._models.note(found, "challenger"):
+        if found is None or not mine or not was_shadow(self._models, found):
             raise UnknownName(
                 f"{app.name} has no flow in shadow.", got=number or None,
                 do=f"`heptad flow publish {app.name} FILE --shadow`",
@@ -306,9 +306,9 @@ def _mark(flow: int) -> str:
     return f"shadow.{flow}"
 
 
-def _chosen(model: Model, then: Decision, share: float) -> bool:
-    """Tell whether a shadow is asked of a decision: always of the same persons."""
-    return share >= 1 or in_share(model.sha256, then.subject, share)
+def _chosen(app: App, model: Model, then: Decision, share: float) -> bool:
+    """Tell whether a shadow is asked of a decision: of whom it would decide as a challenger."""
+    return share >= 1 or in_share(model.sha256, flow_of(app).subject(then.row), share)
 
 
 def _counted(connection: Connection, mine: Any, by: Sequence[Any]) -> list[Any]:
