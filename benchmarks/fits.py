@@ -4,7 +4,8 @@
 A row asks for the fits that it needs and does those that are not there; `python -m benchmarks.fits
 AREA NAME …` does some of them alone, so that many processes, or machines, share the work. A fit
 lies in its own file with the hash of the code and data that made it: another's is not taken up. What a
-training keeps between its epochs lies beside it until it is done.
+training keeps between its epochs lies beside it until it is done. Times that are compared are measured
+in one fit: those of two are of two machines, or of one at two times.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
     """Does a fit, given the file that it may resume from, and answers plain data."""
 
 
+LEARNING = ("benchmarks.recommend", "heptad.analysis")
+"""What makes a fit that is judged by what it learned."""
+RUNNING = (*LEARNING, "benchmarks.load", "heptad.")
+"""What makes a fit that is judged by how long it takes."""
+
+
 def found_data(path: str) -> Path | None:
     """Return where a data set lies under `HEPTAD_DATA`, or say that it is absent."""
     found = Path(os.environ.get("HEPTAD_DATA") or "absent") / path
@@ -56,17 +63,45 @@ def torch_threads() -> None:
 
 
 @cache
-def code_of(module: str, *data: Path) -> str:
-    """Return the hash of a module, of what it imports of the benchmarks and `heptad.analysis`, and of data."""
+def code_of(module: str, *data: Path, within: tuple[str, ...] = LEARNING) -> str:
+    """Return the hash of a module, of what it imports, and of data.
+
+    Code counts as it was parsed: a comment, a docstring or a line broken otherwise changes nothing.
+
+    Args:
+        module: its name.
+        data: files, whose bytes count.
+        within: what the names of imported modules begin with; others do not count.
+    """
     sha = hashlib.sha256()
-    for path in sorted(_imported(module)):
-        sha.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+    for path in sorted(_imported(module, within)):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        sha.update(f"{path.relative_to(ROOT)}\n{_said(tree)}\n".encode())
     for file in data:
         sha.update(file.read_bytes() if file.exists() else b"absent")
     return sha.hexdigest()[:16]
 
 
-def _imported(module: str) -> set[Path]:
+def _said(node: Any) -> str:
+    """Write parsed code down without its texts that are no values, alike in every version of Python."""
+    if isinstance(node, list):
+        return f"[{','.join(_said(n) for n in node if not _is_text(n))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [f"{k}={_said(v)}" for k, v in ast.iter_fields(node) if v is not None and v != []]
+    return f"{type(node).__name__}({','.join(fields)})"
+
+
+def _is_text(node: Any) -> bool:
+    """Whether this is a docstring, or a text under an attribute that explains it."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _imported(module: str, within: tuple[str, ...]) -> set[Path]:
     """The files of a module and of what it imports, at its head or within functions."""
     found: set[Path] = set()
     left = [module]
@@ -78,12 +113,17 @@ def _imported(module: str) -> set[Path]:
             continue
         found.add(path)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
-                left += [
-                    n for n in names if n.startswith(("benchmarks.recommend", "heptad.analysis"))
-                ]
+            left += [n for n in _names(node) if n.startswith(within)]
     return found
+
+
+def _names(node: ast.AST) -> list[str]:
+    """The modules, and what may be modules, that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
 
 
 class Fits:
@@ -95,14 +135,16 @@ class Fits:
         module: the one that they come from.
         data: paths under `HEPTAD_DATA`, or whole, that they read.
         quick: whether they are of the small size.
+        within: see `code_of`.
     """
 
     def __init__(
-        self, row: str, work: Mapping[str, Work], module: str, *data: str | Path, quick: bool
-    ) -> None:
+        self, row: str, work: Mapping[str, Work], module: str, *data: str | Path, quick: bool,
+        within: tuple[str, ...] = LEARNING,
+    ) -> None:  # fmt: skip
         self.row, self.work = row, work
         home = Path(os.environ.get("HEPTAD_DATA") or "absent")
-        self.code = code_of(module, *(home / path for path in data))
+        self.code = code_of(module, *(home / path for path in data), within=within)
         self.folder = folder() / f"{row}{'-quick' if quick else ''}"
 
     def kept(self, name: str) -> dict[str, Any] | None:
