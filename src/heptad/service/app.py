@@ -266,6 +266,22 @@ class App:
                     got=name,
                     do=suggest(name, known),
                 )
+        for mode in self.modes.values():
+            self._check(mode)
+
+    def _check(self, mode: Mode) -> None:
+        """Refuse a mode that names a table or a policy value that the application does not have."""
+        read = (*self.used_tables(), *self.tables, *(t for job in self.jobs for t in job.reads))
+        tables = {table.__name__: table for table in read}
+        for names, known in (([s.table for s in mode.sources], tables), (mode.policy, self.policy)):
+            for name in names:
+                if name not in known:
+                    raise ContractError(
+                        f"{self.name}: the mode {mode.name} names {name!r}, which the application "
+                        "does not have.",
+                        got=name,
+                        do=suggest(name, known),
+                    )
 
     @cached_property
     def folder(self) -> FilePath:

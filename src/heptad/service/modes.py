@@ -63,7 +63,7 @@ class Mode:
 
     def settings(self) -> dict[str, Plain]:
         """Return the policy values that follow from the mode."""
-        return {**self.policy, MODE: self.name, LOSS_SHARE: self.bears.get(self.lender, 0.0)}
+        return {**self.policy, MODE: self.name, LOSS_SHARE: self.bears[self.lender]}
 
     def rows(self, features: Mapping[str, Feature]) -> Iterator[dict[str, Plain]]:
         """Yield what people are shown of it: each source with the features that rest on it."""
@@ -81,22 +81,42 @@ def read_modes(folder: Path) -> dict[str, Mode]:
     """Read the modes of an application, a TOML file each, by name.
 
     Raises:
-        ContractError: if the shares of a loss do not add up to 1.
+        ContractError: if a mode leaves out a part, the shares of a loss are none or do not add up
+            to 1, or nobody says which of them the lender bears.
     """
     return {path.stem: _read(path) for path in sorted(folder.glob("*.toml"))}
 
 
 def _read(path: Path) -> Mode:
     data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    bears = {str(who): float(share) for who, share in data["bears"].items()}
-    if abs(sum(bears.values()) - 1) > 1e-9:
-        raise ContractError("The shares of a loss add up to 1.", got=str(bears), place=path.name)
+    missing = [part for part in ("title", "lender", "holds", "bears") if part not in data]
+    if missing:
+        raise ContractError(f"A mode says its {missing[0]}.", place=path.name)
+    bears = _bears(data["bears"], data["lender"], path.name)
     sources = tuple(
         Source(table, holder, basis)
         for holder, held in data["holds"].items()
         for table, basis in held.items()
     )
     return Mode(path.stem, data["title"], data["lender"], sources, bears, data.get("policy", {}))
+
+
+def _bears(said: Mapping[str, Any], lender: str, place: str) -> dict[str, float]:
+    """Return who bears which share of a loss."""
+    bears = {str(who): float(share) for who, share in said.items()}
+    for who, share in bears.items():
+        if not 0 <= share <= 1:
+            raise ContractError(
+                f"The share of a loss that {who} bears is between 0 and 1.", got=share, place=place
+            )
+    if abs(sum(bears.values()) - 1) > 1e-9:
+        raise ContractError("The shares of a loss add up to 1.", got=str(bears), place=place)
+    if lender not in bears:
+        raise ContractError(
+            f"Nobody says which share of a loss {lender}, who lends, bears.", got=str(bears),
+            do=f"say `{lender} = 0.0` under [bears] if it is none", place=place,
+        )  # fmt: skip
+    return bears
 
 
 def implied(app: App, changes: Mapping[str, Plain]) -> dict[str, Plain]:

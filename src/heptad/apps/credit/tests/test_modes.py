@@ -42,12 +42,31 @@ def test_what_a_project_says_itself_stands():
     assert implied(app, {"funding": 0.04}) == {"funding": 0.04}
 
 
-def test_a_loss_that_somebody_bears_twice_is_refused(tmp_path):
-    Path(tmp_path, "odd.toml").write_text(
-        'title = "Odd"\nlender = "bank"\n[holds]\n[bears]\nbank = 0.7\nplatform = 0.7\n'
-    )
-    with pytest.raises(ContractError, match="add up"):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bank = 0.7\nplatform = 0.7", "add up"),
+        ("bank = 1.3\nplatform = -0.3", "between 0 and 1"),
+        ("platform = 1.0", "bank, who lends"),
+    ],
+)
+def test_shares_of_a_loss_that_cannot_be_are_refused(tmp_path, text, said):
+    whole = f'title = "Odd"\nlender = "bank"\n[holds]\n[bears]\n{text}\n'
+    Path(tmp_path, "odd.toml").write_text(whole)
+    with pytest.raises(ContractError, match=said):
         read_modes(tmp_path)
+    Path(tmp_path, "odd.toml").write_text('title = "Odd"\nlender = "bank"\n[holds]\n')
+    with pytest.raises(ContractError, match="says its bears"):
+        read_modes(tmp_path)
+
+
+def test_an_application_refuses_a_mode_of_what_it_does_not_have():
+    mode = modes["own_platform"]
+    table = replace(mode.sources[0], table="LoanAplication")
+    for odd in (replace(mode, sources=(table,)), replace(mode, policy={"fundin": 0.1})):
+        with pytest.raises(ContractError, match="does not have") as told:
+            replace(app, modes={"odd": odd})
+        assert told.value.do in {"did you mean 'LoanApplication'?", "did you mean 'funding'?"}
 
 
 @each
