@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from heptad.service.features import Feature, named
+from heptad.service.features import Feature, named, tables_of
 from heptad.standards.errors import ContractError, suggest
 
 if TYPE_CHECKING:
@@ -297,16 +297,5 @@ class App:
 
     def used_tables(self) -> Iterator[type[Table]]:
         """Yield every table that a decision reads, the one decided on first."""
-        from heptad.service.features import parts_of, steps_of
-
-        seen: dict[type[Table], None] = {self.on: None}
-        for feature in parts_of(self.features.values()):
-            seen[feature.table] = None
-            for by in feature.keys:
-                for step in steps_of(by):
-                    seen[step.table] = None
-            if feature.into:
-                from heptad.standards.model import Rate
-
-                seen[Rate] = None
-        yield from seen
+        read = [table for feature in self.features.values() for table in tables_of(feature)]
+        yield from dict.fromkeys([self.on, *read])

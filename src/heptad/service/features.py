@@ -202,6 +202,19 @@ def parts_of(features: Iterable[Feature]) -> list[Feature]:
     return flat
 
 
+def tables_of(feature: Feature) -> list[type[Table]]:
+    """Return the tables that a feature reads, its own first: also those that its key walks to."""
+    from heptad.standards.model import Rate
+
+    found: dict[type[Table], None] = {feature.table: None}
+    for part in parts_of([feature]):
+        found[part.table] = None
+        found |= dict.fromkeys(step.table for by in part.keys for step in steps_of(by))
+        if part.into:
+            found[Rate] = None
+    return list(found)
+
+
 def _fixed_currency(of: Money, where: Expression | None) -> str:
     """Find the one currency that `where` demands, or ''."""
     todo = [where] if where is not None else []

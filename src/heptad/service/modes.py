@@ -13,7 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.features import parts_of
+from heptad.service.features import tables_of
 from heptad.standards.errors import ContractError, UnknownName, suggest
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Mode:
     def has(self, feature: Feature) -> bool:
         """Whether every table that a feature reads exists in this mode."""
         there = {source.table for source in self.sources}
-        return all(part.table.__name__ in there for part in parts_of([feature]))
+        return all(table.__name__ in there for table in tables_of(feature))
 
     def settings(self) -> dict[str, Plain]:
         """Return the policy values that follow from the mode."""
@@ -67,14 +67,11 @@ class Mode:
 
     def rows(self, features: Mapping[str, Feature]) -> Iterator[dict[str, Plain]]:
         """Yield what people are shown of it: each source with the features that rest on it."""
+        read = {name: {t.__name__ for t in tables_of(f)} for name, f in features.items()}
         for source in self.sources:
-            rests = [n for n, f in features.items() if source.table in _tables(f)]
+            rests = [name for name, tables in read.items() if source.table in tables]
             yield {"mode": self.name, "table": source.table, "held by": source.holder,
                    "basis": source.basis, "features": ", ".join(rests)}  # fmt: skip
-
-
-def _tables(feature: Feature) -> set[str]:
-    return {part.table.__name__ for part in parts_of([feature])}
 
 
 def read_modes(folder: Path) -> dict[str, Mode]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from heptad.engine.sql.identifiers import quote
 from heptad.service.batch.history import Spine
-from heptad.service.features import steps_of
+from heptad.service.features import steps_of, tables_of
 from heptad.service.online.values import (
     NOBODY,
     column_of,
@@ -22,7 +22,7 @@ from heptad.service.online.values import (
     stands_for,
     table_of,
 )
-from heptad.service.operators.lasting import lasting, tables_of
+from heptad.service.operators.lasting import lasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

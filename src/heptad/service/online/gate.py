@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from heptad.engine.protocols import Cell
 from heptad.engine.rowkeys import after_key
 from heptad.security.masks import HIDDEN
+from heptad.service.features import tables_of
 from heptad.service.online.values import MARKS, NOBODY, column_of, table_of
-from heptad.service.operators.lasting import tables_of
 from heptad.standards.errors import Refused
 
 if TYPE_CHECKING:

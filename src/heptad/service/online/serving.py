@@ -7,9 +7,10 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+from heptad.service.features import tables_of
 from heptad.service.online.filling import Filled, Filling
 from heptad.service.online.values import OnlineStore, Reading, Values
-from heptad.service.operators.lasting import LASTS, tables_of
+from heptad.service.operators.lasting import LASTS
 from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:

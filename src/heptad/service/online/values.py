@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from heptad.engine.protocols import Family
+from heptad.service.features import tables_of
 from heptad.service.operators.declared import OPERATORS
-from heptad.service.operators.lasting import tables_of
 from heptad.standards.errors import ContractError
 from heptad.standards.time import second
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from heptad.service.batch.windows import events_sql
-from heptad.service.features import parts_of, steps_of
+from heptad.service.features import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,19 +26,6 @@ if TYPE_CHECKING:
 
 LASTS = 2**62
 """A value that holds for ever."""
-
-
-def tables_of(feature: Feature) -> list[type[Table]]:
-    """Return the tables that a feature reads, its own first."""
-    from heptad.standards.model import Rate
-
-    found: dict[type[Table], None] = {feature.table: None}
-    for part in parts_of([feature]):
-        found[part.table] = None
-        found |= dict.fromkeys(step.table for by in part.keys for step in steps_of(by))
-        if part.into:
-            found[Rate] = None
-    return list(found)
 
 
 def lasting(

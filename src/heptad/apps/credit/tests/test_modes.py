@@ -14,8 +14,11 @@ from heptad.apps.credit.modes import modes
 from heptad.apps.credit.tests.test_policy import inputs
 from heptad.runtime import Platform
 from heptad.security.purposes import Basis
-from heptad.service.modes import hidden, implied, read_modes, without
+from heptad.service.features import rate
+from heptad.service.modes import Source, hidden, implied, read_modes, without
+from heptad.standards import day
 from heptad.standards.errors import ContractError, UnknownName
+from heptad.standards.model import Label
 from heptad.standards.time import FixedClock, parse_instant
 
 NAMES = ["bank_with_platform", "independent_lender", "own_platform", "platform_data"]
@@ -67,6 +70,21 @@ def test_an_application_refuses_a_mode_of_what_it_does_not_have():
         with pytest.raises(ContractError, match="does not have") as told:
             replace(app, modes={"odd": odd})
         assert told.value.do in {"did you mean 'LoanApplication'?", "did you mean 'funding'?"}
+
+
+def test_what_a_feature_converts_at_or_walks_to_must_be_held_as_well():
+    mode = modes["own_platform"]
+    rateless = replace(mode, sources=[s for s in mode.sources if s.table != "Rate"])
+    inflow = app.features["inflow_90d"]
+    assert (mode.has(inflow), rateless.has(inflow)) == (True, False)
+    assert rateless.has(app.features["salaries_180d"])
+    fraud = rate(Label.fraud, by=Label.payment.merchant, over=day, delay=day)
+    for tables, has in (("Label", False), ("Label Payment", True)):
+        held = replace(mode, sources=[Source(t, "bank", "contract") for t in tables.split()])
+        assert held.has(fraud) is has
+        assert [row["features"] for row in held.rows({"fraud": fraud})] == ["fraud"] * len(
+            tables.split()
+        )
 
 
 @each
