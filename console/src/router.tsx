@@ -29,6 +29,7 @@ const routes = [
   page('/models/$number', () => import('./platform/model')),
   page('/lineage', () => import('./platform/lineage')),
   page('/runs', () => import('./platform/runs')),
+  page('/streams', () => import('./platform/streams')),
   page('/access', () => import('./platform/access')),
   page('/log', () => import('./platform/log')),
   page('/messages', () => import('./platform/messages')),

@@ -51,6 +51,7 @@ def paths(served: Served, keys: dict[str, str]) -> list[str]:
         "/models/1",
         "/lineage?of=app:credit",
         "/runs",
+        "/streams",
         "/log",
         "/access",
         "/apps/fraud",

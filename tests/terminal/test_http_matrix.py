@@ -52,7 +52,7 @@ RULES = {
         ("GET", "/v1/log/checkpoint"), ("POST", "/v1/log/verify"), ("GET", "/v1/schedule"),
         ("GET", "/v1/alarms"), ("GET", "/v1/calendars/{name}"), ("GET", "/v1/regime"),
         ("POST", "/v1/apps/{app}/flow/check"),
-        ("GET", "/v1/events"),
+        ("GET", "/v1/events"), ("GET", "/v1/streams"),
     },
     # Masked without a purpose; with one, as role, purpose and basis allow.
     "rows": {("GET", "/v1/tables/{name}/rows")},

@@ -116,3 +116,12 @@ export interface ScheduleInfo {
   jobs: string[]
 }
 export interface Pulse { decisions: number; loads: number; cases: number; late: number; revisions: number; messages: Record<string, number> }
+export interface Flowing {
+  now: string; served: boolean
+  reels: { app: string; table: string; features: string[]; state: 'building' | 'empty' | 'current'; keys: number; events: number; cold_keys: number | null; cold_more: boolean; newest: string | null; waiting: number; later: number }[]
+  apart: { app: string; why: string }[]; journals: { table: string; waiting: number }[]
+  sources: { source: string; table: string; kind: string; topic: string; positions: { partition: number; offset: number }[]; state: string; load: number | null; when: string | null; accepted: number; error: string | null }[]
+  sinks: { sink: string; kind: string; topic: string; apps: string[]; outcomes: string[]; at: number; waiting: number }[]
+  jobs: { run: number; engine: string; what: string; status: string; started: string; seconds: number | null; rows: number | null; features: number; refused: number; error: string | null }[]
+  cluster: { installed: string; running: boolean; port: number; managers: unknown[]; jobs: { id: string; state: string; back_pressure: string; checkpoints: number }[] }
+}

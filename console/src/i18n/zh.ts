@@ -1,9 +1,11 @@
 // The words of the console in Chinese. Every message of the code is a key of `zh`; the compiler says which is missing.
 import { cards } from './zh.cards'
+import { flow, flowWords } from './zh.flow'
 import { work, workWords } from './zh.work'
 
 export const zh = {
   ...cards,
+  ...flow,
   ...work,
   'Approve': '批准',
   'it then decides every case of {app} in place of the model in use': '批准后，它将取代在用模型，对{app}的每个案例作出决策',
@@ -338,6 +340,7 @@ export const zh = {
 
 // Words that the server sends.
 export const words: Record<string, string> = {
+  ...flowWords,
   ...workWords,
   'opened': '已开放',
   'masked': '已遮蔽',

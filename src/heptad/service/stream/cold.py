@@ -87,6 +87,12 @@ class Cold:
         self._rows.create(self._name, {"h": Family(), "s": Family()})
         return {}, []
 
+    def count(self, most: int) -> int:
+        """Count the keys that were laid here, up to `most`; also those that memory holds again."""
+        there = self._name in self._rows.tables()
+        found = self._rows.scan(self._name, prefix=_STATE, limit=most) if there else ()
+        return sum(1 for _ in found)
+
     def close(self) -> None:
         """Let go of everything; the stream is not to be gone on with."""
         if self._name in self._rows.tables():

@@ -99,6 +99,13 @@ class Publishing:
             raise failed[0]
         return told
 
+    def standing(self) -> list[dict[str, Any]]:
+        """Say of each sink up to which entry of the log it has got, and how many wait."""
+        found = {name: int(self._settings.get(_mark(s), 0)) for name, s in self._sinks.items()}
+        return [
+            {"sink": name, "at": at, "waiting": len(self._log) - at} for name, at in found.items()
+        ]
+
     def _caught_up(self, sink: Sink, stopped: threading.Event | None) -> dict[str, Any]:
         """Send to one sink, step by step."""
         at, end = int(self._settings.get(_mark(sink), 0)), len(self._log)

@@ -94,6 +94,16 @@ class Reel:
         return self._stream.known if newest is None else newest
 
     @property
+    def held(self) -> tuple[int, int]:
+        """How many keys and places of events are in memory, by the way of keys that holds most."""
+        return max(group.held for group in self._stream.groups)
+
+    def cold_keys(self, most: int) -> int | None:
+        """Count the keys that lie in the row store, up to `most`; None where all are in memory."""
+        cold = self._stream.cold
+        return None if cold is None else cold.count(most)
+
+    @property
     def columns(self) -> list[str]:
         """The stored columns of the table that are read."""
         names = {*self._stream.columns} - {*self._virtual, "_deleted"}

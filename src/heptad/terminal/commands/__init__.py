@@ -100,6 +100,7 @@ COMMANDS: dict[str, str] = {
     "tables.quality": "pictures:table_quality",
     "tables.quarantine": "pictures:table_quarantine",
     "runs": "pictures:list_runs",
+    "streams": "streams:show_streams",
     "config": "upkeep:show_config",
     "explore": "exploring:explore",
     "access.list": "access:list_accesses",

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from heptad.standards.errors import ContractError, UnknownName, suggest
+from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from heptad.runtime import Platform
     from heptad.service.app import App
     from heptad.service.features import Feature
 
 PLANNED = ("local", "spark", "flink")
+RECORDED = ("spark ", "flink ")
+"""How the jobs are called under which work on another engine stands among the runs."""
 
 
 def plan_features(
@@ -97,6 +104,28 @@ def _sorted_out(features: list[Feature]) -> tuple[list[Feature], list[tuple[str,
     return [f for f in features if not reasons[f.name]], refused
 
 
+@contextmanager
+def recorded(platform: Platform, engine: str, what: str) -> Iterator[dict[str, Any]]:
+    """Record a piece of work on another engine as a run: while it goes on, its end, or why it failed.
+
+    Args:
+        platform: the open project.
+        engine: spark or flink; what is computed here is no run.
+        what: is computed, in a few words.
+
+    Yields:
+        Where the block puts its figures.
+    """
+    told: dict[str, Any] = {}
+    if engine == "local":
+        yield told
+        return
+    runs, today = platform.catalog.runs, format_instant(platform.clock.now())[:10]
+    with runs.running(f"{engine} {what}", today, uuid4().hex) as run:
+        yield told
+        runs.finish(run.id, told)
+
+
 def run_flink(
     platform: Platform, app: str, to: str, purpose: str = "", role: str = "", who: str = ""
 ) -> dict[str, Any]:
@@ -119,6 +148,7 @@ def run_flink(
         raise ContractError(f"Flink can compute no feature of {app}.", got=dict(refused))
     reader = {"role": role or platform.role, "purpose": purpose or platform.purpose}
     with (
+        recorded(platform, "flink", f"features of {app}") as told,
         platform.guard.computing("history", able, who=who or platform.who, **reader) as access,
         tempfile.TemporaryDirectory(prefix="heptad-flink-") as folder,
     ):
@@ -127,6 +157,7 @@ def run_flink(
         found = on_flink(environment, able, source, Path(folder), Cluster().settings())
         note(access, source)
         pq.write_table(found, to)
+        told |= {"rows": len(found), "features": len(able), "refused": len(refused)}
     return {
         "rows": len(found),
         "features": [f.name for f in able],

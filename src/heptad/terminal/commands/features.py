@@ -12,6 +12,7 @@ from heptad.service.features import result_of, unit_of
 from heptad.service.operators.definitions import versions
 from heptad.standards.errors import InputError, UnknownName, suggest
 from heptad.standards.time import format_instant, parse_instant
+from heptad.terminal.commands.engines import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,10 +110,13 @@ def history(  # noqa: PLR0913, PLR0917 - what a history is
         raise InputError(
             "CSV cannot hold lists.", got=", ".join(lists), do="write to .parquet, which takes them"
         )
-    found = platform.history(
-        _spine(Path(spine)), wanted, engine=engine, purpose=purpose or None, role=role, who=who
-    )
-    _write(found, Path(to))
+    rows, apps = _spine(Path(spine)), dict.fromkeys(n.partition(".")[0] for n in features)
+    with recorded(platform, engine, f"features of {', '.join(apps)}") as told:
+        found = platform.history(
+            rows, wanted, engine=engine, purpose=purpose or None, role=role, who=who
+        )
+        _write(found, Path(to))
+        told |= {"rows": len(found), "features": len(wanted)}
     return {"rows": len(found), "features": [f.name for f in wanted], "written": to}
 
 

@@ -30,6 +30,7 @@ from heptad.terminal.http import (
     schedule,
     signin,
     site,
+    streams,
     subjects,
     tables,
 )
@@ -100,6 +101,7 @@ def public(platform: Platform) -> Api:
         cases.router,
         messages.router,
         schedule.router,
+        streams.router,
         router,
     ):
         app.include_router(part)

@@ -140,3 +140,42 @@ def _ran(data: dict[str, Any]) -> None:
     if data["refused"]:
         show.say("refused:")
         show.show_table(data["refused"])
+
+
+@app.command("streams")
+def streams(as_json: Json = False) -> None:
+    """Show what is kept current in memory, how far topics are read and written, what engines ran."""
+    answer("streams", as_json, _flows)
+
+
+def _flows(data: dict[str, Any]) -> None:
+    if not data["served"]:
+        show.say("streams of features are kept while the project is served: heptad serve")
+    for part, columns in _PARTS.items():
+        if data[part]:
+            show.say(f"{part}:")
+            show.show_table([{n: _told(line[n]) for n in columns} for line in data[part]])
+
+
+def _told(value: Any) -> Any:
+    return len(value) if isinstance(value, list) else value
+
+
+_PARTS = {
+    "reels": (
+        "app",
+        "table",
+        "features",
+        "state",
+        "keys",
+        "events",
+        "cold_keys",
+        "newest",
+        "later",
+    ),
+    "apart": ("app", "why"),
+    "sources": ("source", "table", "topic", "state", "load", "when", "accepted"),
+    "sinks": ("sink", "topic", "at", "waiting"),
+    "jobs": ("run", "engine", "what", "status", "started", "seconds", "rows", "error"),
+}
+"""What is printed of each part."""
