@@ -91,6 +91,7 @@ class Platform:
 
     def _wire(self, stores: Stores) -> None:
         """Put what reads and decides above the stores, and recover what a kill left unfinished."""
+        from heptad.security.users import Users
         from heptad.service.decisions.desk import Desk
         from heptad.service.decisions.intake import Intake
         from heptad.service.online.serving import Online
@@ -104,6 +105,7 @@ class Platform:
         self.room, self.catalog, self.keys = stores.room, stores.catalog, stores.keys
         self.lake, self.loading = stores.lake, stores.loading
         self.log, self.access = stores.log, stores.access
+        self.users = Users(self.catalog.settings)
         self.reads = Reads(self.lake, self.catalog, lambda: self.duck)
         standings = Standings(self.lake, lambda: self.duck)
         law = regime(self.project.regime).purposes()

@@ -154,6 +154,19 @@ def test_the_short_way_knows_nobody_by_anothers_session(tmp_path):
         assert platform.read("Payment").num_rows == 2
 
 
+def test_the_short_way_closes_with_the_first_user(tmp_path):
+    with served(tmp_path / "s", quick=True) as (platform, client):
+
+        def ask(n):
+            return client.post("/v1/tables/Payment/rows", json=[payment(n)]).status_code
+
+        assert ask(7) == 200
+        platform.users.add("eva", "engineer", PASSWORD, 0)
+        assert ask(8) == 401
+        platform.users.remove("eva")
+        assert ask(9) == 401
+
+
 def test_metrics_name_the_route_and_large_bodies_go_to_it(tmp_path, monkeypatch):
     with served(tmp_path / "a", quick=True) as (_, client):
         taken = short_ways(monkeypatch)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,6 +189,64 @@ def test_refusals_are_recorded_without_what_may_be_a_password(browser: Browser) 
         ("signin", "unknown", "refused"),
         ("signin", "ann", "refused"),
     ]
+
+
+def test_removing_the_last_user_does_not_open_the_project_to_this_machine(
+    browser: Browser,
+) -> None:
+    for name in ("ann", "bob"):
+        run(browser.platform, "users.remove", {"name": name})
+    for path in ("/v1/session", "/v1/decisions"):
+        assert browser("GET", path).status_code == 401
+    assert browser.verify().status_code == 401
+    assert browser("GET", "/v1/signin").json()["local"] is False
+    run(browser.platform, "users.add", {"name": "eve", "role": "risk", "password": PASSWORD})
+    assert browser.enter("eve").status_code == 200
+
+
+def test_another_password_lifts_the_wait(browser: Browser) -> None:
+    told = [browser.enter("ann", OTHER).status_code for _ in range(FREE + 1)]
+    assert told == [401] * FREE + [503]
+    run(browser.platform, "users.password", {"name": "ann", "password": OTHER})
+    assert browser.enter("ann", OTHER).status_code == 200
+
+
+def test_guesses_at_the_same_time_are_slowed_down_too() -> None:
+    with project({}) as platform, ThreadPoolExecutor(3 * FREE) as pool:
+        users = Users(platform.catalog.settings, lambda: 0.0)
+        users.add("ann", "risk", PASSWORD, 0)
+
+        def guess(_: int) -> type[Exception]:
+            with pytest.raises((Unauthorised, Busy)) as told:
+                users.enter("ann", OTHER)
+            return told.type
+
+        found = list(pool.map(guess, range(3 * FREE)))
+    assert (found.count(Unauthorised), found.count(Busy)) == (FREE, 2 * FREE)
+
+
+def test_a_password_that_nobody_had_time_to_look_at_was_no_guess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with project({}) as platform:
+        users = Users(platform.catalog.settings, lambda: 0.0)
+        users.add("ann", "risk", PASSWORD, 0)
+        with monkeypatch.context() as crowded:
+            crowded.setattr(users._hashing, "acquire", lambda **_: False)
+            for _ in range(2 * FREE):
+                with pytest.raises(Busy, match="Too many people"):
+                    users.enter("ann", OTHER)
+        assert users.enter("ann", PASSWORD).name == "ann"
+
+
+def test_users_added_at_the_same_time_are_all_kept() -> None:
+    with project({}) as platform, ThreadPoolExecutor(4) as pool:
+        names = [f"user{n}" for n in range(12)]
+        add = [pool.submit(platform.users.add, n, "risk", PASSWORD, 0) for n in names]
+        for one in add:
+            one.result()
+        assert [u.name for u in platform.users.all()] == sorted(names)
+        assert platform.users.changes == len(names)
 
 
 def test_guesses_are_slowed_down_for_a_name_and_forgiven_with_time() -> None:

@@ -10,12 +10,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
-
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
 
 from heptad.security.purposes import ROLES
 from heptad.standards.errors import (
@@ -29,6 +26,8 @@ from heptad.standards.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from argon2 import PasswordHasher
 
 KEPT = "local users"
 """Where they stand among the settings of the catalog."""
@@ -70,17 +69,26 @@ class Kept(Protocol):
 
 
 class Users:
-    """The local users of a project.
+    """The local users of a project; whoever changes them does it here, one after the other.
 
     Args:
         settings: where they are kept.
         now: tells monotonic seconds.
+
+    Attributes:
+        changes: grows with every user that is added, changed or removed.
     """
 
     def __init__(self, settings: Kept, now: Callable[[], float] = time.monotonic) -> None:
         self._settings, self._now = settings, now
-        self._lock, self._hashing = threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
+        self._changing, self._lock = threading.RLock(), threading.Lock()
+        self._hashing = threading.BoundedSemaphore(AT_ONCE)
         self._guessed: dict[str, tuple[int, float]] = {}
+        self.changes = 0
+
+    def begun(self) -> bool:
+        """Whether there ever was a user: from then on people sign in, if none is left also."""
+        return self._settings.get(KEPT) is not None
 
     def all(self) -> list[User]:
         """Return the users by name."""
@@ -104,10 +112,12 @@ class Users:
         if role not in ROLES or role == "app":
             known = sorted(set(ROLES) - {"app"})
             raise UnknownName(f"Nobody signs in as {role!r}.", got=role, do=suggest(role, known))
-        if any(user.name.casefold() == name.casefold() for user in self.all()):
-            raise Conflict("There is a user of this name.", got=name, do="choose another name")
         _check(name, password)
-        return self._keep(User(name, role, at, secrets.token_hex(8), _hasher().hash(password)))
+        made = User(name, role, at, secrets.token_hex(8), _hasher().hash(password))
+        with self._changing:
+            if any(user.name.casefold() == name.casefold() for user in self.all()):
+                raise Conflict("There is a user of this name.", got=name, do="choose another name")
+            return self._keep(made)
 
     def change(self, name: str, password: str) -> User:
         """Give a user another password; their sessions are over.
@@ -116,11 +126,12 @@ class Users:
             UnknownName: if there is no such user.
             ContractError: if the password does not do.
         """
-        user = self._get(name)
-        _check(name, password)
-        kept = User(name, user.role, user.since, secrets.token_hex(8), _hasher().hash(password))
-        self._forgive(name)
-        return self._keep(kept)
+        with self._changing:
+            user = self._get(name)
+            _check(name, password)
+            self._forgive(name)
+            hashed = _hasher().hash(password)
+            return self._keep(User(name, user.role, user.since, secrets.token_hex(8), hashed))
 
     def remove(self, name: str) -> None:
         """Remove a user; their sessions are over.
@@ -128,10 +139,12 @@ class Users:
         Raises:
             UnknownName: if there is no such user.
         """
-        self._get(name)
-        kept = self._settings.get(KEPT, {})
-        del kept[name]
-        self._settings.set(KEPT, kept)
+        with self._changing:
+            self._get(name)
+            kept = self._settings.get(KEPT, {})
+            del kept[name]
+            self._settings.set(KEPT, kept)
+            self.changes += 1
 
     def enter(self, name: str, password: str) -> User:
         """Let somebody in by their password.
@@ -140,20 +153,20 @@ class Users:
             Unauthorised: if name and password do not belong together.
             Busy: if too many guesses came for this name, or too many sign in at once.
         """
-        self._slow(name)
+        self._guess(name)
         user = self.find(name)
         if not self._hashing.acquire(timeout=5):
+            self._take_back(name)
             raise Busy("Too many people sign in at once.", do="try again in some seconds")
         try:
             right = _verify(user.hash if user else _nobodys(), password)
         finally:
             self._hashing.release()
         if user is None or not right:
-            self._guess(name)
             raise Unauthorised("Name and password do not belong together.", do="try again")
         self._forgive(name)
         if _hasher().check_needs_rehash(user.hash):
-            self._keep(User(name, user.role, user.since, user.stamp, _hasher().hash(password)))
+            self._hash_again(user, password)
         return user
 
     def stands(self, name: str, stamp: str) -> bool:
@@ -172,27 +185,48 @@ class Users:
         kept = self._settings.get(KEPT, {})
         kept[user.name] = {n: getattr(user, n) for n in ("role", "since", "stamp", "hash")}
         self._settings.set(KEPT, kept)
+        self.changes += 1
         return user
 
-    def _slow(self, name: str) -> None:
-        """Refuse to look at another guess too soon."""
+    def _hash_again(self, user: User, password: str) -> None:
+        """Hash a password as it is done by now, unless it was changed meanwhile."""
+        with self._changing:
+            if self.find(user.name) == user:
+                self._keep(replace(user, hash=_hasher().hash(password)))
+
+    def _guess(self, name: str) -> None:
+        """Count a guess before it is looked at, or refuse it if it comes too soon.
+
+        Whoever comes at the same time finds it counted; who was right is forgiven.
+
+        Raises:
+            Busy: if it comes too soon.
+        """
         with self._lock:
             times, last = self._guessed.get(name, (0, 0.0))
             wait = min(LONGEST_S, FIRST_S * 2 ** (times - FREE)) if times >= FREE else 0.0
             left = last + wait - self._now()
-        if left > 0:
-            raise Busy(
-                "Too many wrong passwords came for this name.",
-                got=f"{times} wrong ones",
-                do=f"wait {left:.0f} s",
-            )
+            if left <= 0:
+                self._note(name, times + 1)
+                return
+        raise Busy(
+            "Too many wrong passwords came for this name.",
+            got=f"{times} wrong ones",
+            do=f"wait {left:.0f} s",
+        )
 
-    def _guess(self, name: str) -> None:
+    def _note(self, name: str, times: int) -> None:
+        self._guessed.pop(name, None)
+        while len(self._guessed) >= _MOST_GUESSED:
+            self._guessed.pop(next(iter(self._guessed)))
+        self._guessed[name] = (times, self._now())
+
+    def _take_back(self, name: str) -> None:
+        """Count a guess no more that was not looked at."""
         with self._lock:
-            times = self._guessed.pop(name, (0, 0.0))[0]
-            while len(self._guessed) >= _MOST_GUESSED:
-                self._guessed.pop(next(iter(self._guessed)))
-            self._guessed[name] = (times + 1, self._now())
+            times = self._guessed.get(name, (0, 0.0))[0]
+            if times:
+                self._note(name, times - 1)
 
     def _forgive(self, name: str) -> None:
         with self._lock:
@@ -218,6 +252,8 @@ def _check(name: str, password: str) -> None:
 
 
 def _verify(hashed: str, password: str) -> bool:
+    from argon2.exceptions import Argon2Error, InvalidHashError
+
     try:
         return _hasher().verify(hashed, password[:LONGEST])
     except (Argon2Error, InvalidHashError):
@@ -226,6 +262,8 @@ def _verify(hashed: str, password: str) -> bool:
 
 @cache
 def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher
+
     return PasswordHasher()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heptad.security.users import Users
 from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 
 def add_user(platform: Platform, name: str, role: str, password: str) -> dict[str, Any]:
     """Add somebody who signs in with a password; nobody calls without a key or a session then."""
-    made = _users(platform).add(name, role, password, platform.clock.now())
-    platform.catalog.keys.changes += 1
+    made = platform.users.add(name, role, password, platform.clock.now())
     return {"user": made.name, "role": made.role}
 
 
@@ -24,21 +22,17 @@ def list_users(platform: Platform) -> dict[str, Any]:
     return {
         "users": [
             {"user": user.name, "role": user.role, "since": format_instant(user.since)}
-            for user in _users(platform).all()
+            for user in platform.users.all()
         ]
     }
 
 
 def change_password(platform: Platform, name: str, password: str) -> dict[str, Any]:
     """Give somebody another password; whoever is signed in as them is not any more."""
-    return {"user": _users(platform).change(name, password).name, "changed": True}
+    return {"user": platform.users.change(name, password).name, "changed": True}
 
 
 def remove_user(platform: Platform, name: str) -> dict[str, Any]:
     """Let somebody sign in no more; whoever is signed in as them is not any more."""
-    _users(platform).remove(name)
+    platform.users.remove(name)
     return {"user": name, "removed": True}
-
-
-def _users(platform: Platform) -> Users:
-    return Users(platform.catalog.settings)

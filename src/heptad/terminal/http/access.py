@@ -57,8 +57,8 @@ def caller(
 ) -> Principal:
     """Say who calls.
 
-    Without keys only this machine may call, as admin. Once a key was issued, or from elsewhere,
-    every call needs one.
+    Without keys and users only this machine may call, as admin. Once a key was issued, or from
+    elsewhere, every call needs one; once there was a user, a key or a session.
 
     Raises:
         Unauthorised: if a key is needed and none that is valid was given.
@@ -80,8 +80,12 @@ def caller(
 
 
 def people_sign_in(request: Request) -> bool:
-    """Whether people have accounts here, at a provider or of the project itself."""
-    return bool(opened(request).project.signin.issuer or request.app.state.users.all())
+    """Whether people have accounts here, at a provider or of the project itself.
+
+    A project that had users once is not open to this machine again when the last one is removed.
+    """
+    platform = opened(request)
+    return bool(platform.project.signin.issuer) or platform.users.begun()
 
 
 def from_our_page(request: Request) -> None:
@@ -124,10 +128,10 @@ def signed_in(request: Request) -> Principal:
         Refused: if a call that changes something lacks the session's second token, or was made
             by a page from elsewhere.
     """
-    name, state = request.cookies.get(name_of(request), ""), request.app.state
-    found = state.sessions.find(name)
-    if found is not None and found.stamp and not state.users.stands(found.who.id, found.stamp):
-        state.sessions.end(name)
+    name, sessions = request.cookies.get(name_of(request), ""), request.app.state.sessions
+    users, found = opened(request).users, sessions.find(name)
+    if found is not None and found.stamp and not users.stands(found.who.id, found.stamp):
+        sessions.end(name)
         found = None
     if found is None:
         raise Unauthorised("Nobody is signed in.", do="sign in, or send a key")

@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from heptad import __version__
 from heptad.security.sessions import Sessions
-from heptad.security.users import Users
 from heptad.terminal.http import (
     cards,
     cases,
@@ -80,7 +79,6 @@ def public(platform: Platform) -> Api:
     )
     app.state.platform, app.state.pulse = platform, live.Pulse(platform)
     app.state.provider, app.state.sessions = signin.provider_of(platform), Sessions()
-    app.state.users = Users(platform.catalog.settings)
     app.front = Meter(app.routed)
     app.express = Express(app, platform, app.front)
     problems.install(app)

@@ -211,7 +211,7 @@ class Express:
             # A session is one browser's: whoever else calls from its address is not signed in.
             return access.caller(self._request(posted), None)
         asked = (header, posted.client, headers.get("host", ""))
-        now, changes = platform.clock.now(), platform.catalog.keys.changes
+        now, changes = platform.clock.now(), platform.catalog.keys.changes + platform.users.changes
         known = self._callers.get(asked)
         if known is not None and known.changes == changes and now <= known.until:
             return known.who

@@ -67,23 +67,22 @@ def _provider(request: Request) -> Provider:
 
 
 @router.get("/signin")
-def ways(request: Request) -> Ways:
+def ways(request: Request, platform: Opened) -> Ways:
     """Say how a person can sign in; needs no key."""
     found: Provider | None = request.app.state.provider
     host = None if found is None else found.issuer.partition("//")[2]
-    return Ways(provider=host, local=bool(request.app.state.users.all()))
+    return Ways(provider=host, local=bool(platform.users.all()))
 
 
 @router.post("/signin", include_in_schema=False, dependencies=[Depends(json_only)])
 def enter(request: Request, platform: Opened, please: EnterPlease) -> JSONResponse:
     """Let a local user in by their password, and begin a session."""
     from_our_page(request)
-    users = request.app.state.users
     try:
-        user = users.enter(please.name, please.password)
+        user = platform.users.enter(please.name, please.password)
     except Unauthorised as error:
         # What was written as a name may be a password.
-        known = please.name if users.find(please.name) else "unknown"
+        known = please.name if platform.users.find(please.name) else "unknown"
         platform.guard.refused("signin", who=known, role="", purpose="", why=error.what)
         raise
     answer = JSONResponse({"role": user.role}, headers={"Cache-Control": "no-store"})
