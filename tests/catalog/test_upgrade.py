@@ -175,3 +175,34 @@ def test_some_that_make_it_at_once(target: str) -> None:
         thread.join(timeout=20)
     assert errors == []
     assert pending(target) == []
+
+
+def test_what_a_note_said_of_a_challenger_becomes_its_terms(catalog: Catalog) -> None:
+    said = ("shadow=12 share=1.0 look at it", "share=0.25", "share=0.1 too  strict", "as asked")
+    models = catalog.models
+    flow, other = (
+        models.register(name, app, name.encode(), trainer="Ann").id
+        for name, app in (("flow", "fraud/flow"), ("scorecard", "credit"))
+    )
+    with catalog.store.write() as connection:
+        upgrade.revert(connection, "0007")
+        for model, note in [*((flow, n) for n in said), (other, "share=0.5 of it")]:
+            connection.execute(
+                text("INSERT INTO model_events (model, event, who, note, instant) "
+                     "VALUES (:model, 'challenger', 'Bob', :note, 1)"),
+                {"model": model, "note": note},
+            )  # fmt: skip
+        upgrade.apply(connection)
+    found = [(e.terms, e.note) for e in models.history(flow) if e.event == "challenger"]
+    assert found == [
+        ({"share": 1.0, "shadow": 12}, "look at it"),
+        ({"share": 0.25}, ""),
+        ({"share": 0.1}, "too  strict"),
+        (None, "as asked"),
+    ]
+    assert [(e.terms, e.note) for e in models.history(other)][1:] == [(None, "share=0.5 of it")]
+    with catalog.store.write() as connection:
+        upgrade.revert(connection, "0007")
+        notes = text("SELECT note FROM model_events WHERE event = 'challenger' ORDER BY id")
+        assert tuple(connection.execute(notes).scalars()) == (*said, "share=0.5 of it")
+        upgrade.apply(connection)

@@ -157,3 +157,36 @@ def test_a_share_lies_between_none_and_all(platform):
 def test_the_packages_own_flow_has_the_policy_of_the_application():
     assert app.policy == app.flow.own.policy
     assert not re.search(r"\bdef _\w+", (app.folder / "decide.py").read_text())
+
+
+def test_killed_while_another_challenger_takes_its_place_the_one_before_stays(
+    platform, monkeypatch
+):
+    first = published(platform, LOOSE, challenger=True, share=0.25, note="shadow=0 share=1.0")
+    models = platform.catalog.models
+    honest = models._set
+
+    def dies(model, stage, *rest):
+        if stage == "challenger":
+            raise KeyboardInterrupt
+        honest(model, stage, *rest)
+
+    monkeypatch.setattr(models, "_set", dies)
+    with pytest.raises(KeyboardInterrupt):
+        published(platform, STRICT, challenger=True, share=0.5)
+    monkeypatch.undo()
+    policy = platform.desk.policy(app)
+    assert (policy[CHALLENGER], policy[SHARE]) == (first.sha256, 0.25)
+    assert models.history(first.id)[-1].note == "shadow=0 share=1.0"
+    # The same again, for more of them.
+    publish(models, app, LOOSE, "Bob", challenger=True, share=0.75)
+    assert platform.desk.policy(app)[SHARE] == 0.75
+
+
+def test_a_challenger_of_nobody_knows_how_many_is_refused(platform):
+    made = published(platform, LOOSE, challenger=True, share=0.25)
+    models = platform.catalog.models
+    models.promote(made.id, "retired", "Bob", "enough")
+    models.promote(made.id, "challenger", "Bob", "share=0.5")
+    with pytest.raises(ContractError, match="nobody said for which share"):
+        platform.desk.policy(app)

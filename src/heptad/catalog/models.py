@@ -76,11 +76,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that was done to a model: registered, approved, or moved to a stage."""
+    """Something that was done to a model: registered, approved, or moved to a stage.
+
+    `terms` are those on which it was moved: plain data, None without any.
+    """
 
     event: str
     who: str
     note: str
+    terms: dict[str, Any] | None
     instant: int
 
 
@@ -97,7 +101,7 @@ class Models:
         self._store, self._versions = store, versions
         self._artefacts = Artefacts(folder)
         self._champions: dict[str, Model | None] = {}
-        self._notes: dict[tuple[int, Stage], str] = {}
+        self._terms: dict[tuple[int, Stage], dict[str, Any]] = {}
         self._generation = 0
 
     def register(  # noqa: PLR0913 - what is kept of a model, each by name
@@ -185,7 +189,16 @@ class Models:
             self._store.after_commit(self._forget)
             return replace(found, approver=who, approved=now, note=note)
 
-    def promote(self, model: int, to: Stage, who: str, note: str = "") -> Model:
+    def promote(
+        self,
+        model: int,
+        to: Stage,
+        who: str,
+        note: str = "",
+        *,
+        terms: Mapping[str, Any] | None = None,
+        alone: bool = False,
+    ) -> Model:
         """Move a model to another stage; a new champion retires the one before.
 
         Args:
@@ -193,6 +206,9 @@ class Models:
             to: the stage.
             who: who decides so.
             note: why.
+            terms: on which terms, plain data.
+            alone: retire whichever stands at the stage, as for a champion; if it is this model,
+                it is moved there anew, on its new terms.
 
         Raises:
             Refused: if it is to be champion without approval.
@@ -202,23 +218,31 @@ class Models:
         _named(who=who)
         with self._store.write():
             found = self.get(model)
+            if alone and found.stage == to:
+                self._set(model, "retired", who, "moved there anew")
+                found = replace(found, stage="retired")
             if found.stage == to:
                 return found
-            if to not in MOVES[found.stage]:
-                raise Conflict(
-                    f"{found.title} is {found.stage}: it cannot become {to}.",
-                    do=f"it may become: {', '.join(MOVES[found.stage])}",
-                )
-            if to == "champion":
-                if found.approver is None:
-                    raise Refused(
-                        f"{found.title} is not approved, so it may not decide.",
-                        do=f"`heptad approve {found.id}`, by somebody who did not train it",
-                    )
-                for before in self.recent(app=found.app, stage="champion"):
+            self._refuse_move(found, to)
+            if alone or to == "champion":
+                for before in self.recent(app=found.app, stage=to):
                     self._set(before.id, "retired", who, f"succeeded by {found.title}")
-            self._set(model, to, who, note)
+            self._set(model, to, who, note, terms)
             return replace(found, stage=to)
+
+    @staticmethod
+    def _refuse_move(model: Model, to: Stage) -> None:
+        """Refuse a stage that a model cannot go to from where it is."""
+        if to not in MOVES[model.stage]:
+            raise Conflict(
+                f"{model.title} is {model.stage}: it cannot become {to}.",
+                do=f"it may become: {', '.join(MOVES[model.stage])}",
+            )
+        if to == "champion" and model.approver is None:
+            raise Refused(
+                f"{model.title} is not approved, so it may not decide.",
+                do=f"`heptad approve {model.id}`, by somebody who did not train it",
+            )
 
     def champion(self, app: str, at: int | None = None) -> Model | None:
         """Return the model that decides for an application; None if it has none.
@@ -250,15 +274,16 @@ class Models:
             self._champions[key] = found
         return found
 
-    def note(self, model: Model, stage: Stage) -> str:
-        """Return with which words a model was last moved to a stage; "" if it never was."""
+    def terms(self, model: Model, stage: Stage) -> dict[str, Any]:
+        """Return the terms on which a model was last moved to a stage; none if it never was."""
         which, generation = (model.id, stage), self._generation
-        if self._store.alone and not self._store.writing and which in self._notes:
-            return self._notes[which]
-        said = [event.note for event in self.history(model.id) if event.event == stage]
+        if self._store.alone and not self._store.writing and which in self._terms:
+            return self._terms[which]
+        said = [event.terms for event in self.history(model.id) if event.event == stage]
+        found = (said[-1] or {}) if said else {}
         if generation == self._generation and not self._store.writing:
-            self._notes[which] = said[-1] if said else ""
-        return said[-1] if said else ""
+            self._terms[which] = found
+        return found
 
     def read(self, model: Model | int) -> bytes:
         """Return the bytes of a model.
@@ -338,24 +363,41 @@ class Models:
             row = connection.execute(wanted).first()
         return None if row is None else _model(row)
 
-    def _set(self, model: int, stage: Stage, who: str, note: str) -> None:
-        """Change a stage, and keep who did."""
+    def _set(
+        self,
+        model: int,
+        stage: Stage,
+        who: str,
+        note: str,
+        terms: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change a stage, and keep who did, on which terms."""
         with self._store.write() as connection:
             moved = update(ModelRow).where(ModelRow.id == model).values(stage=stage)
             connection.execute(moved)
-            self._log(model, stage, who, note)
+            self._log(model, stage, who, note, terms)
             self._store.after_commit(self._forget)
 
-    def _log(self, model: int, event: str, who: str, note: str) -> None:
+    def _log(
+        self,
+        model: int,
+        event: str,
+        who: str,
+        note: str,
+        terms: Mapping[str, Any] | None = None,
+    ) -> None:
         with self._store.write() as connection:
-            row = {"model": model, "event": event, "who": who, "note": note}
+            row = {
+                "model": model, "event": event, "who": who, "note": note,
+                "terms": None if terms is None else dict(terms),
+            }  # fmt: skip
             connection.execute(insert(ModelEventRow), row | {"instant": self._store.clock.now()})
 
     def _forget(self) -> None:
         """Drop remembered champions: first the mark, so that a read under way is not kept."""
         self._generation += 1
         self._champions.clear()
-        self._notes.clear()
+        self._terms.clear()
 
 
 _MODELS = select(*(getattr(ModelRow, name) for name in Model.__slots__))

@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from heptad.standards.errors import ContractError
 
-HEAD = "0007"
+HEAD = "0008"
 """The migration that makes these tables; opening a catalog compares it without loading alembic."""
 
 Big = BigInteger().with_variant(Integer(), "sqlite")
@@ -330,6 +330,7 @@ class ModelEventRow(Row):
     event: Mapped[str]
     who: Mapped[str]
     note: Mapped[str]
+    terms: Mapped[dict[str, Any] | None]
     instant: Mapped[int]
 
 

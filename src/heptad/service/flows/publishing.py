@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from heptad.service.flows.published import Flowing
 
 
-SHADOW, SHARE_IS = "shadow=", "share="
-"""How a note of a challenger's publishing begins: where in the log its shadow begins, and its share."""
-
-
 def flow_of(app: App) -> Flowing:
     """Return the flow of an application.
 
@@ -120,12 +116,8 @@ def publish(  # noqa: PLR0913 - what is published how, by name
         raise ContractError(
             "A challenger decides for a share of the subjects.", got=share, do="say 0.1"
         )
-    for before in models.recent(app=shelf(app.name), stage="challenger"):
-        models.promote(before.id, "retired", who, "another challenger")
-    mode = "" if shadow is None else f"{SHADOW}{shadow} "
-    return models.promote(
-        approved[0].id, "challenger", who, f"{mode}{SHARE_IS}{share!r} {note}".strip()
-    )
+    terms = {"share": share} | ({} if shadow is None else {"shadow": shadow})
+    return models.promote(approved[0].id, "challenger", who, note, terms=terms, alone=True)
 
 
 def withdraw(models: Models, app: App, number: int, who: str, note: str) -> Model:
@@ -155,22 +147,30 @@ def in_force(app: App, models: Models, changes: Mapping[str, Any]) -> dict[str, 
 
 
 def share_of(models: Models, rival: Model) -> float:
-    """Return the share that a challenger was published with."""
-    said = models.note(rival, "challenger").split()
-    found = [part for part in said[:2] if part.startswith(SHARE_IS)]
-    return float(found[0].removeprefix(SHARE_IS)) if found else 0.0
+    """Return the share that a challenger was published with.
+
+    Raises:
+        ContractError: if it became a challenger without one.
+    """
+    share = models.terms(rival, "challenger").get("share")
+    if share is None:
+        app = rival.app.removesuffix(shelf(""))
+        raise ContractError(
+            f"{rival.title} is a challenger, and nobody said for which share of the subjects.",
+            do=f"`heptad flow publish {app} FILE --share 0.1`, or withdraw it",
+        )
+    return float(share)
 
 
 def shadow_of(models: Models, rival: Model) -> int | None:
     """Return from which entry of the log on a challenger is in shadow; None if it decides."""
-    first, *_ = models.note(rival, "challenger").split() or [""]
-    return int(first.removeprefix(SHADOW)) if first.startswith(SHADOW) else None
+    first = models.terms(rival, "challenger").get("shadow")
+    return None if first is None else int(first)
 
 
 def was_shadow(models: Models, flow: Model) -> bool:
     """Tell whether a flow is, or ever was, a challenger in shadow."""
-    events = models.history(flow.id)
-    return any(e.event == "challenger" and e.note.startswith(SHADOW) for e in events)
+    return any(e.terms and "shadow" in e.terms for e in models.history(flow.id))
 
 
 def proposal(models: Models, app: App, number: int) -> Model:

@@ -20,6 +20,7 @@ from heptad.standards.time import format_instant, parse_instant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from heptad.catalog.models import Event
     from heptad.ingest.quarantine import Refusal
     from heptad.runtime import Platform
     from heptad.service.app import App, Plain
@@ -222,11 +223,17 @@ def model_card(platform: Platform, number: int) -> dict[str, Any]:
         "versions": dict(model.versions),
         "settings": {n: v for n, v in model.settings.items() if isinstance(v, int | str | float)},
         "events": [
-            {"event": e.event, "who": e.who, "note": e.note, "when": format_instant(e.instant)}
+            {"event": e.event, "who": e.who, "note": _note(e), "when": format_instant(e.instant)}
             for e in platform.catalog.models.history(number)
         ],
         "card": card,
     }
+
+
+def _note(event: Event) -> str:
+    """Return with which words, and on which terms, something was done to a model."""
+    terms = [f"{name} {value}" for name, value in sorted((event.terms or {}).items())]
+    return ", ".join([*terms, event.note] if event.note else terms)
 
 
 def _instant(value: int | None) -> str | None:
