@@ -119,14 +119,71 @@ def test_what_was_appended_is_read_back(tmp_path_factory, batches, segment_bytes
 def test_an_append_is_one_write_and_one_sync(tmp_path: Path, monkeypatch) -> None:
     with Segments(tmp_path / "log") as log:
         log.append(BATCHES[0])
-        calls = []
-        write, sync = os.write, os.fdatasync
-        monkeypatch.setattr(
-            os, "write", lambda fd, data: (calls.append("write"), write(fd, data))[1]
-        )
-        monkeypatch.setattr(os, "fdatasync", lambda fd: (calls.append("sync"), sync(fd))[1])
+        calls = watch(monkeypatch)
         log.append(BATCHES[1])
-        assert calls == ["write", "sync"]
+        segment = segment_name(0)
+        assert calls == [("pwrite", segment), ("fdatasync", segment), ("pwrite", "mark")]
+
+
+def watch(monkeypatch) -> list[tuple[str, str]]:
+    """Note each storage call from now on, and the name of its file."""
+    calls = []
+
+    def watched(name: str):
+        really = getattr(os, name)
+
+        def call(fd, *rest):
+            calls.append((name, Path(f"/proc/self/fd/{fd}").readlink().name))
+            return really(fd, *rest)
+
+        return call
+
+    for name in ("write", "pwrite", "fdatasync", "fsync", "ftruncate"):
+        monkeypatch.setattr(os, name, watched(name))
+    return calls
+
+
+def test_appends_go_over_zeros_that_lie_there(tmp_path: Path) -> None:
+    with Segments(tmp_path / "log") as log:
+        path = tmp_path / "log" / segment_name(0)
+        sizes = set()
+        for n in range(3000):
+            log.append([b"record %d" % n])
+            sizes.add(path.stat().st_size)
+        assert len(sizes) <= 3
+        assert len(list(log.groups())) == 3000
+        log.append([bytes(70_000)])
+        with Segments(tmp_path / "log", write=False) as reader:
+            assert len(list(reader.iterate())) == 3001
+    with Segments(tmp_path / "log") as log:
+        assert log.repairs == []
+        assert path.stat().st_size == log.extents(len(log))[0][1]
+
+
+@pytest.mark.parametrize("spare", [1, 700, 1 << 20])
+def test_zeros_that_a_kill_left_are_no_torn_append(one: Path, spare: int) -> None:
+    path = one / segment_name(0)
+    size = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(bytes(spare))
+    with Segments(one) as log:
+        assert log.repairs == []
+        assert log.append([b"next"]) == range(40, 41)
+        assert list(log.iterate()) == [*RECORDS, b"next"]
+        assert path.stat().st_size >= size + spare
+    assert everything(one) == [*RECORDS, b"next"]
+
+
+def test_an_append_torn_within_zeros_is_cut(one: Path) -> None:
+    path = one / segment_name(0)
+    data = path.read_bytes()
+    begin = data.rindex(GROUP_MARK)
+    for hole in range(begin, len(data), 7):
+        torn = data[:hole] + bytes(7) + data[hole + 7 :]
+        path.write_bytes(torn + bytes(5000))
+        unmarked(one, 36)
+        whole = torn == data
+        assert everything(one) == (RECORDS if whole else RECORDS[:36])
 
 
 def test_a_new_segment_begins_once_the_last_is_settled_and_counts_once_it_is_named(
@@ -134,24 +191,14 @@ def test_a_new_segment_begins_once_the_last_is_settled_and_counts_once_it_is_nam
 ) -> None:
     with Segments(tmp_path / "log", segment_bytes=1) as log:
         log.append(BATCHES[0])
-        calls = []
-
-        def watched(name: str):
-            really = getattr(os, name)
-
-            def call(fd, *rest):
-                calls.append((name, Path(f"/proc/self/fd/{fd}").readlink().name))
-                return really(fd, *rest)
-
-            return call
-
-        for name in ("write", "pwrite", "fdatasync", "fsync"):
-            monkeypatch.setattr(os, name, watched(name))
+        calls = watch(monkeypatch)
         log.append(BATCHES[1])
         segment = segment_name(4)
         assert calls == [
             ("fdatasync", "mark"),
-            ("write", segment),
+            ("ftruncate", segment_name(0)),
+            ("fsync", segment_name(0)),
+            ("pwrite", segment),
             ("fdatasync", segment),
             ("fsync", "log"),
             ("pwrite", "mark"),
@@ -263,7 +310,7 @@ def test_an_append_torn_by_power_loss_is_cut_and_the_log_goes_on(one: Path, tmp_
             unmarked(one, 36)
             with Segments(one) as log:
                 assert list(log.iterate()) == RECORDS[:36]
-                torn = len(tail) - begin
+                torn = len(tail) - begin if any(tail[begin:]) else 0
                 assert log.repairs == ([] if torn == 0 else [log.repairs[0]])
                 assert not torn or f"cut {torn} bytes" in log.repairs[0]
                 assert log.append([b"next"]) == range(36, 37)
@@ -331,7 +378,7 @@ def failing(error: int):
     return call
 
 
-@pytest.mark.parametrize("call", ["write", "fdatasync"])
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
 @pytest.mark.parametrize("segment_bytes", [1, 1 << 20])
 def test_after_a_failed_write_or_sync_the_log_refuses_until_it_is_opened_again(
@@ -345,7 +392,7 @@ def test_after_a_failed_write_or_sync_the_log_refuses_until_it_is_opened_again(
                 log.append([b"lost"])
         calls = []
         with monkeypatch.context() as patched:
-            patched.setattr(os, "write", calls.append)
+            patched.setattr(os, "pwrite", lambda *call: calls.append(call))
             with pytest.raises(Busy, match="cannot be written"):
                 log.append([b"refused"])
         assert calls == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ SMALL, LARGE = 2 << 20, 64 << 20
 NEEDED = 1 << 20
 """Free bytes with which every store can be opened."""
 FILE = "ballast"
+LOOK_S = 0.1
+"""For so long there is space enough if there was: the low-water mark leaves room for what is written."""
 _BLOCK = 1 << 20
 
 
@@ -43,6 +46,7 @@ class Room:
         self._folder, self.low = folder, low
         self._ballast = folder / FILE
         self._size = 0
+        self._seen = -LOOK_S
 
     @property
     def free(self) -> int:
@@ -59,11 +63,13 @@ class Room:
             return 0
 
     def require(self) -> None:
-        """Refuse to write while there is too little space.
+        """Refuse to write while there is too little space; it is looked at ten times a second.
 
         Raises:
             DiskFull: if less than the low-water mark is free.
         """
+        if (now := time.monotonic()) < self._seen + LOOK_S:
+            return
         free = self.free
         if free < self.low:
             raise DiskFull(
@@ -74,6 +80,7 @@ class Room:
             )
         if self.ballast < self._size:
             self.keep(self._size)
+        self._seen = now
 
     def keep(self, size: int) -> None:
         """Make the ballast file of so many bytes, now or once there is space for it."""

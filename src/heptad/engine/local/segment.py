@@ -54,6 +54,7 @@ class Segment:
         positions: byte position of each group.
         firsts: number of each group's first record.
         indexed: whether they were taken from its offsets file.
+        torn: whether bytes lie behind its last whole group that are not zeros written ahead.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Segment:
     positions: array[int]
     firsts: array[int]
     indexed: bool = False
+    torn: bool = False
 
     def add(self, size: int, records: int) -> None:
         """Take note of a group of `size` bytes that is durable now."""
@@ -156,6 +158,7 @@ def open_segment(path: Path, first: int, *, kept: int, last: bool) -> Segment | 
         positions=found.positions,
         firsts=found.firsts,
         indexed=stored is not None,
+        torn=data.count(0, found.end) < len(data) - found.end,
     )
 
 
