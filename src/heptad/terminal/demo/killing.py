@@ -7,11 +7,14 @@ import json
 import os
 import random
 import signal
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -36,6 +39,8 @@ import pathlib, sys
 from heptad.terminal.demo.killing import main
 main(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
 """
+_WORD = struct.Struct("=q")
+"""How far the stream has got, as it tells it."""
 BY, EUR = Payment.customer, Payment.currency == "EUR"
 
 
@@ -81,24 +86,24 @@ def main(folder: Path, seed: int) -> None:
     alone.apply(rows)
     rng = random.Random(seed)  # noqa: S311 - says when to kill, nothing secret
     steps = -(-len(rows) // BATCH)
-    back, kills = [], 0
+    back = []
     for n in range(KILLS):
         # Each kill somewhere on the way, wherever in the work of that batch it happens to hit.
         began, at = time.perf_counter(), max(1, steps * (n + 1) // (KILLS + 1))
-        child, told = _start(folder, rows)
-        back.append(_heard(told, 0) - began)
-        _heard(told, at)
+        child, told = _start(folder, rows, upto=min(at + 1, steps))
+        said = _heard(told, 0)
+        back.append(time.perf_counter() - began)
+        _heard(told, at, said)
         time.sleep(rng.random() * 0.02)
         os.kill(child, signal.SIGKILL)
-        kills += os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        os.close(told)
+        _ended(child, told, -signal.SIGKILL)
     child, told = _start(folder, rows)
     _heard(told, steps)
-    os.waitpid(child, 0)
+    _ended(child, told, 0)
     with Rows(folder / "kept") as store:
         differ, values = _differing(_stream(store), alone, rows)
     print(json.dumps({
-        "differ": differ, "values": values, "kills": kills, "back_s": statistics.median(back),
+        "differ": differ, "values": values, "kills": len(back), "back_s": statistics.median(back),
     }))  # fmt: skip
 
 
@@ -106,34 +111,55 @@ def _stream(store: Rows) -> Stream:
     return Stream(features(), cold=Cold(store, "Payments", events=5_000, keys=200))
 
 
-def _start(folder: Path, rows: pa.Table) -> tuple[int, int]:
-    """Start the stream in a process of its own; it writes how far it has got."""
-    told, says = os.pipe()
+def _start(folder: Path, rows: pa.Table, upto: int | None = None) -> tuple[int, socket.socket]:
+    """Start the stream in a process of its own; it tells how far it has got.
+
+    Args:
+        folder: where it is kept.
+        rows: what comes.
+        upto: the batch after which it waits to be killed; None has it take all and end.
+    """
+    told, says = socket.socketpair()
     child = os.fork()
     if child:
-        os.close(says)
+        says.close()
         return child, told
+    told.close()
     try:
-        with Rows(folder / "kept") as store:
-            stream = _stream(store)
-            os.write(says, b"0\n")
-            for at in range(int(stream.mark or 0), -(-len(rows) // BATCH)):
-                stream.apply(rows.slice(at * BATCH, BATCH), str(at + 1))
-                stream.keep()
-                os.write(says, f"{at + 1}\n".encode())
-    finally:
-        os._exit(0)
+        _work(folder, rows, says, upto)
+    except BaseException:  # noqa: BLE001 - a forked process ends here, whatever was raised
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
 
 
-def _heard(told: int, until: int) -> float:
-    """Wait until the stream has got so far; return when."""
-    said = -1
-    while said < until:
-        data = os.read(told, 1 << 16)
-        if not data:
-            break
-        said = int(data.split()[-1])
-    return time.perf_counter()
+def _work(folder: Path, rows: pa.Table, says: socket.socket, upto: int | None) -> None:
+    """Take the batches that are left, and say after each how many are kept."""
+    with Rows(folder / "kept") as store:
+        stream = _stream(store)
+        begin, steps = int(stream.mark or 0), -(-len(rows) // BATCH)
+        says.send(_WORD.pack(begin))
+        for at in range(begin, steps if upto is None else upto):
+            stream.apply(rows.slice(at * BATCH, BATCH), str(at + 1))
+            stream.keep()
+            says.send(_WORD.pack(at + 1))
+        if upto is not None:
+            says.recv(1)  # until it is killed, or nobody is there to kill it
+
+
+def _heard(told: socket.socket, until: int, said: int = -1) -> int:
+    """Wait until the stream has got so far, or has ended; return how far it has."""
+    while said < until and (word := told.recv(_WORD.size, socket.MSG_WAITALL)):
+        (said,) = _WORD.unpack(word)
+    return said
+
+
+def _ended(child: int, told: socket.socket, how: int) -> None:
+    """See that a stream ended as it should; it said itself why if it did not."""
+    told.close()
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != how:
+        sys.exit(1)
 
 
 def _differing(one: Stream, two: Stream, rows: pa.Table) -> tuple[int, int]:
