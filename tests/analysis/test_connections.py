@@ -28,5 +28,8 @@ def test_control_reaches_through_chains_and_adds_up() -> None:
 def test_guarantees_connect_and_circles_end() -> None:
     stakes = [Stake("a", "b", 0.9), Stake("b", "a", 0.9), Stake("c", "b", 1.0)]
     assert connected(stakes, {"a": 1, "b": 2, "c": 4}) == [(("a", "b", "c"), 7)]
+    # Who is named is told of, though nothing is owed; who is not named is not.
+    assert connected(stakes, {"c": 0, "d": 0}) == [(("a", "b", "c"), 0), (("d",), 0)]
+    assert connected(stakes, {"d": 1}) == [(("d",), 1)]
     with pytest.raises(ContractError):
         connected([Stake("a", "b", 1.5)], {})

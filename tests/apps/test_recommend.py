@@ -131,9 +131,11 @@ def test_what_came_of_lists_is_measured_by_cohort_and_exposure(platform):
     shown = listed(platform, "m1", "c008", 10)[0]
     platform.store("Interaction", [{"id": "taken", "event_time": AT.format(20), "customer": "c008",
                                     "item": shown[1], "action": "purchase"}])  # fmt: skip
-    told = platform.run("recommend.measure", "2025-12-18")
+    now = platform.clock.now()
+    platform.clock.set(now + 9 * day)
+    told = platform.run("recommend.measure", "2025-12-26")
     assert told["lists"] > 5
-    again = platform.run("recommend.measure", "2025-12-18")
+    again = platform.run("recommend.measure", "2025-12-26")
     assert again["figures"] == told["figures"]
     rows = platform.read("ListFigure", purpose="advice", role="app").to_pylist()
     found = {(r["report"], r["series"], r["at"]): r for r in rows}
@@ -143,6 +145,7 @@ def test_what_came_of_lists_is_measured_by_cohort_and_exposure(platform):
     for path in ("shown", "cohorts", "exposure", "why", "quality"):
         page = show_page(platform, "recommend", path)
         assert not [b["problem"] for b in page["blocks"] if b["problem"]], path
+    platform.clock.set(now)
 
 
 def test_figures_count_what_was_chosen_in_the_week_after_a_list():
@@ -152,7 +155,7 @@ def test_figures_count_what_was_chosen_in_the_week_after_a_list():
         Shown("c", 10 * day, {}),
     ]
     acts = {"a": [(11 * day, "y"), (11 * day, "z"), (9 * day, "x")], "b": [(18 * day, "y")]}
-    found = {(r["report"], r["series"], r["at"]): r for r in figures(lists, acts, 4)}
+    found = {(r["report"], r["series"], r["at"]): r for r in figures(lists, acts, 4, 17 * day)}
     assert found["cohort", "hit", "everybody"]["value"] == 0.5
     assert found["cohort", "hit", "history nothing known"]["value"] == 1.0
     # Of two chosen one stands at place 2; drawn with 0.5, it weighs 2 of 3.
@@ -165,6 +168,34 @@ def test_figures_count_what_was_chosen_in_the_week_after_a_list():
     assert found["exposure", "items ever shown", "all"]["value"] == 0.75
     assert found["showings", "share of all showings", "y"]["value"] == 0.5
     assert found["left_out", "SEEN", "a list"]["value"] == pytest.approx(2 / 3)
+
+
+def test_a_list_is_judged_when_its_week_is_over():
+    lists = [Shown("a", 10 * day, {"x": 1.0}), Shown("b", 10 * day + 1, {"x": 1.0})]
+    acts = {"a": [(11 * day, "x")]}
+    found = {(r["report"], r["series"], r["at"]): r for r in figures(lists, acts, 1, 17 * day)}
+    hit = found["cohort", "hit", "everybody"]
+    assert (hit["value"], hit["n"]) == (1.0, 1)
+    assert found["showings", "share of all showings", "x"]["n"] == 2
+
+
+def test_the_interval_of_a_trial_does_not_narrow_because_customers_look_often():
+    def gap(times):
+        lists, acts = [], {}
+        for n in range(40):
+            name, variant = f"c{n}", ("champion", "challenger")[n % 2]
+            lists += [Shown(name, n, {"x": 1.0}, variant=variant)] * times
+            acts[name] = [(day, "x")] if n % 8 < 3 else []
+        (found,) = (r for r in figures(lists, acts, 1, 30 * day)
+                    if (r["series"], r["at"]) == ("hit", "challenger less champion"))  # fmt: skip
+        return found
+
+    once, often = gap(1), gap(50)
+    assert often["n"] == 50 * once["n"]
+    assert (often["low"], often["high"]) == pytest.approx((once["low"], once["high"]))
+    # Of single lists it is the interval of two independent means: shares of 1/4 and 1/2 of 20.
+    half = 1.96 * np.sqrt(0.25 * 0.75 / 19 + 0.5 * 0.5 / 19)
+    assert once["high"] - once["value"] == pytest.approx(half)
 
 
 def test_all_decisions_replay_bit_for_bit(platform):

@@ -149,6 +149,20 @@ class TestPages:
         assert catalog.decisions.page(subject="nobody") == Page([], None)
         assert len(catalog.decisions.page(limit=0).entries) == 1
 
+    def test_what_is_dated_back_hides_nothing_of_a_time(self, catalog: Catalog) -> None:
+        """Pages lie in the order of the log; decisions on older events stand among younger ones."""
+        times = [5, 9, 1, 7, 3, 8, 2]
+        entries = [entry(n)._replace(event_time=NOON + t) for n, t in enumerate(times)]
+        catalog.decisions.insert(entries)
+        for since, until in ((5, None), (2, 7), (10, None), (None, 3)):
+            low, high = (None if t is None else NOON + t for t in (since, until))
+            kept = [e for e in entries[::-1]
+                    if (low or 0) <= e.event_time <= (NOON + 99 if high is None else high)]  # fmt: skip
+            assert walk(catalog, 2, since=low, until=high) == kept
+        cursor = catalog.decisions.page(since=NOON, limit=1).cursor
+        with pytest.raises(InputError):
+            catalog.decisions.page(since=NOON + 1, cursor=cursor)
+
     def test_pages_hold_still_while_more_is_decided(self, catalog: Catalog) -> None:
         catalog.decisions.insert([entry(n) for n in range(10)])
         first = catalog.decisions.page(limit=4)

@@ -37,11 +37,13 @@ def connected(
 
     Args:
         stakes: ownership and guarantees.
-        exposures: borrower → what it owes, in minor units.
+        exposures: borrower → what it owes, in minor units; 0 for one that is to be told of though
+            it owes nothing.
         control: the share from which one controls.
 
     Returns:
-        Members, sorted, and their exposure; largest first, those without exposure left out.
+        Members, sorted, and their exposure; largest first, groups of nobody in `exposures` left
+        out.
 
     Raises:
         ContractError: if a share lies outside (0, 1].
@@ -59,8 +61,9 @@ def connected(
         for company, share in _reach(owner, held).items()
         if share >= control
     ]
-    totals = [(g, sum(exposures.get(name, 0) for name in g)) for g in _joined(names, ties)]
-    return sorted((t for t in totals if t[1]), key=lambda t: (-t[1], t[0]))
+    groups = [g for g in _joined(names, ties) if any(name in exposures for name in g)]
+    totals = [(g, sum(exposures.get(name, 0) for name in g)) for g in groups]
+    return sorted(totals, key=lambda t: (-t[1], t[0]))
 
 
 def _joined(names: Iterable[str], ties: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:

@@ -153,12 +153,13 @@ class Decisions:
                 )
         return found
 
-    def page(
+    def page(  # noqa: PLR0913 - what is listed, by name
         self,
         *,
         app: str | None = None,
         subject: str | None = None,
         outcome: str | None = None,
+        since: int | None = None,
         until: int | None = None,
         cursor: str | None = None,
         limit: int = 50,
@@ -171,6 +172,8 @@ class Decisions:
             app: only of this application.
             subject: only about this person.
             outcome: only with this outcome, or one of several with commas between.
+            since: only of what happened from this instant on, µs UTC; the order is that of the
+                log, in which what is dated back stands late.
             until: only of what had happened by this instant, µs UTC.
             cursor: where the page before ended.
             limit: entries of the page, 1 to 1000.
@@ -185,6 +188,9 @@ class Decisions:
             if value is not None:
                 some = value.split(",") if name == "outcome" else [value]
                 wanted = wanted.where(getattr(DecisionRow, name).in_(some))
+        if since is not None:
+            asked["since"] = str(since)
+            wanted = wanted.where(DecisionRow.event_time >= since)
         if until is not None:
             asked["until"] = str(until)
             wanted = wanted.where(DecisionRow.event_time <= until)

@@ -7,22 +7,22 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from heptad.analysis.connections import Stake, connected
-from heptad.apps.credit.running.rows import asking, written
+from heptad.apps.credit.running.rows import asking, end_of
 from heptad.apps.credit.running.tables import LoanDay
 from heptad.service.app import Job
+from heptad.service.reads.asking import latest_by
 from heptad.standards import Code, Flag, Instant, Integer, Money, Ref, Table, Text
 from heptad.standards.model import Customer, Loan, Ownership
+from heptad.standards.writing import written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 CURRENCY = "EUR"
 OPEN = ("running", "late", "defaulted")
 SHARE = 1_000_000
-LATEST = (
-    "SELECT loan, event_time, balance FROM rows "
-    "QUALIFY row_number() OVER (PARTITION BY loan ORDER BY event_time DESC) = 1"
-)
+LATEST = latest_by("loan", of="loan, event_time, balance")
+BEFORE = latest_by("customer", of="customer, owed")
 
 
 class Guarantee(Table, state=True):
@@ -47,7 +47,9 @@ class Connected(Table):
     currency = Code("Currency of the amount", standard="ISO 4217")
 
 
-def groups(rows: Mapping[str, list[dict[str, Any]]]) -> list[tuple[tuple[str, ...], int]]:
+def groups(
+    rows: Mapping[str, list[dict[str, Any]]], known: Iterable[str] = ()
+) -> list[tuple[tuple[str, ...], int]]:
     """Return groups of connected persons and companies with what each owes, the largest first.
 
     Args:
@@ -55,8 +57,9 @@ def groups(rows: Mapping[str, list[dict[str, Any]]]) -> list[tuple[tuple[str, ..
             counts with what is owed on it by the latest day that was closed with it, or with all
             that was lent where none was. Amounts in minor units; loans in other currencies than
             EUR are left out.
+        known: customers who were told of before: they are told of again when nothing is owed.
     """
-    owed: dict[str, int] = {}
+    owed = {f"person {customer}": 0 for customer in known}
     days = {d["loan"]: d for d in sorted(rows["LoanDay"], key=lambda d: d["event_time"])}
     for loan in rows["Loan"]:
         if loan["status"] in OPEN and loan["currency"] == CURRENCY:
@@ -83,23 +86,28 @@ def _owner(row: Mapping[str, Any]) -> str:
 
 
 def _reckon(platform: Any, text: str) -> Mapping[str, Any]:
-    """Store for each member of a group that owes what the group owes at the end of a day."""
-    now, on = platform.clock.now(), date.fromisoformat(text)
+    """Store for each member of a group that owes what the group owes at the end of a day.
+
+    Whoever was in such a group at the last reckoning and is in none any more gets a row of 0.
+    """
+    on = date.fromisoformat(text)
+    at = min(platform.clock.now(), end_of(on))
     with asking(platform, "credit.exposure", on) as ask:
         read = {table.__name__: ask(table) for table in (Loan, Ownership, Guarantee)}
         read["LoanDay"] = ask(LoanDay, LATEST)
+        before = ask(Connected, BEFORE)
     made = []
-    for members, owed in groups(read):
+    for members, owed in groups(read, [r["customer"] for r in before if r["owed"]]):
         people = [m.removeprefix("person ") for m in members if m.startswith("person ")]
         made += [
             written(Connected, {
-                "id": f"{text} {who}", "event_time": now, "customer": who, "group": members[0],
+                "id": f"{text} {who}", "event_time": at, "customer": who, "group": members[0],
                 "members": len(members), "currency": CURRENCY, "owed": owed})
             for who in people
         ]  # fmt: skip
     if made:
         platform.store("Connected", made, source="credit.exposure")
-    return {"persons": len(made), "groups": len({row["group"] for row in made})}
+    return {"persons": len(made), "groups": len({r["group"] for r in made if float(r["owed"])})}
 
 
 tables = (Connected, Guarantee)

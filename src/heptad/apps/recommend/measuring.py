@@ -13,21 +13,25 @@ import numpy as np
 from heptad.analysis.recommend.judging import gini
 from heptad.apps.recommend.decide import PURPOSE, WHY
 from heptad.apps.recommend.tables import Item, ListFigure
+from heptad.service.decisions.past import decided
+from heptad.service.reads.asking import asking
+from heptad.service.reads.guard import APPLICATION
 from heptad.standards.model import Interaction
-from heptad.standards.time import day, format_instant, micros, parse_instant, second
+from heptad.standards.time import day, format_instant, parse_instant, second
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from heptad.service.decisions.decision import Decision
 
-APP, PAGE = "recommend", 500
+APP = "recommend"
 BACK, AFTER = 28 * day, 7 * day
 """How long back lists are measured, and how long after each an act with an item of it counts."""
 TOP = 50
 """Items of which the exposure is told, the most shown."""
 FEW = 5
 """Events from which on a history counts as long."""
+ACTS = "SELECT customer, item, event_time FROM rows WHERE action IS DISTINCT FROM 'dismiss'"
 
 
 @dataclass(frozen=True)
@@ -82,45 +86,25 @@ class Shown:
 def measure(platform: Any, date: str) -> Mapping[str, Any]:
     """Store the figures of a day's end; done again it comes to the same."""
     end = parse_instant(f"{date}T00:00:00Z") + day - second
-    asked = {"purpose": PURPOSE, "role": "app", "who": f"{APP}.measure"}
-    lists = [Shown.of(d) for d in _decided(platform, end - BACK, end)]
-    rows = platform.read(Interaction.__name__, end, **asked).to_pylist()
+    who, since = f"{APP}.measure", end - BACK
+    lists = decided(platform, APP, Shown.of, since=since, until=end, who=who)
     acts: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for row in rows:
-        if row["action"] != "dismiss":
-            acts[str(row["customer"])].append((_micros(row["event_time"]), str(row["item"])))
-    offered = len(platform.read(Item.__name__, end, **asked))
+    with asking(platform, end, role=APPLICATION, purpose=PURPOSE, who=who) as ask:
+        for row in ask(Interaction, f"{ACTS} AND event_time > {since}"):
+            acts[row["customer"]].append((row["event_time"], row["item"]))
+        offered = ask(Item, "SELECT count(*) AS n FROM rows")[0]["n"]
     made = [
         {"id": f"{date} {r['report']} {r['series']} {r['at']}", "event_time": format_instant(end),
          **{k: v if isinstance(v, str | int) else f"{v:.6f}" for k, v in r.items()}}
-        for r in figures(lists, acts, offered)
+        for r in figures(lists, acts, offered, end)
     ]  # fmt: skip
     if made:
-        platform.store(ListFigure.__name__, made, source=f"{APP}.measure")
+        platform.store(ListFigure.__name__, made, source=who)
     return {"lists": len(lists), "figures": len(made)}
 
 
-def _micros(value: Any) -> int:
-    return value if isinstance(value, int) else micros(value)
-
-
-def _decided(platform: Any, since: int, until: int) -> Iterator[Decision]:
-    """Yield the decisions of what happened in a time, the latest first."""
-    cursor = None
-    while True:
-        page = platform.catalog.decisions.page(app=APP, until=until, cursor=cursor, limit=PAGE)
-        opened = platform.log.stored(entry.id for entry in page.entries)
-        for entry in page.entries:
-            made = opened[entry.id].decision
-            if made is not None and made.event_time > since:
-                yield made
-        cursor = page.cursor
-        if cursor is None or page.entries[-1].event_time <= since:
-            return
-
-
 def figures(
-    lists: Sequence[Shown], acts: Mapping[str, Sequence[tuple[int, str]]], offered: int
+    lists: Sequence[Shown], acts: Mapping[str, Sequence[tuple[int, str]]], offered: int, end: int
 ) -> Iterator[dict[str, Any]]:
     """Yield figures as report, series, at, value, unit, n, and low and high where there is an interval.
 
@@ -128,8 +112,11 @@ def figures(
         lists: what was shown.
         acts: customer → (instant, item) of what they chose.
         offered: items on offer.
+        end: until when it is known what they chose, microseconds; lists whose week is not over by
+            then are not judged yet.
     """
-    judged = [(one, _judged(one, acts.get(one.customer, ()))) for one in lists if one.items]
+    over = [one for one in lists if one.items and one.at + AFTER <= end]
+    judged = [(one, _judged(one, acts.get(one.customer, ()))) for one in over]
     yield from _cohorts(judged)
     yield from _variants(judged)
     yield from _exposure(lists, offered)
@@ -171,23 +158,40 @@ def _cohorts(judged: Sequence[tuple[Shown, Mapping[str, float]]]) -> Iterator[di
 
 
 def _variants(judged: Sequence[tuple[Shown, Mapping[str, float]]]) -> Iterator[dict[str, Any]]:
-    """Set what the champion's lists and the challenger's came to side by side."""
+    """Set what the champion's lists and the challenger's came to side by side.
+
+    Customers are drawn, not lists: the lists of one are one draw, however many they are.
+    """
     for metric in ("hit", "ndcg"):
-        each = {
-            name: [found[metric] for one, found in judged if one.variant == name]
-            for name in ("champion", "challenger")
-        }
+        each: dict[str, dict[str, list[float]]] = {"champion": {}, "challenger": {}}
+        for one, found in judged:
+            if one.variant in each:
+                each[one.variant].setdefault(one.customer, []).append(found[metric])
         if not each["challenger"]:
             continue
-        for name, values in each.items():
-            if values:
-                yield _row("variant", metric, name, *_mean(values), n=len(values))
-        mine, theirs = each["challenger"], each["champion"]
-        if min(len(mine), len(theirs)) > 1:
-            gap = float(np.mean(mine) - np.mean(theirs))
-            half = 1.96 * float(np.sqrt(_of_mean(mine) + _of_mean(theirs)))
+        means = {name: _of_lists(list(of.values())) for name, of in each.items() if of}
+        for name, (mean, n, _) in means.items():
+            yield _row("variant", metric, name, mean, "share", n)
+        if min(len(of) for of in each.values()) > 1:
+            mine, theirs = means["challenger"], means["champion"]
+            gap, half = mine[0] - theirs[0], 1.96 * float(np.sqrt(mine[2] + theirs[2]))
             yield _row("variant", metric, "challenger less champion", gap, "share",
-                       len(mine) + len(theirs), gap - half, gap + half)  # fmt: skip
+                       mine[1] + theirs[1], gap - half, gap + half)  # fmt: skip
+
+
+def _of_lists(each: Sequence[Sequence[float]]) -> tuple[float, int, float]:
+    """Return the mean over all lists, how many there are, and the variance of that mean.
+
+    Args:
+        each: the values of one customer's lists, for every customer.
+
+    Source: Cochran, Sampling Techniques, 1977, section 9A: a ratio over clusters of unequal size.
+    """
+    sums, sizes = np.array([sum(values) for values in each]), np.array([len(v) for v in each])
+    n, groups = int(sizes.sum()), len(each)
+    mean = float(sums.sum() / n)
+    apart = ((sums - mean * sizes) ** 2).sum() / n**2
+    return mean, n, float(apart * groups / (groups - 1)) if groups > 1 else float("inf")
 
 
 def _exposure(lists: Sequence[Shown], offered: int) -> Iterator[dict[str, Any]]:
@@ -206,10 +210,6 @@ def _exposure(lists: Sequence[Shown], offered: int) -> Iterator[dict[str, Any]]:
 
 def _mean(values: Sequence[float]) -> tuple[float, str]:
     return float(np.mean(values)), "share"
-
-
-def _of_mean(values: Sequence[float]) -> float:
-    return float(np.var(values, ddof=1)) / len(values)
 
 
 def _row(  # noqa: PLR0913, PLR0917 - the columns of a figure

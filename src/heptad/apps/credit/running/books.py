@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from heptad.analysis.loans.ledger import Book
-    from heptad.apps.credit.running.rows import Ask
+    from heptad.service.reads.asking import Ask
 
     Row = Mapping[str, Any]
 

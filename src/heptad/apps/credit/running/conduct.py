@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from heptad.analysis.arrays import Array
     from heptad.analysis.loans.delinquency import Standing
     from heptad.apps.credit.running.books import Held
-    from heptad.apps.credit.running.rows import Ask
+    from heptad.service.reads.asking import Ask
 
     Flows = Mapping[str, "Flow"]
     There = Sequence[tuple[Held, Iterable[Standing]]]

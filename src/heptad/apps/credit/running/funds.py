@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from heptad.apps.credit.running.rows import Ask
+    from heptad.service.reads.asking import Ask
 
 MATCH = 5
 """Days around a loan's start within which its paying out is looked for."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from heptad.analysis.loans.losses import Loss
     from heptad.analysis.loans.movements import Movements
     from heptad.apps.credit.running.books import Held
-    from heptad.apps.credit.running.rows import Ask
+    from heptad.service.reads.asking import Ask
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 
 from heptad.apps.credit.exposure import Guarantee, groups
 from heptad.standards.model import Loan
-from heptad.standards.time import hour
+from heptad.standards.time import day, hour, parse_instant
 from heptad.testing.scratch import project
 
 AT, LATER = "2026-03-01T10:00:00Z", "2026-03-01T10:30:00Z"
@@ -58,3 +58,23 @@ def test_a_loan_that_runs_counts_with_what_is_owed_on_it():
         "Guarantee": [],
     }  # fmt: skip
     assert groups(rows) == [(("person a",), 1300)]
+
+
+def test_a_day_asked_for_later_is_dated_that_day_and_paid_debts_fall_to_nothing():
+    given = [
+        {"id": "g1", "event_time": AT, "guarantor": "rich", "borrower": "deep", "active": True}
+    ]
+    loans = [loan("deep", 600), loan("free", 2)]
+    with project({Loan: loans, Guarantee: given}) as platform:
+        platform.run("credit.exposure", "2026-03-01")
+        platform.store(
+            "Loan", [loan("deep", 600, "repaid") | {"event_time": "2026-03-02T09:00:00Z"}]
+        )
+        platform.clock.set(platform.clock.now() + 9 * day)
+        told = platform.run("credit.exposure", "2026-03-02")
+        assert (told["persons"], told["groups"]) == (3, 1)
+        rows = platform.read("Connected", parse_instant("2026-03-03T00:00:00Z")).to_pylist()
+        owed = {r["customer"]: r["owed"] for r in rows if r["id"].startswith("2026-03-02")}
+        assert owed == {"rich": 0, "deep": 0, "free": 200}
+        # Once told, it need not be told again.
+        assert platform.run("credit.exposure", "2026-03-03")["persons"] == 1
