@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heptad.analysis.allocation import Limits, Segment, allocate
+from heptad.analysis.allocation import Limits, Segment, allocate, rooms
 from heptad.analysis.pricing import Costs, best_rate, fit_demand, price
 from heptad.standards.errors import ContractError
 
@@ -129,3 +129,37 @@ def test_what_cannot_be_kept_is_said() -> None:
         allocate(segments(), Limits(budget=3))
     with pytest.raises(ContractError, match="distinct"):
         allocate([*segments(), segments()[0]], Limits())
+
+
+def test_room_is_what_the_limits_leave_though_little_was_asked_for() -> None:
+    small = [Segment("shops", 10, 0.05, 0.02, 0.1, {"industry": "shops"}),
+             Segment("farms", 30, 0.01, 0.03, 0.1, {"industry": "farms"}),
+             Segment("bars", 20, -0.01, 0.1, 0.1, {"industry": "bars"})]  # fmt: skip
+    limits = Limits(
+        budget=1000, loss=20, capital=90, groups={("industry", n.name): 400 for n in small}
+    )
+    lent = allocate(small, limits).lent
+    assert lent == {"shops": 10, "farms": 30, "bars": 0}
+    # Each to the limit of its industry; bars lose money.
+    assert rooms(small, limits, lent) == {"shops": 400, "farms": 400, "bars": 0}
+    tight = Limits(budget=1000, loss=4, groups={("industry", "shops"): 400})
+    assert rooms(small, tight, lent)["farms"] == 30 + int((4 - 0.2 - 0.9) / 0.03)
+    with pytest.raises(ContractError, match="No limit"):
+        rooms(small, Limits(groups={("industry", "shops"): 400}), lent)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1000), st.floats(-0.1, 0.1), st.floats(0, 0.2)), min_size=1, max_size=5),
+    st.tuples(st.integers(0, 3000), st.integers(0, 300), st.integers(0, 1000)),
+)  # fmt: skip
+def test_no_limit_is_passed_when_one_segment_takes_its_room(drawn, most) -> None:
+    made = [Segment(str(n), demand, margin, loss, 0.1, {"industry": str(n)})
+            for n, (demand, margin, loss) in enumerate(drawn)]  # fmt: skip
+    budget, loss, own = most
+    limits = Limits(budget, loss, groups={("industry", s.name): own for s in made})
+    lent = allocate(made, limits).lent
+    for name, room in rooms(made, limits, lent).items():
+        after = lent | {name: room}
+        assert lent[name] <= room <= own
+        assert sum(after.values()) <= budget
+        assert sum(s.loss * after[s.name] for s in made) <= loss + 1e-6

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,43 @@ def allocate(segments: Sequence[Segment], limits: Limits) -> Allocation:
     marginals = found.ineqlin.marginals if rows else []
     prices = {name: max(0.0, -float(m)) for name, m in zip(called, marginals, strict=True)}
     return Allocation(lent, margin, prices)
+
+
+def rooms(segments: Sequence[Segment], limits: Limits, lent: Mapping[str, int]) -> dict[str, int]:
+    """Most that each segment alone may be lent while the others get what they were allotted.
+
+    That is its own part and whatever is left of the limits that bind it, whether or not so much
+    was expected to be asked for. A segment that earns nothing keeps to its part.
+
+    Args:
+        segments: kinds of loans.
+        limits: what the portfolio may hold; each segment must count towards one.
+        lent: segment → its part, as `allocate` gives it.
+
+    Returns:
+        Segment → minor units.
+
+    Raises:
+        ContractError: if no limit binds a segment.
+    """
+    rows, most, _ = _limits(segments, limits)
+    parts = [lent[segment.name] for segment in segments]
+    left = [
+        m - sum(w * p for w, p in zip(row, parts, strict=True))
+        for row, m in zip(rows, most, strict=True)
+    ]
+    found = {}
+    for n, segment in enumerate(segments):
+        free = [rest / row[n] for row, rest in zip(rows, left, strict=True) if row[n] > 0]
+        if not free:
+            raise ContractError(
+                "No limit says how much a segment may be lent.",
+                got=segment.name,
+                do="give a budget",
+            )
+        more = max(0, math.floor(min(free))) if segment.margin > 0 else 0
+        found[segment.name] = parts[n] + more
+    return found
 
 
 def _limits(

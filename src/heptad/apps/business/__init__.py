@@ -4,7 +4,8 @@
 For lenders to small firms and to merchants of a platform. A firm is decided from its statements and
 their ratios, the outlook of its industry, its invoices and what the firms connected with it owe; a
 merchant from the stressed cash flow of its trade: trend, volatility, season, the platform's rating.
-Lines fall at once and rise by steps, and nothing is lent beyond the room that the portfolio has.
+Lines fall at once and rise by steps. What is granted without a person is held against the room
+that its industry had when the portfolio was last reckoned; grants since then are not taken off it.
 """
 
 from heptad.apps.business.decide import POLICY, decide, flow, modes

@@ -22,7 +22,7 @@ from heptad.service.features import (
     spread,
     total,
 )
-from heptad.service.operators.patterns import distinct, percentile, previous
+from heptad.service.operators.patterns import distinct, percentile
 from heptad.standards import day
 from heptad.standards.model import Invoice, Statement
 
@@ -31,6 +31,7 @@ YEARS, YEAR = 730 * day, 364 * day
 _EURO = Statement.currency == "EUR"
 _MERCHANT, _NET = Settlement.merchant, Settlement.net
 _WEEKS = Settlement.currency == "EUR"
+_DEBT = CompanyDebt.currency == "EUR"
 _DRAW = BusinessApplication.kind == "draw"
 
 
@@ -49,6 +50,14 @@ def _sum(first: str, *more: str) -> Feature:
     return total(Statement.amount, by=Statement.company, where=chosen & _EURO, over=YEARS)
 
 
+def _draws(over: int) -> Feature:
+    """The amounts of the draws that were asked for, refused ones too."""
+    return total(
+        BusinessApplication.amount, by=BusinessApplication.company,
+        where=_DRAW & (BusinessApplication.currency == "EUR"), over=over,
+    )  # fmt: skip
+
+
 def _net(**window: int) -> Feature:
     return total(_NET, by=_MERCHANT, where=_WEEKS, **window)
 
@@ -57,10 +66,6 @@ _CASH = ("operating profit", "depreciation")
 
 features = {
     "revenue": _item("revenue"),
-    "revenue_before": previous(
-        Statement.amount, k=1, by=Statement.company,
-        where=(Statement.item == "revenue") & _EURO, over=2 * YEARS,
-    ),
     "operating_profit": _item("operating profit"),
     "depreciation": _item("depreciation"),
     "interest": _item("interest"),
@@ -97,15 +102,16 @@ features = {
     ),
     "buyers_365d": distinct(Invoice.buyer, by=Invoice.seller, over=365 * day),
     "group_debt": latest(GroupDebt.owed, by=GroupDebt.company, over=40 * day),
-    "owed": latest(CompanyDebt.owed, by=CompanyDebt.company, over=40 * day),
-    "drawn": latest(CompanyDebt.drawn, by=CompanyDebt.company, over=40 * day),
+    "owed": latest(CompanyDebt.owed, by=CompanyDebt.company, where=_DEBT, over=40 * day),
+    "drawn": latest(CompanyDebt.drawn, by=CompanyDebt.company, where=_DEBT, over=40 * day),
+    "booked": since(CompanyDebt.drawn, by=CompanyDebt.company, where=_DEBT),
     "line": latest(BusinessLine.amount, by=BusinessLine.company, over=400 * day),
     "line_waiting": latest(BusinessLine.waiting, by=BusinessLine.company, over=400 * day),
     "room": latest(LendingRoom.amount, by=LendingRoom.industry, over=7 * day),
-    "draws_1d": total(
-        BusinessApplication.amount, by=BusinessApplication.company,
-        where=_DRAW & (BusinessApplication.currency == "EUR"), over=day,
-    ),
+    "draws_1d": _draws(day),
+    "draws_2d": _draws(2 * day),
+    "draws_4d": _draws(4 * day),
+    "draws_8d": _draws(8 * day),
     "requests_1d": count(
         BusinessApplication.id, by=BusinessApplication.company,
         where=BusinessApplication.kind == "loan", over=day,

@@ -22,9 +22,14 @@ letters = (
 
 
 def resume(x: Inputs) -> Outcome:
-    """Answer what people decided; what they approve is what was asked for."""
+    """Answer what people decided; what they approve is what was asked for.
+
+    A line whose review they decline is closed.
+    """
     outcome, reason = str(x.policy["case.outcome"]), Reason("CASE", {"case": x.policy["case"]})
     asked, kind = x.row["amount"], x.row["kind"]
+    if outcome == "decline" and kind == "review":
+        return Outcome(outcome, [reason], {"line": 0})
     if outcome != "approve" or not isinstance(asked, int):
         return Outcome(outcome, [reason], {})
     if kind in ("line", "review"):

@@ -131,6 +131,19 @@ class Flow:
             f"The flow {self.name} decided nothing.", do="end it with an outcome that always holds"
         )
 
+    def amount(self, name: str, x: Inputs) -> Plain:
+        """Return an amount as the flow computes it for one row, whatever its rules would decide.
+
+        Points that rules give are not among what it is computed from; None if the flow computes
+        no amount of this name.
+        """
+        row = self._row(x)
+        for stage in self.stages:
+            for known, read in self._amounts[stage.name].items():
+                row[f"amount.{known}"] = read(row)
+        found: Plain = row.get(f"amount.{name}")
+        return found
+
     def _row(self, x: Inputs) -> dict[str, Any]:
         """Lay fields, features, policy and score out under the names that expressions use."""
         given = x.policy

@@ -5,29 +5,32 @@ import pytest
 
 from heptad.apps.business import app
 from heptad.apps.business.demo import history
-from heptad.apps.business.jobs import _owed, groups, segments
+from heptad.apps.business.jobs import _asking, groups, owed_by_industry, request, segments
 from heptad.apps.business.tables import (
+    BusinessApplication,
+    BusinessLine,
+    CompanyDebt,
     PlatformRating,
     Settlement,
+    Surety,
 )
+from heptad.service.app import Score
 from heptad.service.decisions.decision import Decision
 from heptad.standards.time import day, format_instant, hour
 from heptad.testing.scratch import project
 
 
-def test_companies_are_connected_by_shares_and_sureties_and_the_latest_debt_counts():
-    def debt(company, at, owed):
-        return {"company": company, "event_time": at, "owed": owed, "currency": "EUR"}
-
+def test_companies_are_connected_by_shares_and_sureties():
     rows = {
-        "CompanyDebt": [debt("a", 1, 900), debt("a", 2, 10), debt("b", 1, 5), debt("c", 1, 7),
-                        {**debt("d", 1, 9), "currency": "USD"}],
+        "CompanyDebt": [{"company": c, "owed": n} for c, n in (("a", 10), ("b", 5), ("c", 7))],
         "Ownership": [{"company": "b", "owner": None, "owner_company": "a", "share": 600_000},
                       {"company": "c", "owner": "p", "owner_company": None, "share": 400_000}],
         "Surety": [{"company": "b", "guarantor": "p", "guarantor_company": None, "active": True},
                    {"company": "c", "guarantor": None, "guarantor_company": "a", "active": False}],
     }  # fmt: skip
-    assert groups(rows) == [(("company a", "company b", "person p"), 15), (("company c",), 7)]
+    two = [(("company a", "company b", "person p"), 15), (("company c",), 7)]
+    assert groups(rows) == two
+    assert groups(rows, ["a", "d"]) == [*two, (("company d",), 0)]
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +119,15 @@ def test_groups_and_the_room_of_the_portfolio_reach_the_decision(bank):
     told = platform.run("business.room", "2027-02-01")
     assert told["industries"] >= 1
     room = platform.read("LendingRoom").to_pylist()
-    assert sum(r["amount"] for r in room) <= app.policy["portfolio_budget"]
+    assert all(r["amount"] <= app.policy["portfolio_industry"] for r in room)
+    # However little was asked for so far: an industry has what the limits leave.
+    asked = {r["industry"]: 0 for r in room}
+    for r in platform.read("BusinessApplication").to_pylist():
+        asked[r["industry"]] = asked.get(r["industry"], 0) + r["amount"]
+    assert all(r["amount"] > asked[r["industry"]] for r in room if r["margin"] > 0)
     # When an industry has had all but 1,000 euros of its share, no more is offered, whoever asks.
-    owed = app.policy["portfolio_industry"] - _owed(platform, platform.clock.now())["62"] - 100_000
+    with _asking(platform, "room") as ask_:
+        owed = app.policy["portfolio_industry"] - owed_by_industry(ask_)["62"] - 100_000
     full = {"id": "n9", "event_time": now, "company": "safe", "owed": f"{owed // 100}.{owed % 100:02}",
             "drawn": "0.00", "currency": "EUR"}  # fmt: skip
     platform.store("CompanyDebt", [full], source="tests")
@@ -134,25 +143,75 @@ def test_groups_and_the_room_of_the_portfolio_reach_the_decision(bank):
     assert [r.code for r in bound.reasons] == ["GROUP_DEBT"]
 
 
-def test_segments_learn_from_requests_with_a_score_alone():
-    class Scored:
-        probability = 0.1
-
-    def made(industry, amount, scored=True, kind="loan"):
+def test_demand_is_what_is_asked_for_anew_once_in_our_currency_and_scored_requests_teach():
+    def made(key, industry="47", amount=100, chance=None, **more):
+        row = {"industry": industry, "amount": amount, "kind": "loan", "currency": "EUR"} | more
+        score = None if chance is None else Score(chance, 600, [])
         found = object.__new__(Decision)
-        object.__setattr__(found, "row", {"industry": industry, "amount": amount, "kind": kind})
-        object.__setattr__(found, "score", Scored() if scored else None)
-        return found
+        told = {"row_key": key, "row": row, "score": score, "features": {}, "known_time": 0}
+        for name, value in told.items():
+            object.__setattr__(found, name, value)
+        return request(found, app.policy)
 
-    decisions = [made("47", 100), made("47", 50, scored=False), made("56", 10, scored=False),
-                 made("47", 1, kind="draw"), made(None, 5)]  # fmt: skip
-    (found,) = segments(decisions, app.policy)
-    assert (found.name, found.demand) == ("47", 150)
+    given = [made("a", chance=0.1), made("b", amount=50), made("c", "56", 10), made("d", None, 5),
+             made("e", kind="draw"), made("f", kind="review"), made("g", currency="USD"),
+             made("a", chance=0.3)]  # fmt: skip
+    (found,) = segments([one for one in given if one], 0.1)
+    assert (found.name, found.demand, found.capital) == ("47", 150, 0.1)
     assert found.loss == pytest.approx(0.045)
-    assert found.groups == {"industry": "47"}
-    # The price pays for loss, funding, servicing and the return on capital, up to the highest rate.
     assert found.margin == pytest.approx(0.12 * 0.1)
-    capped = {**app.policy, "highest_rate": 0.05}
-    assert segments(decisions, capped)[0].margin == pytest.approx(
-        0.05 * 0.9 - 0.045 - 0.027 - 0.015
-    )
+    assert found.groups == {"industry": "47"}
+
+
+AT = "2026-03-{:02d}T10:00:00Z"
+
+
+def owing(company, day_, euros, **more):
+    return {"id": f"{company} {day_}", "event_time": AT.format(day_), "company": company,
+            "owed": f"{euros}.00", "drawn": "0.00", "currency": "EUR"} | more  # fmt: skip
+
+
+def test_a_review_takes_up_what_was_asked_for_last_whoever_runs_it():
+    asked = [{"id": key, "event_time": AT.format(day_), "customer": "s", "company": "f",
+              "industry": industry, "kind": "line", "amount": "9000.00", "currency": "EUR"}
+             for key, day_, industry in (("r10", 9, "62"), ("r9", 1, "47"))]  # fmt: skip
+    lines = [{"id": key, "event_time": AT.format(day_), "company": "f", "amount": euros,
+              "currency": "EUR", "waiting": 0}
+             for key, day_, euros in (("a", 9, "700.00"), ("b", 2, "500.00"))]  # fmt: skip
+    debts = [owing("f", 9, 10), owing("f", 3, 4000), owing("g", 8, 5)]
+    with project({BusinessApplication: asked, BusinessLine: lines, CompanyDebt: debts}) as platform:
+        # Whoever runs a job may see less than the application, which reads in its own right.
+        platform.role, platform.purpose = "auditor", "audit"
+        assert platform.run("business.review", "2026-03-10") == {"reviewed": 1, "set": 0}
+        platform.role, platform.purpose = "admin", "service"
+        rows = {r["id"]: r for r in platform.read("BusinessApplication").to_pylist()}
+        made = rows["review 2026-03-10 f"]
+        assert (made["industry"], made["amount"], made["customer"]) == ("62", 70_000, "s")
+        with _asking(platform, "room") as ask:
+            assert owed_by_industry(ask) == {"62": 1000, "": 500}
+        seen = platform.accesses(purpose="audit")
+        assert "business.review" in {entry.record.who for entry in seen}
+
+
+def test_what_a_group_owes_falls_to_nothing_when_it_is_paid_back():
+    tie = {"id": "g1", "event_time": AT.format(1), "company": "b", "guarantor_company": "a",
+           "active": True}  # fmt: skip
+    given = {CompanyDebt: [owing("a", 2, 70), owing("c", 2, 5), owing("d", 2, 0)], Surety: [tie]}
+    with project(given) as platform:
+
+        def reckoned(date):
+            platform.clock.set(platform.clock.now() + hour)
+            platform.run("business.groups", date)
+            rows = platform.read("GroupDebt").to_pylist()
+            return {
+                r["company"]: (r["owed"], r["members"]) for r in rows if r["id"].startswith(date)
+            }
+
+        assert reckoned("2026-03-03") == {"a": (7000, 2), "b": (7000, 2), "c": (500, 1)}
+        platform.clock.set(platform.clock.now() + 5 * day)
+        free = {**tie, "event_time": AT.format(4), "active": False}
+        platform.store("CompanyDebt", [owing("a", 4, 0)], source="tests")
+        platform.store("Surety", [free], source="tests")
+        assert reckoned("2026-03-05") == {"a": (0, 1), "b": (0, 1), "c": (500, 1)}
+        # Told once, it need not be told again.
+        assert reckoned("2026-03-06") == {"c": (500, 1)}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from heptad.apps.business import app
 from heptad.apps.business.decide import flow, modes
+from heptad.apps.business.work import resume
 from heptad.service.app import Inputs, Score
 from heptad.service.decisions.sentences import messages, sentence
 from heptad.service.letters import written
@@ -20,7 +21,7 @@ ROW = {"id": "a", "event_time": NOW, "customer": "s", "company": "f", "merchant"
        "industry": "47", "kind": "loan", "amount": 6_000_000, "term": 36, "currency": "EUR",
        "purpose": "inventory"}  # fmt: skip
 FIRM = {
-    "revenue": 100_000_000, "revenue_before": 90_000_000, "operating_profit": 10_000_000,
+    "revenue": 100_000_000, "operating_profit": 10_000_000,
     "depreciation": 2_000_000, "interest": 1_000_000, "repayments": 3_000_000,
     "current_assets": 30_000_000, "inventory": 10_000_000, "receivables": 12_000_000,
     "assets": 60_000_000, "equity": 20_000_000, "debt": 25_000_000, "statement_age": 100 * 86_400,
@@ -33,7 +34,8 @@ SHOP = {
 }  # fmt: skip
 UNKNOWN = dict.fromkeys(app.features)
 EMPTY = {"weeks": 0, "weeks_before": 0, "net_year": 0, "net_before": 0, "net_quarter": 0,
-         "net_season": 0, "draws_1d": 0, "requests_1d": 0, "requests_30d": 0, "invoiced_365d": 0,
+         "net_season": 0, "draws_1d": 0, "draws_2d": 0, "draws_4d": 0,
+         "draws_8d": 0, "requests_1d": 0, "requests_30d": 0, "invoiced_365d": 0,
          "buyers_365d": 0}  # fmt: skip
 
 
@@ -229,6 +231,27 @@ def test_a_review_of_a_line_whose_holder_scores_badly_closes_it():
     assert decide(points=480).amounts == {}
 
 
+def test_a_review_that_is_declined_closes_the_line_whoever_declines_it():
+    dear = line(5_000_000, probability=0.5, policy={"highest_rate": 0.01})
+    assert (*told(dear), dear.amounts) == ("decline", "RATE_CAP", {"line": 0})
+    assert decide(policy={"highest_rate": 0.01}).amounts == {}
+    people = {"case": "c1", "case.outcome": "decline"}
+    for kind, set_ in (("review", {"line": 0}), ("line", {}), ("loan", {})):
+        found = resume(inputs(row={"kind": kind}, policy=people, line=5_000_000))
+        assert (found.outcome, found.amounts) == ("decline", set_)
+
+
+def test_the_flow_tells_what_a_unit_lent_earns_at_its_price():
+    margin = flow.own.amount("margin", inputs(probability=0.1))
+    # The price pays for loss, funding, servicing and the return on capital, up to the highest rate.
+    assert margin == pytest.approx(0.12 * 0.1)
+    assert flow.own.amount("lost", inputs(probability=0.1)) == pytest.approx(0.045)
+    capped = flow.own.amount("margin", inputs(probability=0.1, policy={"highest_rate": 0.05}))
+    assert capped == pytest.approx(0.05 * 0.9 - 0.045 - 0.027 - 0.015)
+    assert flow.own.amount("margin", inputs(probability=1.0)) < 0
+    assert flow.own.amount("no such amount", inputs()) is None
+
+
 # check-out
 
 
@@ -247,9 +270,38 @@ def test_a_review_of_a_line_whose_holder_scores_badly_closes_it():
 )
 def test_a_draw_is_held_against_the_line(line_, drawn, earlier, outcome, code, amount):
     row = {"kind": "draw", "amount": 300_000, "term": None}
-    found = decide({}, row=row, points=None, line=line_, drawn=drawn, draws_1d=300_000 + earlier)
+    found = decide(
+        {}, row=row, points=None, line=line_, drawn=drawn, booked=0, draws_1d=300_000 + earlier
+    )
     assert told(found) == (outcome, code)
     assert found.amounts.get("amount") == amount
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    line_=st.integers(1, 10**6),
+    steps=st.lists(st.tuples(st.integers(1, 6 * 86_400), st.none() | st.integers(1, 400_000)), max_size=40),
+)  # fmt: skip
+def test_a_line_is_never_exceeded_however_rarely_it_is_booked_what_was_drawn(line_, steps):
+    """Draws, and None where it is booked what was drawn by then, each some seconds after the last."""
+    at, drawn, booked, asked = 0, 0, (0, 0), []
+    for seconds, amount in steps:
+        at += seconds
+        if amount is None:
+            booked = (at, drawn)
+            continue
+        asked.append((at, amount))
+        known = {
+            f"draws_{d}d": sum(a for when, a in asked if when > at - d * 86_400)
+            for d in (1, 2, 4, 8)
+        }
+        row = {"kind": "draw", "amount": amount, "term": None}
+        found = decide({}, row=row, points=None, line=line_, drawn=booked[1],
+                       booked=at - booked[0], **known)  # fmt: skip
+        if at - booked[0] >= 8 * 86_400:
+            assert told(found) == ("refer", "DRAWN_UNKNOWN")
+        drawn += found.amounts.get("amount", 0)
+        assert drawn <= line_
 
 
 # all of it
@@ -306,7 +358,7 @@ def test_nothing_is_granted_on_what_is_odd_or_unknown(data):
     }  # fmt: skip
     row = {"kind": kind, "amount": data.draw(st.integers(1, 10**10)),
            "term": data.draw(st.none() | st.integers(1, 120)), "event_time": NOW + data.draw(st.integers(-1, 1))}  # fmt: skip
-    x = inputs(FIRM | values, row=row, draws_1d=row["amount"])
+    x = inputs(FIRM | values, row=row, booked=0, draws_1d=row["amount"])
     found = app.decide(x)
     assert found.reasons
     if found.outcome not in ("approve", "offer"):
