@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -241,6 +242,53 @@ def test_a_row_is_answered_once_however_it_comes(quick_server, monkeypatch, extr
     assert len(headers["x-request-id"]) == 32
     assert taken == short
     assert len(platform.log) == before + 1
+
+
+@pytest.fixture(scope="module")
+def routes_server(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("routes") / "a", quick=False) as (platform, client):
+        yield platform, client.base_url.port
+
+
+LENGTH = re.compile(rb"Content-Length: (\d+)\r\n")
+ODD = {
+    "two lengths": lambda data: LENGTH.sub(rb"\g<0>\g<0>", data),
+    "two lengths that differ": lambda data: LENGTH.sub(rb"Content-Length: 5\r\n\g<0>", data),
+    "two lengths in one": lambda data: LENGTH.sub(rb"Content-Length: \1, \1\r\n", data),
+    "a length and chunks": lambda data: LENGTH.sub(rb"\g<0>Transfer-Encoding: chunked\r\n", data),
+    "chunks in small letters": lambda data: LENGTH.sub(
+        rb"transfer-encoding: chunked\r\n\g<0>", data
+    ),
+    "a space before the colon": lambda data: LENGTH.sub(rb"Content-Length : \1\r\n", data),
+    "a space before the name": lambda data: LENGTH.sub(rb" Content-Length: \1\r\n", data),
+    "a folded line": lambda data: LENGTH.sub(rb"\g<0>Accept: a/b,\r\n c/d\r\n", data),
+    "a length with a sign": lambda data: LENGTH.sub(rb"Content-Length: +\1\r\n", data),
+    "a length in base sixteen": lambda data: LENGTH.sub(rb"Content-Length: 0x5\r\n", data),
+    "lines without a return": lambda data: data.replace(b"\r\n", b"\n"),
+    "a line without a return": lambda data: LENGTH.sub(rb"Content-Length: \1\n", data),
+    "a zero byte": lambda data: LENGTH.sub(rb"\g<0>Accept: a\0b\r\n", data),
+    "a method in small letters": lambda data: data.replace(b"POST ", b"post "),
+    "a protocol in small letters": lambda data: data.replace(b" HTTP/1.1", b" http/1.1"),
+    "an older protocol": lambda data: data.replace(b" HTTP/1.1", b" HTTP/1.0"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_head_is_read_as_the_routes_read_it(quick_server, routes_server, monkeypatch, odd):
+    (short, port, numbers), (long, other) = quick_server, routes_server
+    data, told = ODD[odd](wire(next(numbers))), []
+    taken = short_ways(monkeypatch)
+    for platform, to in ((short, port), (long, other)):
+        before = len(platform.log)
+        with socket.create_connection(("127.0.0.1", to), 60) as one:
+            one.sendall(data)
+            whole = b"".join(iter(lambda one=one: one.recv(1 << 16), b""))
+        told.append(
+            (whole.partition(b"\r\n")[0], whole.count(b"HTTP/1.1 "), len(platform.log) - before)
+        )
+    assert told[0] == told[1]
+    assert told[0][1:] == (1, odd == "an older protocol")
+    assert taken == []
 
 
 def test_rows_sent_ahead_are_answered_in_turn(quick_server, monkeypatch):

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 10
 """Bytes of a body that is read here, and of what may come ahead of an answer."""
-_OTHERS = rb"(?:(?!transfer-encoding|expect|upgrade|content-length)[\w-]+:[\t -~\x80-\xff]*\r\n)*"
+_OTHERS = (
+    rb"(?:(?!(?i:transfer-encoding|expect|upgrade|content-length))[\w-]+:[\t -~\x80-\xff]*\r\n)*"
+)
 _HEAD = re.compile(
-    rb"POST ([!-~]+) HTTP/1\.1\r\n(" + _OTHERS + rb"content-length: *(\d{1,7})\r\n" + _OTHERS
-    + rb")\r\n",
-    re.IGNORECASE,
+    rb"POST ([!-~]+) HTTP/1\.1\r\n("
+    + _OTHERS + rb"(?i:content-length): *(\d{1,7})\r\n" + _OTHERS + rb")\r\n"
 )  # fmt: skip
 """The head of what is posted."""
 _PLAIN = frozenset({
