@@ -11,7 +11,9 @@ import pytest
 
 from heptad.catalog.pending import Pending
 from heptad.runtime import Platform
+from heptad.service.stream import reels
 from heptad.service.stream.cold import PREFIX
+from heptad.service.stream.reels import Reel
 from heptad.standards.errors import Busy, Conflict, HeptadError
 from heptad.standards.time import hour, minute, parse_instant, second
 
@@ -214,6 +216,47 @@ def test_labels_rates_and_corrections_are_seen_by_the_next_decision(platform):
         made += platform.accept("Payment", [payment(600 + n, merchant="m0")])[1]
     assert any(d.decision.features["merchant_checked_28d"] for d in made)
     assert platform.replay().identical
+
+
+def test_a_reel_that_breaks_at_a_load_is_built_anew(platform, monkeypatch):
+    broken = []
+
+    def breaks(reel, rows, rates):
+        broken.append(reel)
+        raise Busy("the disk refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reel, "apply", breaks)
+        patched.setattr(platform.intake.quick.current.old, "set", lambda: None)
+        assert len(platform.store("Label", [label(1, "p1"), label(2, "p2")]).accepted) == 2
+        assert broken
+        assert not platform.intake.quick.current.ready
+    platform.intake.quick.current.old.set()
+    settled(platform)
+    made = [platform.accept("Payment", [payment(800 + n, merchant="m0")])[1][0] for n in range(3)]
+    assert dict(made[-1].decision.features) == slowly(platform, made[-1])
+    assert platform.replay().identical
+
+
+def test_few_rows_are_read_one_by_one_as_many_are_in_columns(platform, monkeypatch):
+    platform.store("Label", [label(n, f"p{n}") for n in range(30)])
+    current = settled(platform).intake.quick.current
+    draw = random.Random(8)
+    rows = [
+        {"event_time": NOW - draw.randrange(2 * hour), "customer": f"c{draw.randrange(6)}",
+         "merchant": draw.choice(["m0", "m1", "nobody", None]), "device": draw.choice(["d1", None])}
+        for _ in range(60)
+    ]  # fmt: skip
+    told = []
+    for slot in (slot for slot in current.slots["fraud"] if not slot.shape.own):
+        monkeypatch.setattr(reels, "FEW", 0)
+        wanted = slot.reel.values(rows)
+        monkeypatch.setattr(reels, "FEW", 3)
+        assert [slot.reel.values(rows[n : n + 3]) for n in range(0, 60, 3)] == [
+            wanted[n : n + 3] for n in range(0, 60, 3)
+        ]
+        told += [found for found in wanted if any(found.values())]
+    assert told
 
 
 @pytest.mark.slow

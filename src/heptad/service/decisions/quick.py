@@ -268,25 +268,34 @@ class Quick:
 
     def _accepted(self, turns: Sequence[_Turn]) -> list[_Turn]:
         """Return the requests whose rows are new, and whose ids are."""
-        met: set[tuple[Line, str]] = set()
+        met = self._met(turns)
         names: set[str] = set()
         found = []
         for turn in turns:
             asked, line = turn.ask.asked, turn.line
-            known = self.current.keys[line.table.__name__]
-            mine = {(line, key) for key in turn.keys}
-            if line.shut or known is None or len(mine) < len(turn.keys) or mine & met:
-                continue
-            if any(known.known(turn.keys)):
+            mine = set(turn.keys)
+            if line not in met or len(mine) < len(turn.keys) or mine & met[line]:
                 continue
             if asked is not None and (asked.id in names or self._log.met(asked.id)):
                 continue
-            met |= mine
+            met[line] |= mine
             if asked is not None:
                 names.add(asked.id)
             found.append(turn)
         # Rows of one table follow each other: they are read before those of the next are taken.
         return sorted(found, key=lambda turn: turn.ask.table)
+
+    def _met(self, turns: Sequence[_Turn]) -> dict[Line, set[str]]:
+        """Return, of each line that takes rows at once, which of their keys may have been met."""
+        asked: dict[Line, list[str]] = defaultdict(list)
+        for turn in turns:
+            asked[turn.line] += turn.keys
+        found: dict[Line, set[str]] = {}
+        for line, keys in asked.items():
+            known = self.current.keys[line.table.__name__]
+            if known is not None and not line.shut:
+                found[line] = {k for k, there in zip(keys, known.known(keys), strict=True) if there}
+        return found
 
     def _timed(self, turns: Sequence[_Turn]) -> list[_Turn]:
         """Say when each row counts as known; leave out what has not happened yet."""

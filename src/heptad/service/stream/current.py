@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+_LOG = logging.getLogger("heptad.quick")
 AT_ONCE = 100_000
 """Rows of one load that reels take while callers wait; after more they are built anew."""
 FOREVER = 2**63 - 1
@@ -111,6 +113,7 @@ class Current:
         self.keys: dict[str, KeySet | None] = {}
         self._turns: dict[str, int] = {}
         self._versions: dict[str, int] = {}
+        self._used: dict[str, list[str]] = {}
         self.rates: Rates | None = None
         self._rates_until = FOREVER
         self.old = threading.Event()
@@ -157,9 +160,11 @@ class Current:
     def versions(self, app: App) -> dict[str, int]:
         """Return the version, made or to be made, of each table that the reels rest on."""
         lines = self._pending.lines
+        if app.name not in self._used:
+            self._used[app.name] = [table.__name__ for table in app.used_tables()]
         return {
             name: lines[name].coming if name in lines else self._versions[name]
-            for name in (table.__name__ for table in app.used_tables())
+            for name in self._used[app.name]
         }
 
     def due(self, k: int) -> None:
@@ -229,20 +234,34 @@ class Current:
             with self._pending.gate:
                 self._note(name)
             return
-        self._learn(name, new)
-        load = _Load(name, None, corrected=self._corrected(name))
-        if before.keys() <= after.keys() and sum(new.values()) <= AT_ONCE:
-            load.rows = self._rows(name, new)
-        for slot in self.all:
-            if load.rows is not None and slot.shape.links and slot.shape.table.__name__ == name:
-                load.linked[slot] = self._linked(slot, new)
+        few = before.keys() <= after.keys() and sum(new.values()) <= AT_ONCE
+        load = self._brought(name, new, few=few)
         with self._pending.gate:
             self._note(name)
             if name == Rate.__name__:
                 self.rates = None
             for slot in self.all:
-                if slot.reads(name) and not (slot.reel is not None and self._taken(slot, load)):
+                if slot.reads(name) and not self._follows(slot, load):
                     self._renew(slot)
+
+    def _brought(self, name: str, files: Mapping[str, int], *, few: bool) -> _Load:
+        """Read what a load brought; if it cannot be read, whatever rests on it is built anew."""
+        load = _Load(name, None, corrected=True)
+        try:
+            self._learn(name, files)
+            load.corrected = self._corrected(name)
+            rows = self._rows(name, files) if few else None
+            for slot in self.all:
+                if few and slot.shape.links and slot.shape.table.__name__ == name:
+                    load.linked[slot] = self._linked(slot, files)
+            load.rows = rows
+        except Exception:  # noqa: BLE001 - the load is committed; what follows it can be built anew
+            _LOG.exception("what a load of %s brought could not be read at once", name)
+            if name in self.keys:
+                self.keys[name] = None
+                self._turns[name] += 1
+                self.old.set()
+        return load
 
     def _note(self, name: str) -> None:
         """Note which version a table has now."""
@@ -259,6 +278,14 @@ class Current:
             key = quote(self._loading.table(name).key.name)
             for part in self._batches(f"SELECT {key} AS k FROM {self._of(name, files)}"):
                 known.fill(part.column(0))
+
+    def _follows(self, slot: Slot, load: _Load) -> bool:
+        """Let a reel take what a load brought; one that breaks at it is not trusted any more."""
+        try:
+            return slot.reel is not None and self._taken(slot, load)
+        except Exception:  # noqa: BLE001 - the load is committed; the reel is built anew
+            _LOG.exception("a reel could not take what a load of %s brought", load.name)
+            return False
 
     def _taken(self, slot: Slot, load: _Load) -> bool:
         """Let a reel take what a load brought; return whether it could."""

@@ -135,10 +135,10 @@ class Group:
         self._seen(mine)
         return np.where(code >= 0, mine[code], -1) if len(mine) else np.full(len(code), -1)
 
-    def one(self, pair: tuple[str, ...]) -> int:
-        """Return the entity of a key that a row brings, -1 for a foreign one."""
+    def one(self, pair: tuple[str, ...], *, fresh: bool) -> int:
+        """Return the entity of one key, -1 for an unknown or foreign one; see `entities`."""
         self.recall([pair[0] if len(pair) == 1 else pair])
-        found = self._one(pair, fresh=True)
+        found = self._one(pair, fresh=fresh)
         self._seen(np.array([found]) if self._stream.cold is not None else None)
         return found
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 LATE = day
 """How far behind the newest row a read may ask."""
+FEW = 8
+"""So many rows are read one by one: columns take as long for them as for one."""
 SYSTEM = ("event_time", "known_time")
 _LOST = "!"
 
@@ -153,6 +155,9 @@ class Reel:
         return found
 
     def _values(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """Read the features of rows; few are quicker one by one."""
+        if len(rows) <= FEW:
+            return [self._told(self._one(row, n)) for n, row in enumerate(rows)]
         keys = {
             entity: pa.array([row.get(column) for row in rows], pa.string())
             for entity, column in self._asked.items()
@@ -161,6 +166,13 @@ class Reel:
         names = list(found)
         columns = [column.to_pylist() for column in found.values()]
         return [self._told(dict(zip(names, v, strict=True))) for v in zip(*columns, strict=True)]
+
+    def _one(self, row: Row, number: int) -> dict[str, Any]:
+        keys = {entity: row.get(column) for entity, column in self._asked.items()}
+        try:
+            return self._step.ask(keys, row["event_time"])
+        except OutOfReach as error:
+            raise OutOfReach([number]) from error
 
     def apply(self, rows: pa.RecordBatch | pa.Table, rates: Rates | None) -> None:
         """Take many stored rows, in the order in which they became known.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take one row into a stream and read its features at once, without columns in between."""
+"""Take one row into a stream, or read features for one, without columns in between."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from heptad.service.batch.encoding import finished, looked_up
 from heptad.service.batch.sweep import too_large
 from heptad.service.operators.declared import OPERATORS
-from heptad.service.stream.streams import OutOfReach
+from heptad.service.stream.streams import OutOfReach, key_of
 from heptad.standards.errors import HeptadError
 from heptad.standards.evaluate import compile_row
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from heptad.service.stream.groups import Group
     from heptad.service.stream.streams import Stream
 
+_NOTHING = np.frombuffer(b"\0", np.uint8)[:0]
 _FRACTIONS = frozenset({"mean", "share", "rate"})
 
 
 class Stepper:
-    """Follows rows one by one; gives what `Stream.follow` gives for a batch of one row.
+    """Follows rows and reads keys one by one, as `Stream.follow` and `Stream.values` do in batches.
 
     Args:
         stream: takes the rows; it may be used by columns in between.
@@ -65,6 +66,27 @@ class Stepper:
             raise failed
         return {f.name: _told(f, found) for f in self._stream.features}
 
+    def ask(self, keys: Mapping[str, str | None], t: int) -> dict[str, Any]:
+        """Read all features of keys that no row of the stream's table brings.
+
+        Args:
+            keys: entity or field → key.
+            t: the instant asked about, microseconds.
+
+        Returns:
+            Feature name → value, None where there is none.
+
+        Raises:
+            OutOfReach: if a window needs events that were let go of.
+            ContractError: if a total leaves 64 bits.
+        """
+        self._stream.turn += 1
+        found: dict[str, Any] = {}
+        for step in self._steps:
+            found |= step.ask(keys, t)
+        self._stream.settle()
+        return {f.name: _told(f, found) for f in self._stream.features}
+
 
 def _told(feature: Feature, found: Mapping[str, Any]) -> Any:
     """Put a ratio together, and the default where there is no value."""
@@ -100,15 +122,27 @@ class _Step:
         ids = np.frombuffer(text, np.uint8)
         gone = np.zeros(1, np.uint8)
         rows = self._rows(self.entity, self.us, self.known, gone, ids, self.id_at, self.v, self.h)
-        ask = self._ask(self.entity, self.us, ids, self.id_at)
-        self.out[:], self.ok[:], self.short[0] = 0, 0, 0
-        program = group.programmed(1)
         known = group.windows, late, most
         while rings.take(group.pool, group.ring, rows, 0, 1, *known) == 0:
             group.grow(text=len(text))
+        return self._answered(self._ask(self.entity, self.us, ids, self.id_at))
+
+    def ask(self, keys: Mapping[str, str | None], t: int) -> dict[str, Any]:
+        """Read the features of the group for keys."""
+        pair: tuple[Any, ...] = tuple(key_of(keys, e, end.name) for e, end in self.group.named)
+        self.entity[0] = -1 if None in pair else self.group.one(pair, fresh=False)
+        self.us[0], self.id_at[1] = t, 0
+        return self._answered(self._ask(self.entity, self.us, _NOTHING, self.id_at))
+
+    def _answered(self, ask: Any) -> dict[str, Any]:
+        """Read the features where they are asked."""
+        from heptad.engine.local.kernel import rings
+
+        group = self.group
+        self.out[:], self.ok[:], self.short[0] = 0, 0, 0
         left = rings.answer(
-            group.pool, group.ring, program, group.windows, ask, 0, 1, self.out, self.ok,
-            self.short, group.slices, group.scratch,
+            group.pool, group.ring, group.programmed(1), group.windows, ask, 0, 1, self.out,
+            self.ok, self.short, group.slices, group.scratch,
         )  # fmt: skip
         if left >= 0:
             raise too_large([group.made.features[left].name])
@@ -120,7 +154,7 @@ class _Step:
         """Write the row into the arrays."""
         group = self.group
         pair: tuple[Any, ...] = tuple(row.get(end.name) for end in group.ends)
-        self.entity[0] = -1 if None in pair else group.one(pair)
+        self.entity[0] = -1 if None in pair else group.one(pair, fresh=True)
         self.us[0], self.known[0], self.id_at[1] = row["event_time"], row["known_time"], size
         true = {name: test(row) is True for name, test in self.tests.items()}
         for j, measure in enumerate(group.made.measures):

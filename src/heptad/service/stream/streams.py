@@ -223,7 +223,7 @@ class Stream:
         for group in self.groups:
             if steps.isdisjoint(f.name for f in group.made.features):
                 continue
-            columns = [_strings(_keys(keys, e, f.name)) for e, f in group.named]
+            columns = [_strings(key_of(keys, e, f.name)) for e, f in group.named]
             entity = group.entities(columns, fresh=False)
             found |= group.read(Ask(entity, instants, ids, id_at), short)
         self.settle()
@@ -371,7 +371,12 @@ class Stream:
         return [versions, self.partition, self.partitions, self.late, self.most]
 
 
-def _keys(keys: Mapping[str, Any], entity: str, name: str) -> Any:
+def key_of(keys: Mapping[str, Any], entity: str, name: str) -> Any:
+    """Return what is given for an entity: by its name, or by that of the field that holds its key.
+
+    Raises:
+        ContractError: if it is given by neither.
+    """
     for wanted in (entity, name, entity.lower()):
         if wanted in keys:
             return keys[wanted]
