@@ -34,6 +34,7 @@ const routes = [
   page('/log', () => import('./platform/log')),
   page('/messages', () => import('./platform/messages')),
   page('/lists', () => import('./platform/lists')),
+  page('/segments', () => import('./platform/segments')),
   page('/apps/$app/flow', () => import('./platform/flow')),
   page('/apps/$app', () => import('./platform/app')),
   page('/apps/$app/$page', () => import('./platform/app')),

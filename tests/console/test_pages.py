@@ -61,6 +61,7 @@ def paths(served: Served, keys: dict[str, str]) -> list[str]:
         "/messages",
         f"/customers/{subject.partition(':')[2]}",
         "/lists",
+        "/segments?purpose=service",
     ]
 
 

@@ -318,6 +318,40 @@ def test_a_flow_is_changed_tried_on_history_and_decides_once_another_agreed(
         assert not visit.wrong
 
 
+def test_a_segment_is_made_as_a_picture_counted_kept_and_put_on_a_list(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting(who="ann") as visit:
+        page = visit.page
+        visit.open("/segments")
+        page.get_by_role("button", name="analytics").click()
+        page.get_by_label("Comparison").select_option("there")
+        page.get_by_text("of 30 who may be read").wait_for()
+        page.get_by_role("button", name="Condition", exact=True).click()
+        page.get_by_label("Field or feature").nth(1).select_option("fraud.spend_30d")
+        page.get_by_label("Comparison").nth(1).select_option("ge")
+        page.get_by_label("Value", exact=True).fill("12.50")
+        page.get_by_text("30 alone").first.wait_for()
+        page.get_by_role("button", name="Expression").click()
+        text = page.get_by_label("The condition as an expression")
+        whole = text.input_value()
+        assert "1250" in whole, "amounts are typed in their currency and kept as they are stored"
+        text.fill(whole.replace("fraud.spend_30d", "fraud.spend_30"))
+        page.get_by_role("alert").get_by_text("spend_30d").wait_for()
+        text.fill(whole)
+        page.get_by_role("alert").wait_for(state="detached")
+        page.get_by_role("button", name="Picture").click()
+        assert page.get_by_label("Value", exact=True).input_value() == "12.5"
+        page.get_by_label("Name").fill("spenders")
+        page.get_by_role("button", name="Keep the segment").click()
+        page.get_by_role("button", name="Put its members on a list").click()
+        page.get_by_text("stand on the list spenders now").wait_for()
+        n = page.locator(".figure").inner_text()
+        assert [w for w in visit.wrong if "422" not in w and "404" not in w] == []
+        visit.open("/lists?list=spenders")
+        page.get_by_text(f"{n} of {n}").wait_for()
+
+
 def test_an_open_page_follows_what_others_do(
     visiting: Callable[..., Any], served: Served, keys: dict[str, str]
 ) -> None:

@@ -52,7 +52,7 @@ RULES = {
         ("GET", "/v1/log/checkpoint"), ("POST", "/v1/log/verify"), ("GET", "/v1/schedule"),
         ("GET", "/v1/alarms"), ("GET", "/v1/calendars/{name}"), ("GET", "/v1/regime"),
         ("POST", "/v1/apps/{app}/flow/check"),
-        ("GET", "/v1/events"), ("GET", "/v1/streams"),
+        ("GET", "/v1/events"), ("GET", "/v1/streams"), ("GET", "/v1/segments"),
     },
     # Masked without a purpose; with one, as role, purpose and basis allow.
     "rows": {("GET", "/v1/tables/{name}/rows")},
@@ -60,6 +60,9 @@ RULES = {
     "listed": {("GET", "/v1/lists"), ("GET", "/v1/lists/{name}")},
     # As rows are: what purpose and basis do not open is not known, and excludes.
     "judged": {("POST", "/v1/eligible")},
+    # For a stated purpose that covers who the customers are.
+    "segments": {("POST", "/v1/segments"), ("POST", "/v1/segments/{name}")},
+    "listing": {("POST", "/v1/segments/{name}/list")},
     # The application's own purpose, or that of a review; stated, or the key's.
     "decisions": {
         ("GET", "/v1/apps/{app}/pages/{path}"), ("GET", "/v1/apps/{app}/parity"),
@@ -173,6 +176,9 @@ def allowed(kind: str, role: str, purpose: str) -> bool:
     """Say whether somebody whose key has all purposes of the role is answered."""
     own = ROLES[role].purposes
     stated = not purpose or purpose in own
+    if kind in ("segments", "listing"):
+        covered = purpose in own and bool(PURPOSES[purpose].on("identity"))
+        return covered and (kind == "segments" or role in APPROVERS)
     if kind == "decisions":
         fitting = {"fraud", *REVIEWS}
         return stated and bool(fitting & own) and (not purpose or purpose in fitting)
@@ -230,6 +236,8 @@ class Caller:
             "/v1/tables/{name}/quarantine/repair": {"load": 1, "line": 1, "cells": {}},
             "/v1/apps/{app}/decide": {"key": "p1"},
             "/v1/online": {"keys": {"Customer": "c1"}, "features": ["fraud.count_1h"]},
+            "/v1/segments": {"when": {"eq": [{"column": "country"}, "ES"]}},
+            "/v1/segments/{name}": {"when": {"eq": [{"column": "country"}, "ES"]}},
             "/v1/eligible": {"text": "card: {purpose: marketing, once: true}", "customer": "c1"},
             "/v1/models/{number}/approve": {"note": "a test"},
             "/v1/apps/{app}/flows": {"text": FLOW},

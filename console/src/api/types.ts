@@ -125,3 +125,7 @@ export interface Flowing {
   jobs: { run: number; engine: string; what: string; status: string; started: string; seconds: number | null; rows: number | null; features: number; refused: number; error: string | null }[]
   cluster: { installed: string; running: boolean; port: number; managers: unknown[]; jobs: { id: string; state: string; back_pressure: string; checkpoints: number }[] }
 }
+export interface KnownName { name: string; kind: string; unit: string; means: string; codes: string[] }
+export interface SegmentLine { segment: string; version: number; says: string; broken: string; when: unknown; purpose: string; note: string; who: string; at: string }
+export interface SegmentList { segments: SegmentLine[]; known: KnownName[] }
+export interface SegmentCount { says: string; when: unknown; at: string; of: number; looked: number; members: number; alone: number[]; units: Record<string, string>; sample: Record<string, Plain>[] }

@@ -43,11 +43,13 @@ export const percent = (x: number, digits = 1) => format(`p${digits}`, { style: 
 export const fixed = (x: number, digits: number) => format(`f${digits}`, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(x)
 export const bytes = (x: number) => (x < 1024 ? `${x} B` : x < 1 << 20 ? `${(x / 1024).toFixed(0)} kB` : `${(x / (1 << 20)).toFixed(1)} MB`)
 
+/** How many decimals a currency has. */
+export const digits = (currency: string) => format(`m${currency}`, { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
+
 /** An amount in minor units as its currency writes it. */
 export function money(minor: number, currency: string): string {
   try {
-    const digits = format(`m${currency}`, { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
-    return fixed(minor / 10 ** digits, digits)
+    return fixed(minor / 10 ** digits(currency), digits(currency))
   } catch { return int(minor) }
 }
 
