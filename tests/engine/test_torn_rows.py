@@ -39,7 +39,9 @@ def _log(home: Path) -> Path:
     return max((p for p in home.glob("*.log") if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
-def test_any_sectors_of_the_last_write_may_be_lost(written: tuple[Path, int, int]) -> None:
+def test_any_sectors_of_the_last_write_may_be_lost(
+    written: tuple[Path, int, int], caplog: pytest.LogCaptureFixture
+) -> None:
     home, begin, end = written
     whole, chance = _log(home).read_bytes(), random.Random(3)
     sectors = range(begin // SECTOR, (end - 1) // SECTOR + 1)
@@ -61,6 +63,8 @@ def test_any_sectors_of_the_last_write_may_be_lost(written: tuple[Path, int, int
         with Rows(here) as rows:
             assert dict(rows.scan("T", prefix=b"k")) == dict(MANY)
         shutil.rmtree(here)
+    told = [r.getMessage() for r in caplog.records if "was torn" in r.getMessage()]
+    assert 0 < len(told) <= 60
 
 
 @pytest.mark.parametrize("where", ["first", "last"])

@@ -4,11 +4,13 @@
 RocksDB forgives a log that ends early, not one whose last record has holes: a write of several
 sectors, none of them synced yet, of which a later one is on the disk and an earlier one is not. Such
 a write was never acknowledged. A hole reads as zeros to the end of its sector, which tells it from a
-flipped bit; that stays an error. The log's form: RocksDB wiki, "Write Ahead Log File Format".
+flipped bit; that stays an error, unless the last record has a sector of zeros of its own. What is cut
+is told. The log's form: RocksDB wiki, "Write Ahead Log File Format".
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_LOG = logging.getLogger("heptad.rows")
 Store = TypeVar("Store")
 _BLOCK, _SECTOR = 32_768, 512
 _HEAD = struct.Struct("<IHB")
@@ -63,10 +66,16 @@ def opened(folder: Path, make: Callable[[], Store], *, mend: bool) -> Store:
         if cut is None:
             raise
     try:
-        return make()
+        made = make()
     except BaseException:
         cut.undo()
         raise
+    _LOG.warning(
+        "the last write of the row store was torn, as a loss of power leaves one that was never"
+        " acknowledged: %s bytes were cut off %s",
+        len(cut.rest), cut.path,
+    )  # fmt: skip
+    return made
 
 
 def cut_torn(folder: Path) -> Cut | None:

@@ -494,7 +494,11 @@ def quickened(
     most = stores.project.engine.stream_events
 
     def cold(name: str, events: int) -> Cold | None:
-        return Cold(stores.rows, name, events=most, lasting=False) if events > most else None
+        if events <= most:
+            return None
+        # 13 bits of the sieve for each event, or up to twice as many.
+        sieve = max(1 << 24, 1 << (13 * events // 8).bit_length())
+        return Cold(stores.rows, name, events=most, sieve_bytes=sieve, lasting=False)
 
     current = Current(free.values(), reads, pending, loading, now, cold)
     quick = Quick(apps, desk, stores.log, loading, pending, current, stores.keys, now)
