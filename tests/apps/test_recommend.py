@@ -10,9 +10,11 @@ import pytest
 
 from heptad.apps.recommend import app
 from heptad.apps.recommend.decide import WHY
+from heptad.apps.recommend.learning import learn
 from heptad.apps.recommend.measuring import Shown, figures
-from heptad.apps.recommend.serving import chosen_by
-from heptad.standards.errors import InputError
+from heptad.apps.recommend.serving import advisor_of, chosen_by
+from heptad.apps.recommend.tables import Item
+from heptad.standards.errors import ContractError, InputError
 from heptad.standards.time import day
 from heptad.terminal.commands.decisions import decide
 from heptad.terminal.commands.models import challenge
@@ -125,6 +127,32 @@ def test_a_challenger_makes_the_lists_of_some_and_is_asked_in_shadow_for_others(
     )
     assert all(other is not None for _, other in drawn.values())
     assert chosen_by(platform, "c002", app.policy)[0] == "champion"
+
+
+def test_champion_and_challenger_recommend_from_one_shelf(platform):
+    assert advisor_of(platform, "challenger").shelf is advisor_of(platform).shelf
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [("quotas", "energy:x"), ("quotas", "energy"), ("quotas", "bonds:2 :3"), ("quotas", "a:-1"),
+     ("quotas", "a:²"), ("licences", "GR"), ("licences", "GR:funds,"), ("licences", ":funds"),
+     ("rerank", "mmx"), ("variety", 1.5), ("trial", "half"), ("explore", -0.1)],
+)  # fmt: skip
+def test_a_policy_that_no_list_can_be_made_by_is_refused_when_it_is_read(value, given):
+    with project({Item: app.demo(7)[Item][:1]}) as opened:
+        assert opened.desk.policy(app)["n"] == 10
+        opened.desk._policies = {"recommend": {value: given}}
+        with pytest.raises(ContractError, match=value):
+            opened.desk.policy(app)
+
+
+def test_a_quota_of_a_category_that_no_item_has_is_told_when_a_ranker_is_learned(
+    platform, monkeypatch
+):
+    monkeypatch.setattr(platform.desk, "_policies", {"recommend": {"quotas": "bonds:2 enrgy:1"}})
+    with pytest.raises(ContractError, match="enrgy"):
+        learn(platform, "2026-01-03")
 
 
 def test_what_came_of_lists_is_measured_by_cohort_and_exposure(platform):

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from heptad.apps.credit.running import rules
+from heptad.apps.credit.running.conduct import read_flows
+from heptad.apps.credit.running.rows import asking
 from heptad.service.reads.reads import Reads
 from heptad.sources.bank.sample import sample
 from heptad.standards.model import Loan, Repayment
@@ -56,6 +60,17 @@ def published(platform: Platform, table: str, on: str = DAY) -> dict[str, dict[s
         for r in rows
         if r["event_time"] // day == parse_instant(on + "T00:00:00Z") // day
     }
+
+
+def test_conduct_reads_the_twelve_months_that_it_looks_at_and_no_more(bank):
+    on = date.fromisoformat(DAY)
+    with asking(bank, "test", on) as ask:
+        near, far = read_flows(ask, on), read_flows(ask, on - timedelta(days=900))
+    assert sum(len(f.days) for f in near.values()) < sum(len(f.days) for f in far.values())
+    assert any(f.months(on).any() for f in near.values())
+    for customer, flow in far.items():
+        told = near[customer].months(on) if customer in near else np.zeros((2, 12))
+        assert (told == flow.months(on)).all()
 
 
 def test_each_loan_stands_where_the_bank_says(bank):

@@ -229,6 +229,8 @@ class App:
             holds: platform, row → row. What a caller sends in the fields that it fills is dropped.
             A row that is stored already is not completed again.
         modes: ways in which it runs, by name; the policy value `mode` says in which.
+        check: refuses policy values that it cannot decide by, with a ContractError; asked whenever
+            they are read.
     """
 
     name: str
@@ -249,6 +251,7 @@ class App:
     flow: Flowing | None = None
     prepare: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] | None = None
     modes: Mapping[str, Mode] = field(default_factory=dict)
+    check: Callable[[Mapping[str, Plain]], None] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", named(self.features))

@@ -53,6 +53,8 @@ def to_bytes(ranker: Ranker, told: Mapping[str, Any]) -> bytes:
         "learned": ranker.learned_,
         "trees": None if ranker.booster_ is None else ranker.booster_.model_to_string(),
     }  # fmt: skip
+    if "sequence" in signals.models_:
+        head["heads"] = signals.models_["sequence"].model.heads
     text = json.dumps(head, sort_keys=True, ensure_ascii=False).encode()
     arrays["head"] = np.frombuffer(text, dtype=np.uint8)
     out = io.BytesIO()
@@ -103,7 +105,7 @@ def _read(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> Ranker:
             signals.models_[name] = model
     net = {n.removeprefix("sequence "): a for n, a in arrays.items() if n.startswith("sequence ")}
     if net:
-        signals.models_["sequence"] = Ordered(Attending(net))
+        signals.models_["sequence"] = Ordered(Attending(net, head.get("heads", 1)))
     ranker.signals_, ranker.learned_ = signals, head["learned"]
     if head["trees"] is not None:
         import lightgbm

@@ -7,7 +7,7 @@ trees that learned from the past, re-ranked for variety. What may not be offered
 whatever proposed it, and each exclusion is counted by its code.
 """
 
-from heptad.apps.recommend.decide import POLICY, PURPOSE, decide
+from heptad.apps.recommend.decide import POLICY, PURPOSE, check, decide
 from heptad.apps.recommend.demo import demo
 from heptad.apps.recommend.features import features
 from heptad.apps.recommend.learning import learn
@@ -28,6 +28,7 @@ app = App(
     decide=decide,
     prepare=prepare,
     policy=POLICY,
+    check=check,
     jobs=(
         Job("learn", "Learn a ranker from what customers did", learn, (Item, Interaction)),
         Job("measure", "Measure what came of the lists", measure, (Item, Interaction, Visit)),

@@ -11,9 +11,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from heptad.analysis.recommend.reranking import HOW
 from heptad.service.app import Outcome, Reason
 from heptad.service.rules.eligibility import House, Person, Terms, admit
-from heptad.standards.errors import HeptadError
+from heptad.standards.errors import ContractError, HeptadError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,6 +92,33 @@ def person_of(row: Mapping[str, Plain], features: Mapping[str, Any], held: Itera
     )
 
 
+def check(policy: Mapping[str, Plain]) -> None:
+    """Refuse policy values that no list can be made by.
+
+    Raises:
+        ContractError: naming the value.
+    """
+    for part in str(policy["licences"]).split():
+        country, _, names = part.partition(":")
+        if not country or not all(names.split(",")):
+            raise ContractError(
+                "Each entry of the policy value licences is a country and what is licensed there.",
+                got=part,
+                do='write it as "GR:funds DE:funds,insurance"',
+            )
+    quotas_of(policy)
+    if policy["rerank"] not in HOW:
+        raise ContractError(
+            "The policy value rerank names no way to vary a list.",
+            got=policy["rerank"],
+            do=suggest(str(policy["rerank"]), HOW),
+        )
+    for name in ("variety", "value", "explore", "trial"):
+        share = policy[name]
+        if not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise ContractError(f"The policy value {name} lies between 0 and 1.", got=share)
+
+
 def house_of(policy: Mapping[str, Plain]) -> House:
     """Return what the institution is licensed for, from the policy value `licences`."""
     licences = {}
@@ -98,6 +126,25 @@ def house_of(policy: Mapping[str, Plain]) -> House:
         country, _, names = part.partition(":")
         licences[country] = frozenset(names.split(","))
     return House(licences, {PURPOSE: "contract"})
+
+
+def quotas_of(policy: Mapping[str, Plain]) -> dict[str, int]:
+    """Return the most of each category in one list, from the policy value `quotas`.
+
+    Raises:
+        ContractError: if an entry is no category with a whole number after a colon.
+    """
+    found = {}
+    for part in str(policy["quotas"]).split():
+        name, _, most = part.rpartition(":")
+        if not name or not most.isascii() or not most.isdigit():
+            raise ContractError(
+                "Each entry of the policy value quotas is a category and a whole number.",
+                got=part,
+                do='write it as "energy:2 bonds:5"',
+            )
+        found[name] = int(most)
+    return found
 
 
 def terms_of(entry: Mapping[str, Any]) -> Terms | None:

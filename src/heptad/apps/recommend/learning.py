@@ -18,10 +18,10 @@ from heptad.analysis.recommend.signals import Items, moments, people_of
 from heptad.analysis.recommend.significance import compare, mean_interval
 from heptad.analysis.recommend.splits import by_time, leaks
 from heptad.analysis.recommend.storing import to_bytes
-from heptad.apps.recommend.decide import PURPOSE
+from heptad.apps.recommend.decide import PURPOSE, quotas_of
 from heptad.apps.recommend.shelf import Shelf
 from heptad.apps.recommend.tables import Item
-from heptad.standards.errors import ContractError
+from heptad.standards.errors import ContractError, suggest
 from heptad.standards.model import Interaction
 from heptad.standards.model.people import CHANNELS
 from heptad.standards.time import micros, parse_instant
@@ -57,7 +57,7 @@ def learn(platform: Any, date: str) -> Mapping[str, Any]:
     """Register a candidate ranker; somebody approves it before it recommends.
 
     Raises:
-        ContractError: if there are too few events to learn from.
+        ContractError: if there are too few events to learn from, or a quota limits what no item is.
     """
     asked = {"purpose": PURPOSE, "role": "app", "who": f"{APP}.learn"}
     shelf = Shelf.of(platform.read(Item.__name__, **asked).to_pylist())
@@ -69,7 +69,15 @@ def learn(platform: Any, date: str) -> Mapping[str, Any]:
             do=f"load at least {FEWEST} rows of Interaction whose item is an id of Item",
         )
     items = Items(shelf.categories, shelf.numbers)
-    epochs = int(platform.desk.policy(platform.app(APP))["sequence"])
+    policy = platform.desk.policy(platform.app(APP))
+    for name in quotas_of(policy):
+        if name not in shelf.names:
+            raise ContractError(
+                f"The policy value quotas limits {name!r}, a category of no item.",
+                got=name,
+                do=suggest(name, shelf.names),
+            )
+    epochs = int(policy["sequence"])
     metrics = judged(data, items, context, sequence=epochs)
     ranker = Ranker(kept=100, sequence=epochs).fit(data, items, context)
     told = {"items": [str(row["id"]) for row in shelf.items], "categories": shelf.names}
@@ -98,7 +106,7 @@ def gathered(rows: Any, shelf: Shelf) -> tuple[Interactions, dict[str, Codes], i
         i for i, (item, action) in enumerate(zip(columns["item"], columns["action"], strict=True))
         if item in shelf.codes and action != "dismiss"
     ]  # fmt: skip
-    times = np.array([_micros(columns["event_time"][i]) for i in kept], dtype=np.int64)
+    times = np.array([columns["event_time"][i] for i in kept], dtype=np.int64)
     # The order of Interactions: by time, equal instants as they came.
     kept = [kept[i] for i in np.argsort(times, kind="stable")]
     times = np.sort(times, kind="stable")
@@ -113,10 +121,6 @@ def gathered(rows: Any, shelf: Shelf) -> tuple[Interactions, dict[str, Codes], i
         [_CHANNELS.get(str(columns["channel"][i]), -1) for i in kept], dtype=np.int64
     )
     return data, {"hour": times // HOUR % 24 * PARTS // 24, "channel": channels}, len(who)
-
-
-def _micros(value: Any) -> int:
-    return value if isinstance(value, int) else micros(value)
 
 
 def judged(

@@ -18,7 +18,7 @@ from heptad.analysis.recommend.pipeline import Pipeline
 from heptad.analysis.recommend.reranking import Reranking
 from heptad.analysis.recommend.signals import RECENT, People
 from heptad.analysis.recommend.storing import from_bytes
-from heptad.apps.recommend.decide import PURPOSE, house_of, person_of
+from heptad.apps.recommend.decide import PURPOSE, house_of, person_of, quotas_of
 from heptad.apps.recommend.learning import hour_of, moment
 from heptad.apps.recommend.shelf import Shelf
 from heptad.apps.recommend.tables import Item
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from heptad.analysis.arrays import Array, Codes
     from heptad.analysis.recommend.pipeline import Slate
     from heptad.analysis.recommend.ranker import Ranker
+    from heptad.catalog.models import Model, Models
 
 APP = "recommend"
 SURE = 0.5
@@ -113,8 +114,7 @@ class Advisor:
         """Return what the policy weighs against the ranker's order, for one person."""
         own = self.shelf.categories[list(asking.chosen)].sum(axis=0)
         place = {name: i for i, name in enumerate(self.shelf.names)}
-        given = (part.rpartition(":") for part in str(policy["quotas"]).split())
-        quotas = {place[name]: int(most) for name, _, most in given if name in place}
+        quotas = {place[n]: most for n, most in quotas_of(policy).items() if n in place}
         return Reranking(
             str(policy["rerank"]), float(policy["variety"]), float(policy["value"]), quotas,
             self.shelf.values, own / max(own.sum(), 1.0),
@@ -220,29 +220,36 @@ def advisor_of(platform: Any, stage: str = "champion") -> Advisor:
         platform: the open project.
         stage: of the ranker: `champion`, or `challenger` for the last approved one of them.
     """
-    models = platform.catalog.models
-    if stage == "champion":
-        model = models.champion(APP)
-    else:
-        # Whatever makes lists that people see was approved by somebody who did not train it.
-        tried = models.recent(app=APP, stage="challenger", limit=20)
-        model = next((m for m in tried if m.approver is not None), None)
-    version = platform.reads.stored(Item).relation
-    stamp = (version, platform.lake.version(Item.__name__), model.sha256 if model else "")
+    model = _model_of(platform.catalog.models, stage)
+    version = (platform.reads.stored(Item).relation, platform.lake.version(Item.__name__))
+    stamp = (*version, model.sha256 if model else "")
     with _LOCK:
         kept = _ADVISORS.setdefault(platform, {})
         held = kept.get(stage)
         if held is not None and held[0] == stamp:
             return held[1]
-        rows = platform.read(Item.__name__, **ASKED).to_pylist()
-        for row in rows:
-            row["event_time"] = _micros(row["event_time"])
+        # Champion and challenger recommend from one shelf.
+        shelf = next((a.shelf for of, a in kept.values() if of[:2] == version), None)
+        if shelf is None:
+            shelf = Shelf.of(platform.read(Item.__name__, **ASKED).to_pylist())
         ranker = None
         if model is not None:
             ranker = from_bytes(platform.catalog.models.bytes_of(model.sha256))
-        made = Advisor(Shelf.of(rows), ranker, model.sha256 if model else "")
+        made = Advisor(shelf, ranker, model.sha256 if model else "")
         kept[stage] = (stamp, made)
         return made
+
+
+def _model_of(models: Models, stage: str) -> Model | None:
+    """Return the ranker of a stage; of challengers the last one that somebody else approved."""
+    if stage == "champion":
+        return models.champion(APP)
+    last = models.challenger(APP)
+    # Whatever makes lists that people see was approved by somebody who did not train it.
+    if last is None or last.approver is not None:
+        return last
+    tried = models.recent(app=APP, stage="challenger", limit=20)
+    return next((m for m in tried if m.approver is not None), None)
 
 
 def chosen_by(
@@ -263,12 +270,6 @@ def chosen_by(
     stage = "challenger" if drawn < share else "champion"
     other = advisor_of(platform) if stage == "challenger" else challenger
     return stage, other if shadow else None
-
-
-def _micros(value: Any) -> int:
-    from heptad.standards.time import micros
-
-    return value if isinstance(value, int) else micros(value)
 
 
 def prepare(platform: Any, row: Mapping[str, Any]) -> dict[str, Any]:

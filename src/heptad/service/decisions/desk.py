@@ -157,6 +157,7 @@ class Desk:
 
         Raises:
             UnknownName: if the project changes a value that the application does not have.
+            ContractError: if the application cannot decide by a value.
         """
         changes = self._policies.get(app.name, {})
         for name in changes:
@@ -166,7 +167,10 @@ class Desk:
                     got=name,
                     do=suggest(name, app.policy),
                 )
-        return in_force(app, self._models, changes)
+        found = in_force(app, self._models, changes)
+        if app.check is not None:
+            app.check(found)
+        return found
 
     def scorer(self, app: str, sha256: str) -> Scorer:
         """Return a model by the hash of its bytes.

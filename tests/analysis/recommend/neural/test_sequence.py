@@ -12,6 +12,7 @@ import pytest
 from heptad.analysis.recommend.interactions import Interactions
 from heptad.analysis.recommend.neural.sequence import SequenceModel, windows
 from heptad.analysis.recommend.neural.training import Schedule
+from heptad.analysis.recommend.ordered import Ordered
 from heptad.analysis.recommend.ranker import Ranker
 from heptad.analysis.recommend.sequence import padded
 from heptad.analysis.recommend.signals import people_of
@@ -97,3 +98,13 @@ def test_recall_reads_the_order_of_a_history_and_is_kept() -> None:
     first, other = ordered.scores(people.recent).argmax(axis=1)
     assert first == 4 != other
     assert found.sources == ("popularity", "ease", "factors", "neighbours", "rules", "sequence")
+
+
+def test_a_net_of_several_heads_is_kept_with_them(model: SequenceModel) -> None:
+    ranker = Ranker(n=5, trees=0, sequence=1).fit(chains())
+    ranker.signals_.models_["sequence"] = Ordered(model.fitted)
+    again, _ = from_bytes(to_bytes(ranker, {}))
+    recent = people_of(chains(), np.array([0, 1]), {}).recent
+    kept, net = (r.signals_.models_["sequence"] for r in (again, ranker))
+    assert kept.model.heads == 2
+    assert (kept.scores(recent) == net.scores(recent)).all()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heptad.analysis.loans.behaviour import inputs
-from heptad.apps.credit.running.rows import day_of
+from heptad.apps.credit.running.rows import day_of, start_of
 from heptad.standards.model import Transfer
 from heptad.standards.time import day
 
@@ -50,13 +50,21 @@ class Flow:
         return np.diff(self.sums[:, at], axis=1)
 
 
-def read_flows(ask: Ask) -> Flows:
-    """Return what came in to each customer by day, loans paid out left out."""
+def read_flows(ask: Ask, first: date) -> Flows:
+    """Return what came in to each customer by day, loans paid out left out.
+
+    Args:
+        ask: asks a table.
+        first: the first of the days for whose ends conduct is asked; nothing is read that came
+            more than the twelve months before it.
+    """
+    since = start_of(first - timedelta(days=SPAN * YEAR))
     rows = ask(
         Transfer,
         f"SELECT customer, event_time // {day} AS at, sum(amount)::DOUBLE AS money, "
         "coalesce(sum(amount) FILTER (WHERE kind = 'salary'), 0)::DOUBLE AS wage FROM rows "
-        "WHERE direction = 'in' AND kind <> 'loan' GROUP BY ALL ORDER BY ALL",
+        f"WHERE direction = 'in' AND kind <> 'loan' AND event_time >= {since} "
+        "GROUP BY ALL ORDER BY ALL",
     )
     found: dict[str, list[tuple[int, float, float]]] = {}
     for row in rows:

@@ -49,8 +49,8 @@ def score_day(platform: Any, text: str) -> dict[str, Any]:
     on = date.fromisoformat(text)
     with asking(platform, "credit.behaviour", on) as ask:
         held = read_books(ask, on)
-        flows = read_flows(ask)
-    ends = month_ends(min((h.started for h in held), default=on), on)
+        ends = month_ends(min((h.started for h in held), default=on), on)
+        flows = read_flows(ask, min([*ends, on]))
     walked = [(h, course(h.book, rules.RULE, sorted({*ends, on}))) for h in held]
     old = [end for end in ends if known_by(end) <= on]
     parts = {end: past(walked, flows, end) for end in old}

@@ -99,7 +99,7 @@ def close(ask: Ask, on: date) -> Closed:
     months = _months(every, courses, set(ends), first, currency)
     counted = movements(months, max(len(ends), 1))
     codes = warnings(
-        conduct(list(zip(held, past, strict=True)), read_flows(ask), on), rules.SIGNALS
+        conduct(list(zip(held, past, strict=True)), read_flows(ask, on), on), rules.SIGNALS
     )
     share = measured(defaults_of(every, courses))
     scenarios, now = scenarios_of(counted, share), [s[-1] for s in past]
