@@ -10,8 +10,9 @@ import pytest
 
 from heptad.service.cases.handling import Worker
 from heptad.service.cases.past import past_case, past_cases, past_decisions
-from heptad.standards.model import Customer, Payment
-from heptad.standards.time import day, hour, parse_instant
+from heptad.service.schedule.calendars import Calendar
+from heptad.standards.model import Customer, Merchant, Payment
+from heptad.standards.time import day, format_instant, hour, parse_instant
 from heptad.terminal.commands import run
 from heptad.testing.scratch import project
 from tests.terminal.rows import customer, payment
@@ -27,7 +28,12 @@ START = parse_instant("2026-03-01T10:00:00Z")
 
 def burst(n: int, start: int, who: str, device: str) -> list[dict[str, Any]]:
     """Payments within minutes of each other, the last of them held."""
-    return [payment(start + k, customer=who, device=device) for k in range(n)]
+    return [payment(start + k, customer=who, device=device, merchant="m1") for k in range(n)]
+
+
+def merchant(name: str, since: str) -> dict[str, Any]:
+    """What a merchant was called from an instant on."""
+    return {"id": "m1", "event_time": since, "name": name}
 
 
 def snapshot(bank: Platform) -> dict[str, tuple[dict[str, Any], list[str]]]:
@@ -35,15 +41,28 @@ def snapshot(bank: Platform) -> dict[str, tuple[dict[str, Any], list[str]]]:
     cases = bank.work.cases
     plain = {c.id: asdict(c) for c in cases.page(limit=500)}
     ids = {name: set(cases.decisions(cases.get(name))) for name in plain}
-    return {name: (case | {"resumed": 0}, sorted(ids[name])) for name, case in plain.items()}
+    for name, case in plain.items():
+        # A case that became one with another keeps its keys, and is about nothing any more.
+        merged = case["outcome"] == "merged"
+        case.update({"keys": []} if merged else {"keys": cases.keys(cases.get(name)), "resumed": 0})
+    return {name: (case, sorted(ids[name])) for name, case in plain.items()}
 
 
 @pytest.fixture(scope="module")
 def worked() -> Iterator[tuple[Platform, dict[int, Any]]]:
     """Two cases that become one, worked on step by step, with what stood after each step."""
     seen: dict[int, Any] = {}
-    with project({Customer: [customer(n) for n in (1, 2)], Payment: []}) as bank:
-        cases = bank.work.cases
+    named = [merchant("Old Mill", "2026-01-01T00:00:00Z")]
+    people = [customer(n) for n in (1, 2)]
+    with project({Customer: people, Merchant: named, Payment: []}) as bank:
+        cases, calendars = bank.work.cases, bank.work.calendars
+
+        def renewed() -> None:
+            calendars.get = lambda *_: Calendar(version="2")
+            cases.escalate()
+
+        def renamed() -> None:
+            bank.store("Merchant", [merchant("New Mill", "2026-03-01T10:00:00Z")])
 
         def step(at: int, do: Any) -> None:
             bank.clock.set(START + at)
@@ -62,7 +81,8 @@ def worked() -> Iterator[tuple[Platform, dict[int, Any]]]:
         step(hour + 4, lambda: cases.reject(case("c1"), "ask again", BOB))
         step(hour + 5, lambda: cases.propose(case("c1"), "genuine", "was travelling", ANN))
         step(2 * hour, lambda: bank.accept("Payment", burst(5, 120, "c2", "d1")))
-        step(9 * day, cases.escalate)
+        step(3 * hour, renamed)
+        step(9 * day, renewed)
         step(9 * day + 1, lambda: cases.propose(case("c1"), "fraud", "all of one ring", ANN))
         yield bank, seen
 
@@ -74,7 +94,10 @@ def test_each_case_is_told_as_it_stood_after_every_step(worked) -> None:
         "open", "working", "waiting", "closed"}  # fmt: skip
     assert any(c["outcome"] == "merged" for c, _ in seen[max(seen)].values())
     for at, stood in seen.items():
-        then = {c.id: asdict(c) | {"resumed": 0} for c in past_cases(cases, at)}
+        then = {c.id: asdict(c) for c in past_cases(cases, at)}
+        for name, case in then.items():
+            shown = run(bank, "cases.show", {"case": name, "t": format_instant(at)})
+            case["keys"] = [] if case["outcome"] == "merged" else shown["keys"]
         assert then == {name: case for name, (case, _) in stood.items()}
         for name, (case, decisions) in stood.items():
             if case["outcome"] != "merged":
@@ -97,5 +120,7 @@ def test_lists_and_a_case_are_read_as_of_an_instant(worked) -> None:
     assert whole["revision"] == len(whole["events"])
     around = run(bank, "cases.around", {"case": one["case"], "t": text})
     assert {e["who"] for e in around["events"]} == {"c1"}
+    assert {e["name"] for e in around["events"]} == {"Old Mill"}
     later = run(bank, "cases.around", {"case": one["case"]})
     assert {e["who"] for e in later["events"]} == {"c1", "c2"}
+    assert {e["name"] for e in later["events"]} == {"New Mill"}

@@ -309,7 +309,8 @@ class Cases:
                 calendar = self._calendars.get(inbox.calendar)
                 due = due_after(calendar, inbox.zone, now, inbox.within)
                 self._event(connection, case, Worker(SYSTEM, "app"), "escalate",
-                            level=case.level + 1, due=due)  # fmt: skip
+                            level=case.level + 1, due=due,
+                            calendar=calendar.title)  # fmt: skip
                 self._set(connection, case.number, level=case.level + 1, due=due,
                           calendar=calendar.title)  # fmt: skip
                 found.append(case.id)
@@ -405,7 +406,8 @@ class Cases:
         made = insert(CaseRow).returning(CaseRow.number)
         number = int(connection.execute(made, row).scalar_one())
         self._event(connection, self._read(connection, CaseRow.number == number),
-                    Worker(SYSTEM, "app"), "open", due=row["due"])  # fmt: skip
+                    Worker(SYSTEM, "app"), "open", due=row["due"],
+                    calendar=row["calendar"])  # fmt: skip
         return number
 
     def _sharing(

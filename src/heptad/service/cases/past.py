@@ -7,10 +7,14 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.cases.handling import keys_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from heptad.service.cases.handling import Case, Cases
+    from heptad.service.cases.inboxes import Inbox
+    from heptad.service.decisions.records import Opened
 
 Step = dict[str, Any]
 
@@ -65,15 +69,28 @@ def past_decisions(cases: Cases, case: Case, at: int) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def past_keys(inbox: Inbox, entries: Sequence[Opened]) -> list[str]:
+    """Return what the alerts of a case shared when it was about these decisions.
+
+    Of a decision whose person is erased only the person is known.
+    """
+    told = [keys_of(inbox, e.decision) if e.decision else [e.subject] for e in entries]
+    return sorted({key for keys in told for key in keys if key})
+
+
 def as_of(case: Case, steps: Sequence[Mapping[str, Any]]) -> Case:
     """Return a case as it stood after some of its steps, the first one first.
 
+    Of no step is it kept when its decisions came to know that it was closed: `resumed` is 0, but
+    for what was merged.
+
     Args:
-        case: as it stands now; what never changes is taken from it.
+        case: as it stands now; what never changes is taken from it, and its calendar where the
+            steps, those of an older project, do not say by which one it was due.
         steps: `action`, `detail`, `who` and `at` of each; at least the one that opened it.
     """
     begun: Step = {"status": "open", "assignee": "", "level": 0, "proposed": "", "proposer": "",
-                   "outcome": "", "closed": None, "closer": ""}  # fmt: skip
+                   "outcome": "", "closed": None, "closer": "", "resumed": 0}  # fmt: skip
     now = replace(case, **begun, revision=len(steps))
     for step in steps:
         now = _after(now, step["action"], step["detail"] or {}, step)
@@ -87,6 +104,7 @@ def _after(case: Case, action: str, detail: Mapping[str, Any], step: Mapping[str
     if action in {"open", "escalate"}:
         kept = {"level": case.level, "due": case.due}
         changed = {name: int(detail.get(name, value)) for name, value in kept.items()}
+        changed["calendar"] = str(detail.get("calendar", case.calendar))
     elif action == "assign":
         to = str(detail.get("to", ""))
         changed = {"assignee": to, "status": "working" if to else "open"}
@@ -95,7 +113,7 @@ def _after(case: Case, action: str, detail: Mapping[str, Any], step: Mapping[str
     elif action in {"close", "agree"}:
         changed = closed | {"outcome": detail["outcome"]}
     elif action == "merge" and "into" in detail:
-        changed = closed | {"outcome": "merged"}
+        changed = closed | {"outcome": "merged", "resumed": 1}
     elif action == "reject" or (action in {"alert", "merge"} and case.status == "waiting"):
         changed = {"status": "working", "proposed": "", "proposer": ""}
     return replace(case, **changed)

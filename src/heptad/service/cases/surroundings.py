@@ -73,7 +73,7 @@ def around(
         shared = {p["device"] for p in payments}
         payments += [p for p in more if p["device"] in shared]
     transfers, closed = _events(reads, access, model.Transfer, people, when)
-    names = _merchants(reads, access, {p["merchant"] for p in payments if p["merchant"]})
+    names = _merchants(reads, access, {p["merchant"] for p in payments if p["merchant"]}, at)
     found = [_payment(p, names) for p in payments] + [_transfer(t) for t in transfers]
     found.sort(key=lambda e: (e["id"] in rows, e["when"]), reverse=True)
     kept = sorted(found[:MOST_EVENTS], key=lambda e: e["when"], reverse=True)
@@ -128,12 +128,14 @@ def _sharing(
     return [str(name) for name in found.column("customer").to_pylist()]
 
 
-def _merchants(reads: Reads, access: Access, keys: set[str]) -> dict[str, str]:
-    """Return the names of merchants as known now."""
+def _merchants(
+    reads: Reads, access: Access, keys: set[str], at: int | None = None
+) -> dict[str, str]:
+    """Return the names of merchants as they were called, and known, at an instant; or now."""
     if not keys:
         return {}
     table = model.Merchant
-    sql = read_sql(table, reads.stored(table).relation, t=None, k=None, columns=["id", "name"])
+    sql = read_sql(table, reads.stored(table).relation, t=at, k=at, columns=["id", "name"])
     found = reads.queries.arrow(f"SELECT * FROM ({sql}) WHERE id IN ({_texts(keys)})")
     access.answered(table, found)
     return {row["id"]: row["name"] or row["id"] for row in found.to_pylist()}

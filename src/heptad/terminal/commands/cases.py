@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.cases.figures import newest
 from heptad.service.cases.handling import Worker
-from heptad.service.cases.past import counted, past_case, past_cases, past_decisions
+from heptad.service.cases.past import counted, past_case, past_cases, past_decisions, past_keys
 from heptad.service.reads.guard import PERSON
 from heptad.standards.errors import ContractError, InputError, Refused, UnknownName
 from heptad.standards.money import format_minor
@@ -97,7 +97,7 @@ def show_case(
         "becomes": dict(inbox.outcomes),
         "learns": {o: f"{flag}={value}".lower() for o, (flag, value) in inbox.labels.items()},
         "four_eyes": sorted(inbox.overrides),
-        "keys": work.cases.keys(found),
+        "keys": work.cases.keys(found) if at is None else past_keys(inbox, entries),
         "decisions": [row(platform, entry) for entry in entries],
         "documents": [_document(d) for d in work.evidence.of(found) if _by(d, at)],
         "events": [_event(e) for e in work.cases.events(found) if _by(e, at)],
