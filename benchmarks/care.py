@@ -61,14 +61,14 @@ def keep_safe(folder: str, scratch: str) -> dict[str, Any]:
 
 def care_rows(*, quick: bool, seed: int) -> list[Row]:
     """What comparing digests adds to a first read, and CPU seconds a GiB of scrub and backup."""
-    from benchmarks.platform import _project, _write_csv
+    from benchmarks.platform import make_project, write_csv
 
     n, table = ROWS_QUICK if quick else ROWS_FULL, "PlainPayment"
     with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
         place = Path(scratch)
         csv, home = place / "payments.csv", place / "project"
-        _write_csv(csv, n, seed)
-        _project(home, csv, table)
+        write_csv(csv, n, seed)
+        make_project(home, csv, table)
         child("benchmarks.platform:load", home, table)
         (home / "payments.csv").unlink()
         pairs = [

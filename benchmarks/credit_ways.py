@@ -5,18 +5,15 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import http
+from benchmarks import http, load
 from benchmarks.harness import Row, child
 from heptad.analysis.scorecard import Scorecard
 
@@ -156,66 +153,28 @@ def accounts_spark(*, quick: bool, seed: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def durable(decisions: int, seed: int) -> dict[str, Any]:
+def trained_flow(decisions: int, seed: int) -> dict[str, Any]:
     """Decide applications by flow and a trained card, with reasons, price, limit and the log."""
-    import pyarrow as pa
-
+    from benchmarks.durable import applications, durable
     from heptad.apps.credit import app
     from heptad.apps.credit.model import CreditScorecard
-    from heptad.service.decisions.deciding import Circumstances, Scorer, decide
-    from heptad.testing.scratch import project
+    from heptad.service.decisions.deciding import Scorer
 
-    draw = np.random.default_rng(seed)
-    n = decisions
-    floats = {f: draw.lognormal(0, 0.5, n) for f in app.features}
-    numbers = {f: draw.integers(0, 5, n) for f in app.features}
-    whole = {
-        f for f, of in app.features.items() if of.op not in ("ratio", "share", "spread", "mean")
-    }
-    values = {f: numbers[f] if f in whole else floats[f] for f in app.features}
-    values["inflow_90d"] = draw.integers(200_000, 3_000_000, n)
-    # Nothing ends the flow early: what is decided goes through the score to the amounts.
-    fixed = {"bureau_overdue": 0, "applications_1d": 1, "applications_30d": 1, "group_debt": 0}
-    values |= {name: np.full(n, value) for name, value in fixed.items()}
-    amount, term = draw.integers(100_000, 3_000_000, n), draw.choice([12, 24, 36, 60], n)
-    learned = {f: values.get(f, {"amount": amount, "term": term}.get(f)) for f in app.model.inputs}
-    z = -3 + 0.5 * values["late_days_365d"] - values["inflow_90d"] / 1e6 + values["bills_to_inflow"]
-    bad = (draw.random(n) < 1 / (1 + np.exp(-z))).astype(int)
-    card = CreditScorecard.train(
-        {f: np.asarray(v, np.float64) for f, v in learned.items()}, bad, seed=seed
+    rows, given = applications(decisions, seed)
+    known = {"amount": rows["amount"], "term": rows["term"]} | given
+    learned = {f: known[f].to_numpy().astype(np.float64) for f in app.model.inputs}
+    late, inflow, bills = (
+        known[f].to_numpy() for f in ("late_days_365d", "inflow_90d", "bills_to_inflow")
     )
-    t = 1_750_000_000_000_000 + np.arange(n) * 1_000_000
-    rows = pa.table({
-        "id": [f"a{k:07d}" for k in range(n)], "event_time": t, "known_time": t,
-        "customer": [f"c{k % 5000}" for k in range(n)], "amount": amount, "currency": ["EUR"] * n,
-        "term": term, "age": np.full(n, 40), "purpose": ["medical"] * n,
-    })  # fmt: skip
-    given = {f: pa.array(v) for f, v in values.items()}
-    found: Counter[str] = Counter()
-    with project({}, apps=[app]) as platform:
-        policy, start = platform.desk.policy(app), time.process_time()
-        for at in range(0, n, 2000):
-            part = {f: v.slice(at, 2000) for f, v in given.items()}
-            held = Circumstances(
-                policy, {"LoanApplication": 0}, "contract", int(t[at]), Scorer(card, "")
-            )
-            made, failed = decide(app, rows.slice(at, 2000), lambda _, part=part: part, held)
-            assert not failed
-            found.update(one.outcome for one in made)
-            platform.log.record(made)
-        spent = time.process_time() - start
-        assert platform.log.ledger.verify().entries == n
-    return {
-        "seconds": spent,
-        "decisions": n,
-        "outcomes": dict(found),
-        "inputs": len(card.card.parts_),
-    }
+    z = -3 + 0.5 * late - inflow / 1e6 + bills
+    bad = (np.random.default_rng(seed).random(decisions) < 1 / (1 + np.exp(-z))).astype(int)
+    card = CreditScorecard.train(learned, bad, seed=seed)
+    return durable(Scorer(card, ""), rows, given) | {"inputs": len(card.card.parts_)}
 
 
 def flow(*, quick: bool, seed: int) -> list[Row]:
     """The whole credit flow with a trained card, its reasons and the durable log."""
-    found = child("benchmarks.credit_ways:durable", 4_000 if quick else 20_000, seed).answer
+    found = child("benchmarks.credit_ways:trained_flow", 4_000 if quick else 20_000, seed).answer
     rate = found["decisions"] / found["seconds"]
     what = "credit flow: features given, a trained card, reasons, price, limit, durable log"
     return [Row("flow", what, rate, "decisions/CPU s", 5_000, True, found)]
@@ -293,45 +252,29 @@ def drive(port: int, rate: float, seconds: float, first: int, seed: int) -> dict
     return http.drive(port, rate, seconds, first, seed, "credit", application)
 
 
-def audit(home: str, answered: str) -> dict[str, Any]:
-    """Open the killed project: is every answered decision there, once, and does a sample replay?"""
-    from heptad.runtime import Platform
-
-    names: list[str] = json.loads(Path(answered).read_text(encoding="utf-8"))
-    with Platform.open(home) as platform:
-        seen = Counter(str(e.public["id"]) for e in platform.log.entries())
-        outcomes = Counter(str(e.public["outcome"]) for e in platform.log.entries())
-        report = platform.replay(random.Random(0).sample(names, min(200, len(names))))
-    lost = sum(seen[name] != 1 for name in names)
-    return {"lost": lost, "identical": report.identical, "outcomes": dict(outcomes)}
-
-
 def over_http(*, quick: bool, seed: int) -> list[Row]:
     """Durable credit decisions over HTTP beside an empty handler, and what a kill leaves of them."""
     with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
         home, answered = Path(scratch, "project"), Path(scratch, "answered.json")
         home.mkdir()
         lender = child("benchmarks.credit_ways:made_lender", home, seed).answer
-        served = http.Served(home)
-        port = http._free_port()
-        empty = subprocess.Popen([sys.executable, "-c", http._EMPTY % port])
-        try:
+        with (
+            load.server("benchmarks.http:served", home) as ours,
+            load.server("benchmarks.load:empty") as empty,
+        ):
             long = 5 if quick else LAST_S
             # What is asked first finds the streams still being built.
-            child("benchmarks.credit_ways:drive", served.port, RATE, long / 2, 1_000_000, seed)
-            bare = child("benchmarks.http:drive", port, RATE, long, 0, seed).answer
-            mine = child("benchmarks.credit_ways:drive", served.port, RATE, long, 2_000_000, seed)
-        finally:
-            empty.kill()
-            empty.wait()
-            served.kill()
-        told = mine.answer
+            child("benchmarks.credit_ways:drive", ours.port, RATE, long / 2, 1_000_000, seed)
+            bare = child("benchmarks.http:drive", empty.port, RATE, long, 0, seed).answer
+            told = child(
+                "benchmarks.credit_ways:drive", ours.port, RATE, long, 2_000_000, seed
+            ).answer
         answered.write_text(json.dumps(told["ids"]), encoding="utf-8")
-        found = child("benchmarks.credit_ways:audit", home, answered).answer
-    assert found["identical"] and not found["lost"], found
+        found = child("benchmarks.http:audit", home, answered, 200, "LoanApplication").answer
+    assert found["identical"] and not found["lost"] and not found["doubled"], found
     detail = {k: v for k, v in told.items() if k != "ids"} | found | lender
     detail["empty"] = {k: v for k, v in bare.items() if k != "ids"}
-    bound, missed = 2 * bare["p99_windows"] + 3, http.unanswered(empty=bare, ours=told)
+    bound, missed = 2 * bare["p99_windows"] + 3, load.unanswered(empty=bare, ours=told)
     return [
         Row("http", f"p50 of durable credit decisions at {RATE}/s, {told['sent']:,} sent",
             told["p50"], "ms", 5.0, detail=detail, missed=missed),

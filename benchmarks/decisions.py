@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -242,85 +241,27 @@ def months(*, quick: bool, seed: int) -> list[Row]:
     ]
 
 
-def durable(decisions: int, shadow: int = 0) -> dict[str, Any]:
-    """Decide by the credit flow with a score, reasons and the durable log, in batches.
-
-    With a shadow, another flow is asked of the same decisions afterwards, as it is while serving.
-    """
-    from heptad.apps.credit import app
+def flow(decisions: int, shadow: bool = False) -> dict[str, Any]:
+    """Decide by the credit flow and a card of four inputs: the model's own cost is measured elsewhere."""
+    from benchmarks.durable import applications, durable
     from heptad.service.app import Score
-    from heptad.service.decisions.deciding import Circumstances, Scorer, decide
-    from heptad.testing.scratch import project
+    from heptad.service.decisions.deciding import Scorer
 
     class Card:
-        """A card of four inputs: the model's own cost is measured elsewhere."""
+        """A card of four inputs."""
 
         def score(self, row: dict[str, Any]) -> Score:
             lost = [(n, 30) for n in ("amount", "term", "inflow_90d", "bills_to_inflow") if row[n]]
             return Score(0.04, 640 - 30 * len(lost), lost)
 
-    r = random.Random(0)
-    import pyarrow as pa
-
-    keys = [f"a{n:07d}" for n in range(decisions)]
-    t = [1_750_000_000_000_000 + n * 1_000_000 for n in range(decisions)]
-    table = pa.table({
-        "id": keys, "event_time": pa.array(t, pa.int64()), "known_time": pa.array(t, pa.int64()),
-        "customer": [f"c{n % 5000}" for n in range(decisions)],
-        "amount": [r.randrange(100_000, 3_000_000) for _ in keys], "currency": ["EUR"] * decisions,
-        "term": [r.choice([12, 24, 36, 60]) for _ in keys], "age": [40] * decisions,
-    })  # fmt: skip
-    values = {
-        n: pa.array([r.choice([None, 0, 1, r.randrange(3_000_000)]) for _ in keys])
-        for n in app.features
-    }
-    # Nothing ends the flow early: what is decided goes through the score to the amounts.
-    fixed = {"bureau_overdue": 0, "applications_1d": 1, "applications_30d": 1, "group_debt": 0}
-    values |= {name: pa.array([value] * decisions) for name, value in fixed.items()}
-    with project({}, apps=[app]) as platform:
-        if shadow:
-            _publish_shadow(platform, app)
-        spent, outcomes = 0.0, 0
-        start = time.process_time()
-        for at in range(0, decisions, 2000):
-            part = {n: v.slice(at, 2000) for n, v in values.items()}
-            held = Circumstances(
-                platform.desk.policy(app),
-                {"LoanApplication": 0},
-                "contract",
-                t[at],
-                Scorer(Card(), ""),
-            )  # type: ignore[arg-type]
-            made, failed = decide(app, table.slice(at, 2000), lambda _, part=part: part, held)
-            assert not failed
-            outcomes += len(platform.log.record(made))
-        spent = time.process_time() - start
-        assert platform.log.ledger.verify().entries == outcomes == decisions
-        found = {"seconds": spent, "decisions": decisions}
-        if shadow:
-            start = time.process_time()
-            platform.work.shadows.catch_up()
-            found["asked"] = time.process_time() - start
-            told = platform.work.shadows.compare(app)
-            assert (told["rows"], told["failed"]) == (decisions, 0)
-            assert platform.work.shadows.replay(app)["identical"] == decisions
-    return found
-
-
-def _publish_shadow(platform: Any, app: Any) -> None:
-    """Let the application's own flow, run in shadow."""
-    from heptad.service.flows.publishing import approve, propose, publish
-
-    text, models = app.flow.own.text + "\n# tried in shadow\n", platform.catalog.models
-    made = propose(models, app, text, "ann")
-    approve(models, app, made.id, made.sha256, "bob", "to be measured")
-    publish(models, app, text, "bob", shadow=len(platform.log))
+    rows, given = applications(decisions, 0, missing=0.25)
+    return durable(Scorer(Card(), ""), rows, given, shadow=shadow)  # type: ignore[arg-type]
 
 
 def shadow_row(*, quick: bool, seed: int) -> list[Row]:
     """The same flow asked in shadow of what was decided: sealed, durable, replayed."""
     del seed
-    answer = child("benchmarks.decisions:durable", 4_000 if quick else 20_000, 1).answer
+    answer = child("benchmarks.decisions:flow", 4_000 if quick else 20_000, True).answer
     rate = answer["decisions"] / answer["asked"]
     detail = {"decided beside it, per CPU s": answer["decisions"] / answer["seconds"]}
     return [Row("shadow", "credit flow in shadow, sealed and durable", rate, "asked/CPU s",
@@ -330,7 +271,7 @@ def shadow_row(*, quick: bool, seed: int) -> list[Row]:
 def flow_row(*, quick: bool, seed: int) -> list[Row]:
     """The credit flow with score, reasons and the durable log."""
     del seed
-    run = child("benchmarks.decisions:durable", 4_000 if quick else 20_000)
+    run = child("benchmarks.decisions:flow", 4_000 if quick else 20_000)
     rate = run.answer["decisions"] / run.answer["seconds"]
     what = "credit flow: features given, score, reasons, durable log"
     return [

@@ -3,46 +3,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import random
 import re
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections import Counter, deque
+from collections import Counter
 from datetime import UTC, datetime
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import ROOT, Row, child
+from benchmarks import load
+from benchmarks.harness import Row, child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 RATES = (100, 300, 1000)
 CUSTOMERS = 20_000
-CALLERS, CONNECTIONS = 64, 2000
-"""Callers of the closed loop, and the most connections of the open one."""
-PATIENCE_S = 60.0
-"""How long is waited for answers after the last request was sent."""
-ANSWERED = 0.999
-"""The least share of requests whose answers make a latency: with fewer the row does not hold."""
-MOST_CLOSED = 4000
-"""More a second than the closed loop is expected to be answered."""
-_EMPTY = """
-import uvicorn
-async def app(scope, receive, send):
-    await receive()
-    head = [(b"content-type", b"application/json"), (b"content-length", b"2")]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
-    await send({"type": "http.response.body", "body": b"{}"})
-uvicorn.run(app, port=%d, log_level="error", lifespan="off", access_log=False)
-"""
 
 
 def payment(number: int, draw: random.Random, at: float) -> dict[str, str]:
@@ -82,169 +60,11 @@ def make_project(home: Path, rows: int, seed: int) -> None:
     )
 
 
-class Served:
-    """A project served by a process of its own."""
+def served(home: str, port: int) -> None:
+    """Serve a project until killed."""
+    from heptad.terminal.serve import run
 
-    def __init__(self, home: Path) -> None:
-        code = "import sys, pathlib; from heptad.terminal.serve import run; "
-        code += "run(pathlib.Path(sys.argv[1]), host='127.0.0.1', port=int(sys.argv[2]))"
-        self.port = _free_port()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code, str(home), str(self.port)],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if re.search(r"serving .* on http", line):
-                return
-        raise SystemExit("the server did not start")
-
-    def kill(self) -> None:
-        """End it as a power switch would."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    @property
-    def mib(self) -> float:
-        """Memory that it holds."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
-        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024  # type: ignore[index]
-
-    @property
-    def cpu(self) -> float:
-        """Seconds of CPU that it has used."""
-        parts = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").split()
-        return (int(parts[13]) + int(parts[14])) / os.sysconf("SC_CLK_TCK")
-
-
-class _Wire(asyncio.Protocol):
-    """One connection, one request at a time."""
-
-    def __init__(self, load: _Load) -> None:
-        self._load, self._data, self._number = load, b"", 0
-        self._waits = False
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def ask(self, number: int, request: bytes) -> None:
-        self._number, self._waits = number, True
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._data += data
-        head = self._data.find(b"\r\n\r\n")
-        at = self._data.lower().find(b"content-length: ", 0, head)
-        if head < 0 or len(self._data) < head + 4 + int(self._data[at + 16 : at + 24].split()[0]):
-            return
-        answer, self._data, self._waits = self._data, b"", False
-        self._load.answered(self, self._number, answer)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        if self._waits:
-            self._load.lost(self._number)
-        self._load.gone(self)
-
-
-class _Load:
-    """Requests that were made ready before the clock began, sent when they are due.
-
-    Args:
-        port: of the server.
-        count: how many; what is due after them is not sent.
-        at: when each is due, seconds from the beginning; None for a loop of `CALLERS` callers.
-        first: number of the first row.
-        seed: of the rows.
-        app: what decides them.
-        made: makes a row: number, draw, instant.
-    """
-
-    def __init__(  # noqa: PLR0917 - what is sent how
-        self, port: int, count: int, at: list[float] | None, first: int, seed: int,
-        app: str = "fraud", made: Callable[[int, random.Random, float], dict[str, Any]] = payment,
-    ) -> None:  # fmt: skip
-        draw, self._port, self._at = random.Random(seed), port, at
-        self._begin = time.time() + 1 + count * 4e-5  # they are made in the meantime
-        self._requests = [
-            _request(port, made(first + n, draw, self._begin + (at[n] if at else 0) - 0.05), app)
-            for n in range(count)
-        ]
-        self._free: list[_Wire] = []
-        self._late: deque[int] = deque()
-        self._open = 0
-        self.due: list[float] = []
-        self.answers: dict[int, tuple[float, bytes]] = {}
-
-    async def run(self, seconds: float) -> None:
-        """Send them, and wait for the answers."""
-        self._loop = asyncio.get_running_loop()
-        await self._more(CALLERS)
-        await asyncio.sleep(max(0.0, self._begin - time.time()))
-        self._start, self._end = self._loop.time(), self._loop.time() + seconds
-        if self._at is None:
-            for wire in [self._free.pop() for _ in range(len(self._free))]:
-                self._next(wire)
-        else:
-            await self._open_loop(self._at)
-        until = self._end + PATIENCE_S
-        while len(self.answers) < len(self.due) and self._loop.time() < until:
-            await asyncio.sleep(0.02)
-
-    async def _open_loop(self, at: list[float]) -> None:
-        for n, due in enumerate(at):
-            wait = self._start + due - self._loop.time()
-            if wait > 0 or n % 20 == 0:
-                await asyncio.sleep(max(wait, 0))
-            self.due.append(due)
-            if self._free:
-                self._free.pop().ask(n, self._requests[n])
-                continue
-            self._late.append(n)
-            if self._open < CONNECTIONS:
-                await self._more(min(64, CONNECTIONS - self._open))
-                while self._free and self._late:
-                    self._ask_late(self._free.pop())
-
-    async def _more(self, count: int) -> None:
-        self._open += count
-        opening = [
-            self._loop.create_connection(lambda: _Wire(self), "127.0.0.1", self._port)
-            for _ in range(count)
-        ]
-        self._free += [wire for _, wire in await asyncio.gather(*opening)]
-
-    def _next(self, wire: _Wire) -> None:
-        if self._at is not None:
-            if self._late:
-                self._ask_late(wire)
-            else:
-                self._free.append(wire)
-        elif len(self.due) < len(self._requests) and self._loop.time() < self._end:
-            self.due.append(self._loop.time() - self._start)
-            wire.ask(len(self.due) - 1, self._requests[len(self.due) - 1])
-
-    def _ask_late(self, wire: _Wire) -> None:
-        number = self._late.popleft()
-        wire.ask(number, self._requests[number])
-
-    def answered(self, wire: _Wire, number: int, answer: bytes) -> None:
-        self.answers[number] = (self._loop.time() - self._start - self.due[number], answer)
-        self._next(wire)
-
-    def lost(self, number: int) -> None:
-        self.answers[number] = (PATIENCE_S, b"")
-
-    def gone(self, wire: _Wire) -> None:
-        self._open -= 1
-        if wire in self._free:
-            self._free.remove(wire)
-
-
-def _request(port: int, row: dict[str, Any], app: str) -> bytes:
-    body = json.dumps({"row": row}).encode()
-    head = f"POST /v1/apps/{app}/decide HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
-    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    run(Path(home), host="127.0.0.1", port=port)
 
 
 def drive(  # noqa: PLR0917 - what is sent how
@@ -253,78 +73,34 @@ def drive(  # noqa: PLR0917 - what is sent how
 ) -> dict[str, Any]:  # fmt: skip
     """Send rows in an open loop, payments by default: at their times, whether those before were answered or not.
 
+    Args:
+        port: of the server.
+        rate: a second; 0 is a closed loop of `load.CALLERS` callers.
+        seconds: how long.
+        first: number of the first row.
+        seed: of the rows and their times.
+        app: what decides them.
+        made: makes a row: number, draw, instant.
+
     Returns:
-        Latencies from when each was due, by status, and the ids answered; `rate` 0 is a closed
-        loop of `CALLERS` callers.
+        Latencies from when each was due, by status, and the ids answered.
     """
-    at, due, draw = None, 0.0, random.Random(seed)
+    draw = random.Random(seed)
+
+    def request(number: int, at: float) -> bytes:
+        row = made(first + number, draw, at - 0.05)
+        return load.post(port, f"/v1/apps/{app}/decide", {"row": row})
+
     if rate:
-        at = []
-        while (due := due + draw.expovariate(rate)) < seconds:
-            at.append(due)
-    count = len(at) if at is not None else int(MOST_CLOSED * seconds)
-    load = _Load(port, count, at, first, seed, app, made)
-    asyncio.run(load.run(seconds))
-    if not rate and len(load.due) == count:
-        raise SystemExit(f"the closed loop ran out of its {count} requests: raise MOST_CLOSED")
-    found = [(due, *load.answers.get(n, (PATIENCE_S, b""))) for n, due in enumerate(load.due)]
-    done = [(due, spent, int(answer[9:12] or 0)) for due, spent, answer in found]
-    bodies = [a.partition(b"\r\n\r\n")[2] for *_, a in found if a[9:12] == b"200"]
+        found = load.open_loop(port, request, load.at_random(rate, seconds, seed), seconds)
+    else:
+        found = load.closed_loop(port, request, seconds)
+    bodies = [one.body for one in found if one.status == 200]
     ids = [json.loads(body)["id"] for body in bodies if body != b"{}"]
-    return _summary(done, seconds) | {"ids": ids}
+    return load.summary(found, seconds) | {"ids": ids}
 
 
-def _summary(done: list[tuple[float, float, int]], seconds: float) -> dict[str, Any]:
-    """Say how long answers took, in milliseconds.
-
-    Who was refused or never answered waited for `PATIENCE_S`: that is counted, not left out. How
-    soon it was refused, and how long those waited who were not, is told besides.
-    """
-    good = [spent * 1e3 for _, spent, status in done if status == 200]
-    bad = [spent * 1e3 for _, spent, status in done if status != 200]
-    windows: dict[int, list[float]] = {}
-    for due, spent, status in done:
-        windows.setdefault(int(due), []).append((spent if status == 200 else PATIENCE_S) * 1e3)
-    waits = [wait for window in windows.values() for wait in window]
-    return {
-        "sent": len(done),
-        "answered": len(good) / len(done),
-        "statuses": dict(Counter(str(status) for *_, status in done)),
-        "p50": _quantile(waits, 0.5),
-        "p95": _quantile(waits, 0.95),
-        "p99": _quantile(waits, 0.99),
-        "p99_windows": _quantile([_quantile(w, 0.99) for w in windows.values()], 0.5),
-        "good_p50": _quantile(good, 0.5),
-        "good_p95": _quantile(good, 0.95),
-        "refused_p50": _quantile(bad, 0.5),
-        "refused_p95": _quantile(bad, 0.95),
-        "per_second": len(good) / seconds,
-    }
-
-
-def unanswered(**told: dict[str, Any]) -> str:
-    """Say which of the servers left requests without a good answer; nothing if they answered."""
-    return ", ".join(
-        f"{name} answered {of['answered']:.2%} of {of['sent']:,}"
-        for name, of in told.items()
-        if of["answered"] < ANSWERED
-    )
-
-
-def _quantile(values: list[float], q: float) -> float | None:
-    """Return the least value that so large a share does not exceed; None of no values."""
-    return sorted(values)[max(0, ceil(q * len(values)) - 1)] if values else None
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def load(home: str) -> dict[str, Any]:
+def loaded(home: str) -> dict[str, Any]:
     """Load the project's history."""
     from heptad.runtime import Platform
 
@@ -335,21 +111,24 @@ def load(home: str) -> dict[str, Any]:
         return {"seconds": time.perf_counter() - start, "rows": rows["Payment"]}
 
 
-def audit(home: str, answered: str, sample: int) -> dict[str, Any]:
+def audit(home: str, answered: str, sample: int, table: str = "Payment") -> dict[str, Any]:
     """Open a killed project: which answered decisions are there, and are they those of the batch?"""
     from heptad.runtime import Platform
 
     names: list[str] = json.loads(Path(answered).read_text(encoding="utf-8"))
     with Platform.open(home) as platform:
-        there = {str(e.public["id"]): str(e.public["row_key"]) for e in platform.log.entries()}
-        keys = Counter(platform.read("Payment").column("id").to_pylist())
-        lost = [n for n in names if n not in there or keys[there[n]] != 1]
+        told = [entry.public for entry in platform.log.entries()]
+        seen = Counter(str(one["id"]) for one in told)
+        there = {str(one["id"]): str(one["row_key"]) for one in told}
+        keys = Counter(platform.read(table).column("id").to_pylist())
+        lost = [n for n in names if seen[n] != 1 or keys[there[n]] != 1]
         report = platform.replay(random.Random(0).sample(names, min(sample, len(names))))
         return {
             "lost": len(lost),
             "doubled": sum(n > 1 for n in keys.values()),
             "identical": report.identical,
             "derived": dict(report.derived),
+            "outcomes": dict(Counter(str(one["outcome"]) for one in told)),
         }
 
 
@@ -415,14 +194,11 @@ def http_rows(*, quick: bool, seed: int) -> list[Row]:
         home, answered = Path(scratch, "project"), Path(scratch, "answered.json")
         home.mkdir()
         make_project(home, n, seed)
-        loaded = child("benchmarks.http:load", home)
-        assert loaded.answer["rows"] == n, loaded.answer
-        served = Served(home)
-        try:
-            rows = _open_loops(served, long, seed)
-            rows += _overloaded(served, overload, seed)
-        finally:
-            served.kill()
+        found = child("benchmarks.http:loaded", home).answer
+        assert found["rows"] == n, found
+        with load.server("benchmarks.http:served", home) as ours:
+            rows = _open_loops(ours, long, seed)
+            rows += _overloaded(ours, overload, seed)
         ids = [name for row in rows for name in row.detail.pop("ids", [])]
         answered.write_text(json.dumps(ids), encoding="utf-8")
         found = child("benchmarks.http:audit", home, answered, 300).answer
@@ -444,53 +220,45 @@ def http_rows(*, quick: bool, seed: int) -> list[Row]:
     return rows
 
 
-def _open_loops(served: Served, long: float, seed: int) -> list[Row]:
+def _open_loops(ours: load.Server, long: float, seed: int) -> list[Row]:
     """Measure latency at each rate, and that of a handler that does nothing."""
     rows: list[Row] = []
-    port = _free_port()
-    code = _EMPTY % port
-    empty = subprocess.Popen([sys.executable, "-c", code])
-    try:
-        child("benchmarks.http:drive", served.port, 100, 3, 1_000_000, seed)
+    with load.server("benchmarks.load:empty") as empty:
+        child("benchmarks.http:drive", ours.port, 100, 3, 1_000_000, seed)
         for place, rate in enumerate(RATES, 2):
-            bare = child("benchmarks.http:drive", port, rate, long, 0, seed).answer
-            cpu = served.cpu
+            bare = child("benchmarks.http:drive", empty.port, rate, long, 0, seed).answer
+            cpu = ours.cpu
             mine = child(
-                "benchmarks.http:drive", served.port, rate, long, place * 1_000_000, seed
+                "benchmarks.http:drive", ours.port, rate, long, place * 1_000_000, seed
             ).answer
-            cpu = served.cpu - cpu
+            cpu = ours.cpu - cpu
             mine["empty"] = {k: v for k, v in bare.items() if k != "ids"}
             mine["core_hour"] = 3600 * len(mine["ids"]) / cpu
-            missed = unanswered(empty=bare, ours=mine)
-            target = 3.0 if rate == max(RATES) else None
-            rows.append(
+            missed, bound = load.unanswered(empty=bare, ours=mine), 2 * bare["p99_windows"] + 3
+            aimed = rate == max(RATES)
+            rows += [
                 Row(f"http-{rate}", f"p50 of durable decisions at {rate}/s", mine["p50"], "ms",
-                    target, detail=mine, missed=missed)
-            )  # fmt: skip
-            rows.append(
+                    3.0 if aimed else None, detail=mine, missed=missed),
                 Row(f"http-{rate}-p99", f"p99 by seconds, median; twice the empty handler's + 3 ms"
-                    f" is {2 * bare['p99_windows'] + 3:.1f}", mine["p99_windows"], "ms",
-                    2 * bare["p99_windows"] + 3 if target else None, missed=missed)
-            )  # fmt: skip
+                    f" is {bound:.1f}", mine["p99_windows"], "ms", bound if aimed else None,
+                    missed=missed),
+            ]  # fmt: skip
         rows.append(
             Row("http-core-hour", "durable decisions per core-hour, over HTTP", mine["core_hour"],
                 "decisions")
         )  # fmt: skip
-    finally:
-        empty.kill()
-        empty.wait()
     return rows
 
 
-def _overloaded(served: Served, long: float, seed: int) -> list[Row]:
+def _overloaded(ours: load.Server, long: float, seed: int) -> list[Row]:
     """Ask for ten times as much as there is to be had, then see how soon all is well."""
-    peak = child("benchmarks.http:drive", served.port, 0, 5, 10_000_000, seed).answer
-    before = served.mib
+    peak = child("benchmarks.http:drive", ours.port, 0, 5, 10_000_000, seed).answer
+    before = ours.mib
     many = child(
-        "benchmarks.http:drive", served.port, 10 * peak["per_second"], long, 20_000_000, seed
+        "benchmarks.http:drive", ours.port, 10 * peak["per_second"], long, 20_000_000, seed
     ).answer
-    after = served.mib
-    calm = child("benchmarks.http:drive", served.port, 100, 2, 90_000_000, seed).answer
+    after = ours.mib
+    calm = child("benchmarks.http:drive", ours.port, 100, 2, 90_000_000, seed).answer
     odd = {s: n for s, n in many["statuses"].items() if s not in ("200", "429", "503")}
     detail = {
         "peak": {k: v for k, v in peak.items() if k != "ids"},

@@ -22,7 +22,7 @@ TYPES = (
 )
 
 
-def _write_csv(path: Path, rows: int, seed: int, bad: float = 0.0) -> None:
+def write_csv(path: Path, rows: int, seed: int, bad: float = 0.0) -> None:
     """Write payments over one year; `bad` is the share of rows with one broken value."""
     import duckdb
 
@@ -89,7 +89,8 @@ def load(folder: str, table: str) -> dict[str, Any]:
     return {"seconds": spent, "rows": found["n"], "cents": int(found["cents"]), "aside": aside}
 
 
-def _project(home: Path, csv: Path, table: str) -> None:
+def make_project(home: Path, csv: Path, table: str) -> None:
+    """Lay a project of one table down, its payments in a file that is there."""
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     os.link(csv, home / "payments.csv")
@@ -106,11 +107,11 @@ def load_rows(*, quick: bool, seed: int) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
         place = Path(scratch)
         clean, dirty = place / "clean.csv", place / "dirty.csv"
-        _write_csv(clean, n, seed)
-        _write_csv(dirty, n, seed, bad=0.01)
+        write_csv(clean, n, seed)
+        write_csv(dirty, n, seed, bad=0.01)
 
         def ours(csv: Path, table: str = "PlainPayment") -> Any:
-            _project(place / "project", csv, table)
+            make_project(place / "project", csv, table)
             return child("benchmarks.platform:load", place / "project", table)
 
         def bare() -> Any:
@@ -136,7 +137,7 @@ def load_rows(*, quick: bool, seed: int) -> list[Row]:
                 detail=detail)
         )  # fmt: skip
         few = place / "few.csv"
-        _write_csv(few, n // 10, seed)
+        write_csv(few, n // 10, seed)
         plain, sealed = ours(few), ours(few, "SealedPayment")
         rows.append(
             Row("load-sealed", f"{n // 10:,} payments with a tokenised card and a sealed column",

@@ -7,12 +7,7 @@ maps them and answers; the row asks it at a steady rate from another process.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -22,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks import load
 from benchmarks.fits import RUNNING, Fits
-from benchmarks.harness import ROOT, child
+from benchmarks.harness import child
 from heptad.analysis.recommend.index import Index
 from heptad.analysis.recommend.pipeline import Pipeline
 from heptad.analysis.recommend.signals import empty
@@ -143,108 +139,45 @@ class House:
 
 def serve(folder: str, seed: int, port: int) -> None:
     """Answer until killed; /empty answers at once."""
-    import uvicorn
-
     house = House(Path(folder), seed)
     house.list_for(1)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         asked = scope["path"].lstrip("/")
-        found = b"{}" if asked == "empty" else json.dumps(house.list_for(int(asked))).encode()
-        head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(found))]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
-        await send({"type": "http.response.body", "body": found})
+        found = {} if asked == "empty" else house.list_for(int(asked))
+        await load.answer(send, json.dumps(found).encode())
 
-    uvicorn.run(app, port=port, log_level="error", lifespan="off", access_log=False)
+    load.listen(app, port)
 
 
-async def _asked(port: int, path: str | None, rate: int, seconds: int) -> tuple[Any, list[Any]]:
-    """Ask at a steady rate; seconds from when each was due, by due time, and the answers."""
-    free: asyncio.Queue[Any] = asyncio.Queue()
-    for _ in range(16):
-        free.put_nowait(await asyncio.open_connection("127.0.0.1", port))
-    loop = asyncio.get_running_loop()
-    begun, took, answers = loop.time() + 0.1, np.zeros(rate * seconds), []
+def _asked(port: int, path: str, seconds: int, rate: int = RATE) -> list[load.Answer]:
+    """Ask at a steady rate; {} in the path is the number of the request."""
 
-    async def one(number: int) -> None:
-        due = begun + number / rate
-        await asyncio.sleep(max(0.0, due - loop.time()))
-        reader, writer = await free.get()
-        name = number + 1 if path is None else path
-        writer.write(f"GET /{name} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split()[0])
-        body = await reader.readexactly(length)
-        took[number] = loop.time() - due
-        answers.append(json.loads(body))
-        free.put_nowait((reader, writer))
+    def request(number: int, at: float) -> bytes:
+        del at
+        return load.get(port, path.format(number + 1))
 
-    await asyncio.gather(*(one(i) for i in range(rate * seconds)))
-    return took, answers
-
-
-def _p99(took: Any, rate: int) -> float:
-    """The median of the p99 of one-second windows, in ms."""
-    return float(np.median(np.quantile(took.reshape(-1, rate), 0.99, axis=1)) * 1e3)
+    return load.open_loop(port, request, load.steadily(rate, seconds), seconds)
 
 
 def _measured(n: int, seed: int, quick: bool, _keep: Path) -> dict[str, Any]:
     seconds = 4 if quick else SECONDS
     with tempfile.TemporaryDirectory(prefix="heptad-serving-") as folder:
         made = child("benchmarks.recommend_serving:prepared", folder, n, seed).answer
-        port = _free_port()
-        code = "import sys; from benchmarks.recommend_serving import serve; "
-        code += "serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, folder, str(seed), str(port)], cwd=ROOT
-        )
-        try:
-            _wait(port, process)
-            asyncio.run(_asked(port, None, RATE // 2, 2))
-            before = _cpu(process.pid)
-            took, answers = asyncio.run(_asked(port, None, RATE, seconds))
-            cpu_ms = (_cpu(process.pid) - before) / len(took) * 1e3
-            hollow, _ = asyncio.run(_asked(port, "empty", RATE, seconds))
-            mib = _mib(process.pid)
-        finally:
-            process.kill()
-            process.wait()
-    steps = np.median([a["us"] for a in answers], axis=0)
+        with load.server("benchmarks.recommend_serving:serve", folder, seed) as house:
+            _asked(house.port, "/{}", 2, RATE // 2)
+            before = house.cpu
+            lists = _asked(house.port, "/{}", seconds)
+            cpu_ms = (house.cpu - before) / len(lists) * 1e3
+            empty = load.summary(_asked(house.port, "/empty", seconds), seconds)
+            mib = house.peak_mib
+    each = [json.loads(one.body)["us"] for one in lists if one.status == 200]
+    steps = np.median(each, axis=0).tolist() if each else [0.0] * 4
     return made | {
-        "p50_ms": float(np.median(took) * 1e3), "p99_ms": _p99(took, RATE), "cpu_ms": cpu_ms,
-        "empty_p50_ms": float(np.median(hollow) * 1e3), "empty_p99_ms": _p99(hollow, RATE), "mib": mib,
-        "steps_us": dict(zip(("allowed", "recall", "rank", "re-rank"), steps.tolist(), strict=True)),
+        "ours": load.summary(lists, seconds), "empty": empty, "cpu_ms": cpu_ms, "mib": mib,
+        "steps_us": dict(zip(("allowed", "recall", "rank", "re-rank"), steps, strict=True)),
     }  # fmt: skip
-
-
-def _free_port() -> int:
-    with socket.socket() as given:
-        given.bind(("127.0.0.1", 0))
-        return int(given.getsockname()[1])
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
-    parts = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _mib(pid: int) -> float:
-    """The most memory that a process has held."""
-    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    return int(text.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def _wait(port: int, process: Any) -> None:
-    for _ in range(6000):
-        if process.poll() is not None:
-            raise SystemExit("the server did not start")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise SystemExit("the server did not answer")
 
 
 def serving_fits(*, quick: bool, seed: int) -> Fits:
