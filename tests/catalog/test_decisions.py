@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from heptad.catalog.decisions import Entry, Page
+from heptad.catalog.decisions import Entry, Page, of_day
 from heptad.standards.errors import Conflict, ContractError, InputError, UnknownName
 from heptad.standards.time import day
 from tests.catalog.conftest import NOON, quick_catalog
@@ -201,13 +201,31 @@ class TestCounts:
 
         assert catalog.decisions.counts() == brute(None, range(5))
         assert catalog.decisions.counts("fraud") == brute("fraud", range(5))
-        some = catalog.decisions.counts("credit", since=NOON + day + 5, until=NOON + 2 * day - 5)
-        assert some == brute("credit", range(1, 3))
         by_day = catalog.decisions.by_day("fraud")
         assert by_day == {
             NOON - day // 2 + n * day: brute("fraud", range(n, n + 1)) for n in range(5)
         }
         assert catalog.decisions.by_day("none") == {}
+
+    def test_to_the_microsecond_and_only_of_that_day(self, catalog: Catalog) -> None:
+        entries = [
+            entry(n, app=("fraud", "credit")[n % 2])._replace(event_time=NOON + n * day // 7)
+            for n in range(40)
+        ]
+        catalog.decisions.insert(entries)
+        for at in (NOON - 1, NOON, NOON + day // 2 - 1, NOON + day // 2, NOON + 3 * day // 7 * 5):
+            for app in (None, "fraud", "credit", "none"):
+                found = [e.outcome for e in entries if app in (None, e.app) and e.event_time <= at]
+                assert catalog.decisions.counts(app, at=at) == {
+                    o: found.count(o) for o in OUTCOMES if o in found
+                }
+        if catalog.store.path is None:
+            return
+        for app in (None, "fraud"):
+            asked = of_day(app, NOON).compile(compile_kwargs={"literal_binds": True})
+            with catalog.store.read() as connection:
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}").all()
+            assert any("ix_decisions_app_event_time (app=? AND event_time>" in r[3] for r in plan)
 
 
 @settings(max_examples=12, stateful_step_count=15, deadline=None)

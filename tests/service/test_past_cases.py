@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from heptad.service.cases.handling import Worker
 from heptad.service.cases.past import past_case, past_cases, past_decisions
@@ -124,3 +125,17 @@ def test_lists_and_a_case_are_read_as_of_an_instant(worked) -> None:
     later = run(bank, "cases.around", {"case": one["case"]})
     assert {e["who"] for e in later["events"]} == {"c1", "c2"}
     assert {e["name"] for e in later["events"]} == {"New Mill"}
+
+
+def test_the_past_of_some_cases_is_told_without_reading_the_steps_of_others(worked) -> None:
+    bank, seen = worked
+    at = next(iter(seen))
+    mine = past_cases(bank.work.cases, at, subject="Customer:c1")
+    assert [c.subject for c in mine] == ["Customer:c1"]
+    spoilt = text("UPDATE case_events SET detail = '{' WHERE \"case\" != :mine")
+    with bank.catalog.store.write() as connection:
+        connection.execute(spoilt, {"mine": mine[0].number})
+    last = max(seen)
+    assert len(past_cases(bank.work.cases, last, subject="Customer:c1")) == 1
+    with pytest.raises(ValueError, match="Expecting property name"):
+        past_cases(bank.work.cases, last)

@@ -201,47 +201,30 @@ class Decisions:
         more = len(found) > limit
         return Page(found[:limit], _cursor(found[limit - 1].place, asked) if more else None)
 
-    def counts(
-        self,
-        app: str | None = None,
-        *,
-        since: int | None = None,
-        until: int | None = None,
-        at: int | None = None,
-    ) -> dict[str, int]:
+    def counts(self, app: str | None = None, *, at: int | None = None) -> dict[str, int]:
         """Count decisions by outcome.
 
         Args:
             app: only of this application.
-            since: from the day of this instant, µs UTC.
-            until: to the end of the day of this instant, µs UTC.
             at: only of what had happened by this instant, µs UTC, to the microsecond.
         """
-        if at is not None:
-            before = Counter(self.counts(app, since=since, until=at // day * day - 1))
-            return dict(sorted((before + self._of_day(app, at)).items()))
         wanted = select(DecisionCountRow.outcome, func.sum(DecisionCountRow.n))
         if app is not None:
             wanted = wanted.where(DecisionCountRow.app == app)
-        if since is not None:
-            wanted = wanted.where(DecisionCountRow.day >= since // day)
-        if until is not None:
-            wanted = wanted.where(DecisionCountRow.day <= until // day)
+        if at is not None:
+            wanted = wanted.where(DecisionCountRow.day < at // day)
         with self._read() as connection:
-            rows = connection.execute(
-                wanted.group_by(DecisionCountRow.outcome).order_by(DecisionCountRow.outcome)
-            )
-            return {row[0]: int(row[1]) for row in rows}
+            rows = connection.execute(wanted.group_by(DecisionCountRow.outcome))
+            found = Counter({row[0]: int(row[1]) for row in rows})
+        if at is not None:
+            found += self._of_day(app, at)
+        return dict(sorted(found.items()))
 
     def _of_day(self, app: str | None, at: int) -> Counter[str]:
         """Count what had happened between midnight and an instant of that day, by outcome."""
-        wanted = select(DecisionRow.outcome, func.count()).group_by(DecisionRow.outcome)
-        wanted = wanted.where(DecisionRow.event_time >= at // day * day)
-        wanted = wanted.where(DecisionRow.event_time <= at)
-        if app is not None:
-            wanted = wanted.where(DecisionRow.app == app)
         with self._read() as connection:
-            return Counter({str(name): int(n) for name, n in connection.execute(wanted)})
+            found = connection.execute(of_day(app, at))
+            return Counter({str(name): int(n) for name, n in found})
 
     def by_day(self, app: str, *, at: int | None = None) -> dict[int, dict[str, int]]:
         """Count an application's decisions by day (first instant, µs UTC) and outcome.
@@ -299,6 +282,22 @@ _COLUMNS = [getattr(DecisionRow, name) for name in Entry._fields]
 _SOME: BindParameter[Any] = bindparam("values", expanding=True)
 _BY_ID = select(*_COLUMNS).where(DecisionRow.id.in_(_SOME))
 _BY_PLACE = select(*_COLUMNS).where(DecisionRow.place.in_(_SOME))
+
+
+def of_day(app: str | None, at: int) -> Select[str, int]:
+    """Return what counts decisions between midnight and an instant of that day, by outcome.
+
+    Args:
+        app: only of this application; of those that decided for that day by default.
+        at: the instant, µs UTC.
+    """
+    that_day = select(DecisionCountRow.app).where(DecisionCountRow.day == at // day)
+    wanted = select(DecisionRow.outcome, func.count()).group_by(DecisionRow.outcome)
+    return wanted.where(
+        DecisionRow.app.in_(that_day if app is None else [app]),
+        DecisionRow.event_time >= at // day * day,
+        DecisionRow.event_time <= at,
+    )
 
 
 def _missing(connection: Connection, entries: Sequence[Entry]) -> list[Entry]:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from heptad.standards.errors import ContractError
 
-HEAD = "0008"
+HEAD = "0009"
 """The migration that makes these tables; opening a catalog compares it without loading alembic."""
 
 Big = BigInteger().with_variant(Integer(), "sqlite")
@@ -384,6 +384,7 @@ class DecisionRow(Row):
 
     __tablename__ = "decisions"
     __table_args__ = (
+        Index("ix_decisions_app_event_time", "app", "event_time"),
         Index("ix_decisions_app_place", "app", "place"),
         Index("ix_decisions_subject_place", "subject", "place"),
     )

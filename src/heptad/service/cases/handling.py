@@ -181,20 +181,17 @@ class Cases:
     ) -> list[tuple[Case, list[dict[str, Any]]]]:
         """Return each case that was opened by an instant, with the steps on it by then."""
         names = ("case", "at", "who", "action", "detail")
-        wanted = select(*(getattr(CaseEventRow, n) for n in names))
-        wanted = wanted.where(CaseEventRow.at <= until).order_by(CaseEventRow.id)
-        some = _CASES.where(CaseRow.opened <= until)
-        for column, value in ((CaseRow.app, app), (CaseRow.inbox, inbox),
-                              (CaseRow.subject, subject)):  # fmt: skip
-            if value:
-                some = some.where(column == value)
-        found: dict[int, tuple[Case, list[dict[str, Any]]]] = {}
+        columns = {CaseRow.app: app, CaseRow.inbox: inbox, CaseRow.subject: subject}
+        mine = [CaseRow.opened <= until, *(c == value for c, value in columns.items() if value)]
+        wanted = select(*(getattr(CaseEventRow, n) for n in names)).where(
+            CaseEventRow.at <= until, CaseEventRow.case.in_(select(CaseRow.number).where(*mine))
+        )
         with self._store.read() as connection:
-            for row in connection.execute(some):
-                found[row.number] = (Case(*row), [])
-            for row in connection.execute(wanted):
-                if row.case in found:
-                    found[row.case][1].append(dict(row._mapping))
+            found: dict[int, tuple[Case, list[dict[str, Any]]]] = {
+                row.number: (Case(*row), []) for row in connection.execute(_CASES.where(*mine))
+            }
+            for row in connection.execute(wanted.order_by(CaseEventRow.id)):
+                found[row.case][1].append(dict(row._mapping))
         return list(found.values())
 
     def revision(self) -> int:
