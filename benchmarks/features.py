@@ -251,7 +251,7 @@ def payments(n: int, keys: int, seed: int, start: int = 0) -> Any:
 
 def streamed(n: int, seed: int) -> dict[str, Any]:
     """Follow rows in micro-batches and one by one; keep and take back the state."""
-    from heptad.engine.local.kernel import rings
+    from heptad.engine.local.kernel import asking
     from heptad.service.stream.stepping import Stepper
     from heptad.service.stream.streams import Stream
 
@@ -269,10 +269,10 @@ def streamed(n: int, seed: int) -> dict[str, Any]:
     for at in range(0, 10_000, 100):
         # One key, so that each event is taken and read before the next.
         ((_, taken),) = stream._rows(hot.slice(at, 100))
-        ask = rings.Ask(taken.entity, taken.us, taken.ids, taken.id_at)
+        ask = asking.Ask(taken.entity, taken.us, taken.ids, taken.id_at)
         (out, ok), short = group.room(100), np.zeros(100, np.uint8)
         begin = time.perf_counter()
-        done, _ = rings.follow(group.pool, group.ring, taken, 0, group.windows, stream.late,
+        done, _ = asking.follow(group.pool, group.ring, taken, 0, group.windows, stream.late,
                                stream.most, group.program, ask, out, ok, short)  # fmt: skip
         kernel.append((time.perf_counter() - begin) / 100)
         if done < 100:

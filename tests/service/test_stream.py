@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heptad.engine.local.kernel import rings
+from heptad.engine.local.kernel import asking, rings
 from heptad.service.features import count, largest, last, named, total
 from heptad.service.stream.stepping import Stepper
 from heptad.service.stream.streams import OutOfReach, Stream, partition_of
@@ -339,8 +339,8 @@ def test_a_stream_that_ignores_known_time_is_caught_reading_rows_as_themselves(
 ):
     """Rows of one batch must not see what came to be known after them."""
     if ignored:
-        honest = rings.follow
-        monkeypatch.setattr(rings, "follow", lambda pool, ring, rows, *more: honest(
+        honest = asking.follow
+        monkeypatch.setattr(asking, "follow", lambda pool, ring, rows, *more: honest(
             pool, ring, rows._replace(known=np.zeros_like(rows.known)), *more))  # fmt: skip
     rows = [Version(v.values | {"event_time": (20 - n) // 2 * second}, (n + 20) * second)
             for n, v in enumerate(many(20))]  # fmt: skip

@@ -126,7 +126,10 @@ class Group:
         self.recall(named[0] if len(named) == 1 else zip(*named, strict=True))
         if fresh and len(columns) == 1 and self._stream.partitions == 1:
             known = self._entity
-            mine = np.array([known.setdefault(key, len(known)) for key in named[0]], np.int64)
+            found = list(map(known.get, named[0]))
+            if None in found:
+                found = [known.setdefault(key, len(known)) for key in named[0]]
+            mine = np.array(found, np.int64)
         else:
             pairs = zip(*named, strict=True)
             mine = np.array(
@@ -196,12 +199,12 @@ class Group:
 
     def follow(self, rows: Any, short: Any) -> dict[str, pa.Array]:
         """Take rows and read each as itself."""
-        from heptad.engine.local.kernel import rings
+        from heptad.engine.local.kernel import asking
 
         done, n, late, most = 0, len(rows.us), self._stream.late, self._stream.most
-        ask, (out, ok) = rings.Ask(rows.entity, rows.us, rows.ids, rows.id_at), self.room(n)
+        ask, (out, ok) = asking.Ask(rows.entity, rows.us, rows.ids, rows.id_at), self.room(n)
         while True:
-            done, left = rings.follow(
+            done, left = asking.follow(
                 self.pool, self.ring, rows, done, self.windows, late, most,
                 self.programmed(n), ask, out, ok, short,
             )  # fmt: skip
@@ -228,28 +231,42 @@ class Group:
     def compact(self) -> None:
         """Let go of what no window can reach, and of the room that it took."""
         self.grow(entities=max(1, len(self._entity)), slack=1.0)
+        self._spread()
 
-    def grow(self, *, entities: int = 0, text: int = 0, slack: float = 2.0, spare: int = 4) -> None:
-        """Move to a larger pool and ring.
+    def grow(self, *, entities: int = 0, text: int = 0, slack: float = 2.0) -> None:
+        """Have room for more: of slots, if they are what is taken, else of everything else.
 
         Args:
             entities: how many there must be room for.
             text: bytes that the next key needs.
             slack: times the room of what is alive.
-            spare: slots for each event at least; few make small tables, which fill up sooner.
         """
         from heptad.engine.local.kernel import rings
 
+        if not entities and rings.crowded(self.ring):
+            self._spread()
+            return
         live = int((self.ring.end - self.ring.begin).sum())
         sizes = self.ring.size[self._alive()] if live else np.zeros(0, np.int64)
         positions = int(slack * (live + live // 2 + 3 * len(self.ring.begin))) + 1024
-        slots = 1 << max(12, int(spare * live).bit_length())
         heap = int((1 + 2 * slack) * sizes.sum()) + (1 << 14) + 4 * text
         pool = rings.empty(len(self.made.measures), positions)
+        fill = not self.ring.meta[rings.SLOTS]
+        slots = _slots(live) if fill else self.ring.slots
         ring = rings.ring(max(entities, len(self.ring.begin)), positions, slots, heap)
         late, most = self._stream.late, self._stream.most
-        rings.move(self.pool, self.ring, pool, ring, self.windows, late, most)
+        rings.move(self.pool, self.ring, pool, ring, self.windows, late, most, fill)
         self.pool, self.ring = pool, ring
+
+    def _spread(self) -> None:
+        """Spread the slots over as many as there should be."""
+        from heptad.engine.local.kernel import rings
+
+        live = int((self.ring.end - self.ring.begin).sum())
+        made = rings.ring(0, 0, _slots(live), 0)
+        rings.spread(self.ring, made)
+        self.ring.meta[rings.SLOTS] = made.meta[rings.SLOTS]
+        self.ring = self.ring._replace(slots=made.slots)
 
     def _alive(self, which: Ints | None = None) -> Ints:
         """Return the positions of all events, or of those of some entities."""
@@ -374,10 +391,10 @@ class Group:
 
     def read(self, ask: Any, short: Any) -> dict[str, pa.Array]:
         """Read the features where they are asked; marks the rows that are out of reach."""
-        from heptad.engine.local.kernel import rings
+        from heptad.engine.local.kernel import asking
 
         out, ok = self.room(len(ask.t))
-        left = rings.answer(
+        left = asking.answer(
             self.pool, self.ring, self.programmed(), self.windows, ask, 0, len(ask.t), out, ok,
             short, self.slices, self.scratch,
         )  # fmt: skip
@@ -429,7 +446,12 @@ class Group:
             ring.fresh[:n], ring.noted[:m] = arrays["fresh"], arrays["noted"]
         ring.meta[3] = arrays["newest"][0]
         self.pool, self.ring = pool, ring
-        self.grow(entities=n, spare=2)
+        self.grow(entities=n)
+
+
+def _slots(live: int) -> int:
+    """Return how many slots there should be for so many events."""
+    return 1 << max(12, (2 * live).bit_length())
 
 
 def _name(key: Any) -> str:

@@ -102,7 +102,8 @@ class _Step:
     """One row of one group, in arrays that are used again."""
 
     def __init__(self, group: Group) -> None:
-        from heptad.engine.local.kernel.rings import Ask, Rows
+        from heptad.engine.local.kernel.asking import Ask
+        from heptad.engine.local.kernel.rings import Rows
 
         self.group = group
         n = len(group.made.measures)
@@ -136,11 +137,11 @@ class _Step:
 
     def _answered(self, ask: Any) -> dict[str, Any]:
         """Read the features where they are asked."""
-        from heptad.engine.local.kernel import rings
+        from heptad.engine.local.kernel import asking
 
         group = self.group
         self.out[:], self.ok[:], self.short[0] = 0, 0, 0
-        left = rings.answer(
+        left = asking.answer(
             group.pool, group.ring, group.programmed(1), group.windows, ask, 0, 1, self.out,
             self.ok, self.short, group.slices, group.scratch,
         )  # fmt: skip

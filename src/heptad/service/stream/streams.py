@@ -209,7 +209,7 @@ class Stream:
             OutOfReach: if a window needs events that were let go of.
             ContractError: if a total leaves 64 bits.
         """
-        from heptad.engine.local.kernel.rings import Ask
+        from heptad.engine.local.kernel.asking import Ask
 
         self.turn += 1
         instants = np.array(t, np.int64)

@@ -30,16 +30,14 @@ from heptad.engine.local.kernel.pool import (
     empty,
     lower,
     reindex,
-    slices,
     upper,
 )  # fmt: skip
-from heptad.engine.local.kernel.reading import PROGRAM, steps_at
 
 USED, HEAP, SLOTS, NEWEST = range(4)
 """Places in `meta`: positions given out, bytes given out, slots taken, newest known_time."""
 HASH, OWNER, WHEN = range(3)
 """Places in a slot, which lie together since they are looked at together."""
-_FREE, _GONE = -1, -2
+FREE, _GONE = -1, -2
 _SLACK = 8
 """Events kept beyond a count window, so that some may be deleted."""
 
@@ -66,13 +64,12 @@ class Ring(NamedTuple):
     noted: Any
 
 
-_record: Any = types.NamedTuple
-_pair: Any = types.Tuple
-RING = _record((V, V, V, V, V, V, V, B, M, V, B, B), Ring)
+record: Any = types.NamedTuple
+RING = record((V, V, V, V, V, V, V, B, M, V, B, B), Ring)
 
 
-def ring(entities: int, positions: int, slots: int, text: int) -> Ring:
-    """Return a ring of these sizes that holds nothing."""
+def ring(entities: int, positions: int, slots: int | Any, text: int) -> Ring:
+    """Return a ring of these sizes that holds nothing; slots may be those of another one."""
     return Ring(
         np.zeros(entities, np.int64),
         np.zeros(entities, np.int64),
@@ -82,7 +79,7 @@ def ring(entities: int, positions: int, slots: int, text: int) -> Ring:
         np.zeros(positions, np.int64),
         np.zeros(positions, np.int64),
         np.zeros(text, np.uint8),
-        np.full((slots, 3), _FREE, np.int64),
+        np.full((slots, 3), FREE, np.int64) if isinstance(slots, int) else slots,
         np.array([0, 0, 0, LEAST], np.int64),
         np.zeros(entities, np.uint8),
         np.zeros(positions, np.uint8),
@@ -102,7 +99,7 @@ class Rows(NamedTuple):
     h: Any
 
 
-ROWS = _record((V, V, V, B, READ_B, V, M, BM), Rows)
+ROWS = record((V, V, V, B, READ_B, V, M, BM), Rows)
 
 
 def _hash(data: Any, start: Any, stop: Any) -> Any:
@@ -145,11 +142,19 @@ def _next(ring: Any, slot: Any) -> Any:
 next_slot: Any = njit(_next)
 
 
+def _crowded(ring: Any) -> Any:
+    """Whether so many slots are taken that one more makes looking for one long."""
+    return 10 * (ring.meta[SLOTS] + 1) > 7 * len(ring.slots)
+
+
+crowded: Any = njit(_crowded)
+
+
 def _forget(pool: Any, ring: Any, e: Any, p: Any) -> None:
     """Free the slot of the event at a position."""
     value = hashed(ring.heap, ring.at[p], ring.at[p] + ring.size[p])
     slot = first_slot(ring, value)
-    while ring.slots[slot, OWNER] != _FREE:
+    while ring.slots[slot, OWNER] != FREE:
         if (
             ring.slots[slot, OWNER] == e
             and ring.slots[slot, HASH] == value
@@ -168,7 +173,7 @@ def _remember(ring: Any, value: Any, e: Any, us: Any) -> None:
     slot = first_slot(ring, value)
     while ring.slots[slot, OWNER] >= 0:
         slot = next_slot(ring, slot)
-    if ring.slots[slot, OWNER] == _FREE:
+    if ring.slots[slot, OWNER] == FREE:
         ring.meta[SLOTS] += 1
     ring.slots[slot, HASH], ring.slots[slot, OWNER], ring.slots[slot, WHEN] = value, e, us
 
@@ -179,7 +184,7 @@ remember: Any = njit(types.void(RING, int64, int64, int64), cache=True)(_remembe
 def _drop(pool: Any, ring: Any, value: Any, ids: Any, start: Any, stop: Any) -> None:
     """Remove the earlier version of a row, wherever it lies."""
     slot = first_slot(ring, value)
-    while ring.slots[slot, OWNER] != _FREE:
+    while ring.slots[slot, OWNER] != FREE:
         e = ring.slots[slot, OWNER]
         if e >= 0 and ring.slots[slot, HASH] == value:
             p = locate(pool, ring, e, ring.slots[slot, WHEN], ids, start, stop)
@@ -288,13 +293,12 @@ def _take(
     """
     for r in range(start, stop):
         e, first, last = rows.entity[r], rows.id_at[r], rows.id_at[r + 1]
-        full = 10 * (ring.meta[SLOTS] + 1) > 7 * len(ring.slots)
-        if full or ring.meta[HEAP] + last - first > len(ring.heap):
+        if crowded(ring) or ring.meta[HEAP] + last - first > len(ring.heap):
             return r
         ring.meta[NEWEST] = max(ring.meta[NEWEST], rows.known[r])
         value = hashed(rows.ids, first, last)
         slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.slots) - 1))
-        while ring.slots[slot, OWNER] != _FREE:
+        while ring.slots[slot, OWNER] != FREE:
             if ring.slots[slot, HASH] == value and ring.slots[slot, OWNER] >= 0:
                 drop(pool, ring, value, rows.ids, first, last)
                 break
@@ -338,7 +342,7 @@ def _take(
         slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.slots) - 1))
         while ring.slots[slot, OWNER] >= 0:
             slot = (slot + 1) & (len(ring.slots) - 1)
-        if ring.slots[slot, OWNER] == _FREE:
+        if ring.slots[slot, OWNER] == FREE:
             ring.meta[SLOTS] += 1
         ring.slots[slot, HASH], ring.slots[slot, OWNER], ring.slots[slot, WHEN] = value, e, us
     return stop
@@ -347,8 +351,24 @@ def _take(
 take: Any = njit(int64(POOL, RING, ROWS, int64, int64, M, int64, int64), cache=True)(_take)
 
 
-def _move(pool: Any, ring: Any, to: Any, into: Any, windows: Any, late: Any, most: Any) -> None:
-    """Copy what is alive into a larger pool and ring, each run with room to grow."""
+def _spread(ring: Any, into: Any) -> None:
+    """Take the slots of a ring into another one; a table twice as large is filled in order."""
+    for n in range(len(ring.slots)):
+        e = ring.slots[n, OWNER]
+        if e >= 0:
+            remember(into, ring.slots[n, HASH], e, ring.slots[n, WHEN])
+
+
+spread: Any = njit(types.void(RING, RING), cache=True)(_spread)
+
+
+def _move(
+    pool: Any, ring: Any, to: Any, into: Any, windows: Any, late: Any, most: Any, fill: Any
+) -> None:
+    """Copy what is alive into a larger pool and ring, each run with room to grow.
+
+    The slots are those of the ring, or are filled anew from the keys of events.
+    """
     into.meta[NEWEST] = ring.meta[NEWEST]
     free, text = np.int64(0), np.int64(0)
     for j in range(pool.v.shape[0]):
@@ -367,149 +387,19 @@ def _move(pool: Any, ring: Any, to: Any, into: Any, windows: Any, late: Any, mos
             into.at[z], into.size[z], into.noted[z] = text, ring.size[p], ring.noted[p]
             for i in range(ring.size[p]):
                 into.heap[text + i] = ring.heap[ring.at[p] + i]
-            value = hashed(into.heap, text, text + ring.size[p])
+            if fill:
+                remember(into, hashed(into.heap, text, text + ring.size[p]), e, pool.us[p])
             text += ring.size[p]
-            remember(into, value, e, pool.us[p])
         if n:
             reindex(to, free, free, free + n)
         free += into.room[e]
     into.meta[USED], into.meta[HEAP] = free, text
+    if not fill:
+        into.meta[SLOTS] = ring.meta[SLOTS]
 
 
-move: Any = njit(types.void(POOL, RING, POOL, RING, M, int64, int64), cache=True)(_move)
-
-
-class Ask(NamedTuple):
-    """Where it is asked: entity (-1: unknown), t, and the keys of rows that are events."""
-
-    entity: Any
-    t: Any
-    ids: Any
-    id_at: Any
-
-
-ASK = _record((V, V, READ_B, V), Ask)
-
-
-def _answer(
-    pool: Any, ring: Any, program: Any, windows: Any, ask: Any, start: Any, stop: Any, out: Any,
-    ok: Any, short: Any, found: Any, scratch: Any,
-) -> Any:  # fmt: skip
-    """Read every step at the rows of [start, stop), as known now.
-
-    Args:
-        pool: the events.
-        ring: where they lie.
-        program: the steps.
-        windows: (w, 4), see `pool.slices`.
-        ask: (m,) rows.
-        start: the first row.
-        stop: the row after the last.
-        out: (m, columns) zeroed; takes the state.
-        ok: (m, columns) zeroed; takes whether there is one.
-        short: (m,) takes 1 where a window needs events that were let go.
-        found: (3, w) room for slices.
-        scratch: (3, any) room for counting.
-
-    Returns:
-        The step whose total left 64 bits, or -1.
-    """
-    w, lo, hi, edges = windows.shape[0], found[0], found[1], found[2]
-    for i in range(start, stop):
-        e, t = ask.entity[i], ask.t[i]
-        begin = ring.begin[e] if e >= 0 else 0
-        top = ring.end[e] if e >= 0 else 0
-        first, last = ask.id_at[i], ask.id_at[i + 1]
-        if last > first:
-            top = upper(pool.us, begin, top, t)
-            while top > begin and pool.us[top - 1] == t:
-                p = top - 1
-                text = ring.at[p]
-                if compare(ring.heap, text, text + ring.size[p], ask.ids, first, last) <= 0:
-                    break
-                top = p
-        slices(pool.us, begin, top, t, windows, lo, hi, edges)
-        widest = np.int64(1)
-        for a in range(w):
-            widest = max(widest, hi[a] - lo[a])
-            if e >= 0 and ring.cut[e] != LEAST:
-                lost = windows[a, 0] == 0 or (windows[a, 0] == 2 and hi[a] - lo[a] < windows[a, 1])
-                if lost or (windows[a, 0] == 1 and edges[a] - windows[a, 1] < ring.cut[e]):
-                    short[i] = 1
-        if 4 * widest + 8 > scratch.shape[1]:
-            scratch = np.empty((3, 4 * widest + 8), np.int64)
-        left = steps_at(pool, program, t, lo, hi, edges, scratch, out, ok, i)
-        if left >= 0:
-            return left
-    return -1
-
-
-answer: Any = njit(int64(POOL, RING, PROGRAM, M, ASK, int64, int64, M, BM, B, M, M), cache=True)(
-    _answer
+move: Any = njit(types.void(POOL, RING, POOL, RING, M, int64, int64, types.boolean), cache=True)(
+    _move
 )
 
-
-def _run(ring: Any, rows: Any, start: Any, touched: Any, seen: Any) -> Any:
-    """Find how many rows from `start` on can be taken together and read afterwards.
-
-    Rows of one known_time always can. Beyond, an entity must not come twice, nor a key that is
-    stored already or came before, so that no row is read with what only a later one brought.
-    """
-    n, stop = len(rows.us), start
-    mask = np.uint64(len(ring.slots) - 1)
-    while stop < n and stop - start < 512:
-        group = stop + 1
-        while group < n and rows.known[group] == rows.known[stop]:
-            group += 1
-        for r in range(stop, group):
-            value = hashed(rows.ids, rows.id_at[r], rows.id_at[r + 1])
-            again = seen[value & 4095] == start
-            seen[value & 4095] = start
-            if rows.entity[r] >= 0:
-                again |= touched[rows.entity[r]] == start
-                touched[rows.entity[r]] = start
-            slot = np.int64((np.uint64(value) >> np.uint64(20)) & mask)
-            while ring.slots[slot, OWNER] != _FREE and not again:
-                again = ring.slots[slot, OWNER] >= 0 and ring.slots[slot, HASH] == value
-                slot = np.int64((np.uint64(slot) + np.uint64(1)) & mask)
-            if again and stop > start:
-                return stop
-        stop = group
-    return stop
-
-
-run: Any = njit(int64(RING, ROWS, int64, V, V), cache=True)(_run)
-
-
-def _follow(
-    pool: Any, ring: Any, rows: Any, start: Any, windows: Any, late: Any, most: Any, program: Any,
-    ask: Any, out: Any, ok: Any, short: Any,
-) -> Any:  # fmt: skip
-    """Take rows and read each as itself, when all rows of its known_time were taken.
-
-    Returns:
-        Two numbers: the row from which to go on when there is more room, or how many there are;
-        and the step whose total left 64 bits, or -1.
-    """
-    n = len(rows.us)
-    found, scratch = np.zeros((3, windows.shape[0]), np.int64), np.zeros((3, 1024), np.int64)
-    touched, seen = np.full(len(ring.begin), -1, np.int64), np.full(4096, -1, np.int64)
-    while start < n:
-        stop = run(ring, rows, start, touched, seen)
-        if take(pool, ring, rows, start, stop, windows, late, most) < stop:
-            return start, np.int64(-1)
-        left = answer(
-            pool, ring, program, windows, ask, start, stop, out, ok, short, found, scratch
-        )
-        if left >= 0:
-            return start, left
-        start = stop
-    return n, np.int64(-1)
-
-
-follow: Any = njit(
-    _pair((int64, int64))(POOL, RING, ROWS, int64, M, int64, int64, PROGRAM, ASK, M, BM, B),
-    cache=True,
-)(_follow)
-
-__all__ = ["Ask", "Ring", "Rows", "answer", "empty", "follow", "move", "ring", "take"]
+__all__ = ["Ring", "Rows", "empty", "move", "ring", "spread", "take"]
