@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -217,6 +218,20 @@ class TestChampions:
             ("retired", "Bob", "succeeded by risk 3"),
             ("champion", "Bob", "The new one drifts."),
         ]
+
+    def test_at_an_instant_however_many_came_after(
+        self, catalog: Catalog, clock: FixedClock
+    ) -> None:
+        first = champion(catalog, b"one")
+        champion(catalog, b"other", app="credit")
+        then = clock.now()
+        clock.set(then + 1)
+        for n in range(52):
+            register(catalog, f"tried {n}".encode())
+        second = champion(catalog, b"two")
+        assert catalog.models.champion("fraud", then) == replace(first, stage="retired")
+        assert catalog.models.champion("fraud", then + 1) == second
+        assert catalog.models.champion("fraud", then - 1) is None
 
     def test_remembered_only_once_durable(self, catalog: Catalog) -> None:
         first = champion(catalog, b"one")

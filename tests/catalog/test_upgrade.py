@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import inspect, text
 
-from heptad.catalog import Catalog, upgrade
+from heptad.catalog import Catalog, shadowtables, upgrade  # noqa: F401 - a table of the models
 from heptad.catalog.decisions import Entry
 from heptad.catalog.files import SourceFile
 from heptad.catalog.loads import Counts

@@ -255,8 +255,11 @@ class Models:
         """
         if at is None:
             return self._standing(app, "champion")
-        stages = self.stages(at)
-        return next((m for m in self.recent(app=app) if stages.get(m.id) == "champion"), None)
+        stood = [model for model, stage in self.stages(at).items() if stage == "champion"]
+        wanted = _MODELS.where(ModelRow.app == app, ModelRow.id.in_(stood))
+        with self._store.read() as connection:
+            row = connection.execute(wanted.order_by(ModelRow.id.desc()).limit(1)).first()
+        return None if row is None else _model(row)
 
     def challenger(self, app: str) -> Model | None:
         """Return the model that stands against the champion of an application, as `champion`."""
