@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +103,34 @@ def test_what_cannot_be_repaired_says_so(shop: Platform, tmp_path: Path) -> None
         with pytest.raises(ContractError, match="No change"):
             shop.loading.repair("Customer", place, {"Since": "2026-01-02T00:00:00Z"})
     assert places
+
+
+def test_a_check_is_recorded_and_waits_for_no_load(shop: Platform) -> None:
+    when, loading = waiting(shop)[0][0], shop.loading
+    cells = {"Since": "2026-01-02T00:00:00Z"}
+    asked = {"table": "Customer", **when._asdict(), "cells": cells, "check": True}
+    before, found = len(shop.access), []
+    loading.changing = None  # type: ignore[assignment]
+    checking = threading.Thread(target=lambda: found.append(run(shop, "quarantine.repair", asked)))
+    with loading._lock:
+        checking.start()
+        checking.join(30)
+    assert [f["accepted"] for f in found] == [1]
+    assert len(shop.access) == before + 1
+    (entry,) = shop.access.entries(limit=1)
+    assert entry.record.action == "check"
+
+
+def test_what_is_kept_of_a_repaired_row_confirms_no_guess(shop: Platform) -> None:
+    (when, _), *_ = waiting(shop)
+    cells = {"Since": "2026-01-02T00:00:00Z"}
+    (raw,) = (
+        r.raw for r in shop.loading.quarantine.show("Customer", clear=True) if r.line == when.line
+    )
+    text = json.dumps(json.loads(raw) | cells, ensure_ascii=False)
+    load = shop.loading.repair("Customer", when, cells).report.load
+    (kept,) = shop.catalog.loads.files(load)
+    guesses = [f"{when}|{text}", text, f"{tuple(when)}|{text}"]
+    assert kept.size == len(text)
+    assert kept.sha256 not in {hashlib.sha256(g.encode()).hexdigest() for g in guesses}
+    assert len(kept.sha256) == 64

@@ -196,10 +196,15 @@ class Loading:
     def repair(
         self, table: str, place: Place, cells: Mapping[str, str], *, check: bool = False
     ) -> Repair:
-        """Try one refused row again with some cells written anew; see `repairing.repair`."""
+        """Try one refused row again with some cells written anew; see `repairing.repair`.
+
+        A check waits for no load, and lets none wait.
+        """
         self.table(table)
+        if check:
+            return repair(self, table, place, cells, check=True)
         with self._lock, self.changing([table]):
-            return repair(self, table, place, cells, check=check)
+            return repair(self, table, place, cells, check=False)
 
     def recover(self) -> list[Load]:
         """Finish or undo what a kill left unfinished; call it when a project is opened."""

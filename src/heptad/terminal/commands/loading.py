@@ -178,17 +178,15 @@ def repair_row(  # noqa: PLR0913, PLR0917 - which row, what of it, and who does 
 ) -> dict[str, Any]:
     """Write some cells of one refused row anew and check it again; it is stored if it passes.
 
-    Who did so to which columns is in the access log. `check` only says what would happen.
+    Who did so to which columns is in the access log, also of a `check`, which opens the row as well
+    and only says what would happen.
     """
     name = platform.table(table).__name__
     place = Place(load, file, line)
     asked: dict[str, Any] = place._asdict() | {"table": name, "columns": sorted(cells)}
-    if check:
-        found = platform.loading.repair(name, place, cells, check=True)
-    else:
-        by = {"who": who or platform.who, "role": role or platform.role, "purpose": ""}
-        with platform.guard.reading("repair", **by, **asked):
-            found = platform.loading.repair(name, place, cells)
+    by = {"who": who or platform.who, "role": role or platform.role, "purpose": ""}
+    with platform.guard.reading("check" if check else "repair", **by, **asked):
+        found = platform.loading.repair(name, place, cells, check=check)
     return {
         "table": name,
         "check": check,
