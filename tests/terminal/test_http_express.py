@@ -9,18 +9,21 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from itertools import count, pairwise
+from itertools import chain, count, pairwise, repeat
 
 import httpx
 import pytest
 
 from heptad.runtime import Platform
+from heptad.standards.errors import Busy
 from heptad.terminal import serve
 from heptad.terminal.commands import run
+from heptad.terminal.http import direct, express
 from heptad.terminal.http.access import api_keys
 from heptad.terminal.http.api import public
 from heptad.terminal.http.direct import Direct
 from heptad.terminal.http.express import Express
+from heptad.terminal.logs import Lines
 from tests.service.test_quick import Ticking, settled
 from tests.terminal.rows import payment
 from tests.terminal.test_crowded import answered
@@ -53,9 +56,9 @@ def short_ways(monkeypatch):
     """Note of each request that is asked of the short way whether it is answered there."""
     take, found = Express.take, []
 
-    def noted(express, posted, tell):
-        if express._platform.intake.quick is None:
-            return take(express, posted, tell)
+    def noted(one, posted, tell):
+        if one._platform.intake.quick is None:
+            return take(one, posted, tell)
 
         def told(answer):
             found[mine] = answer is not None
@@ -63,7 +66,7 @@ def short_ways(monkeypatch):
 
         mine = len(found)
         found.append(False)
-        return take(express, posted, told)
+        return take(one, posted, told)
 
     monkeypatch.setattr(Express, "take", noted)
     return found
@@ -317,10 +320,93 @@ def test_rows_sent_ahead_are_answered_in_turn(quick_server, monkeypatch):
     assert told == [*names[:2], "health", *names[2:]]
 
 
-def test_what_was_asked_is_answered_before_the_server_stops(quick_server, monkeypatch):
+def together(quick_server, monkeypatch, n):
+    """Send rows on connections of their own, to be answered in one group; return the connections."""
+    platform, port, numbers = quick_server
+    taken, found = short_ways(monkeypatch), []
+    with platform.intake.quick.pending.gate:
+        for k in range(n):
+            found.append(socket.create_connection(("127.0.0.1", port), 10))
+            name = b"Traceparent: 00-%032x-00000000000000aa-01\r\n" % (k + 1)
+            found[-1].sendall(wire(next(numbers), name))
+            until(lambda: len(taken) == len(found))
+    return found
+
+
+def once(monkeypatch, where, name, instead):
+    """Have something done otherwise, the first time."""
+    ways = chain([instead], repeat(getattr(where, name)))
+
+    def done(*given):
+        return next(ways)(*given)
+
+    monkeypatch.setattr(where, name, done)
+
+
+def test_an_answer_that_fails_is_one_callers_and_named_in_the_log(
+    quick_server, monkeypatch, caplog
+):
+    once(monkeypatch, express, "row", lambda *_: {"odd": object()})
+    asked = together(quick_server, monkeypatch, 3)
+    told = [answered(one)[:2] for one in asked]
+    assert sorted(status for status, _ in told) == [200, 200, 500]
+    (failed,) = (headers["x-request-id"] for status, headers in told if status == 500)
+    (record,) = (r for r in caplog.records if r.name == "heptad.http")
+    assert json.loads(Lines().format(record))["request"] == failed
+    for one in asked:
+        one.sendall(wire(next(quick_server[2])))
+        assert answered(one)[0] == 200
+        one.close()
+
+
+def test_an_answer_that_cannot_be_written_ends_one_connection(quick_server, monkeypatch, caplog):
+    def broken(*_):
+        raise RuntimeError("no header")
+
+    once(monkeypatch, direct, "_written", broken)
+    asked = together(quick_server, monkeypatch, 3)
+    assert sorted(one.recv(12) for one in asked) == [b"", b"HTTP/1.1 200", b"HTTP/1.1 200"]
+    (record,) = (r for r in caplog.records if r.name == "heptad.http")
+    assert len(json.loads(Lines().format(record))["request"]) == 32
+    for one in asked:
+        one.close()
+
+
+def test_an_empty_key_is_not_no_key(quick_server, routes_server, monkeypatch):
+    taken = short_ways(monkeypatch)
+    data = wire(next(quick_server[2]), b"Authorization: \r\n")
+    for _, port, *_ in (quick_server, routes_server):
+        with socket.create_connection(("127.0.0.1", port), 60) as one:
+            one.sendall(data)
+            assert answered(one)[0] == 401
+    assert taken == [False]
+
+
+def test_an_id_that_cannot_be_hashed_now_holds_nobody_up(quick_server, monkeypatch):
+    def busy(*_):
+        raise Busy("The key service is away.")
+
+    platform, port, numbers = quick_server
+    taken = short_ways(monkeypatch)
+    once(monkeypatch, platform.desk, "asked", busy)
+    with socket.create_connection(("127.0.0.1", port), 5) as one:
+        one.sendall(wire(next(numbers), b"Idempotency-Key: order-now\r\n"))
+        assert answered(one)[0] == 200
+    assert taken == [False]
+
+
+@pytest.mark.parametrize("falls", [False, True], ids=["taken", "left to the routes"])
+def test_what_was_asked_is_answered_before_the_server_stops(quick_server, monkeypatch, falls):
     platform, _, numbers = quick_server
     taken = short_ways(monkeypatch)
     gate, n = platform.intake.quick.pending.gate, next(numbers)
+
+    def left(_):
+        with gate:
+            return {}
+
+    if falls:
+        once(monkeypatch, platform.intake.quick, "_served", left)
     shutdown, told_to_leave = Direct.shutdown, []
     monkeypatch.setattr(
         Direct, "shutdown", lambda one: (shutdown(one), told_to_leave.append(one._own is not None))
@@ -329,7 +415,7 @@ def test_what_was_asked_is_answered_before_the_server_stops(quick_server, monkey
         server = serve.Server(serve._config(public(platform)))
         thread = threading.Thread(target=server.run, args=[[listener]])
         thread.start()
-        with socket.create_connection(listener.getsockname(), 60) as one:
+        with socket.create_connection(listener.getsockname(), 10) as one:
             with gate:
                 one.sendall(wire(n))
                 until(lambda: taken)
@@ -339,4 +425,5 @@ def test_what_was_asked_is_answered_before_the_server_stops(quick_server, monkey
             assert (status, json.loads(body)["on"]) == (200, f"Payment p{n}")
             assert one.recv(1) == b""
         thread.join()
-    assert told_to_leave == [True], "nothing was being answered when the server stopped"
+    assert told_to_leave[0], "nothing was being answered when the server stopped"
+    assert taken == [not falls]

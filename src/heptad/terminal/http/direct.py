@@ -8,6 +8,7 @@ what was begun otherwise, goes through all of them as it came.
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,14 @@ from heptad.terminal.http import patience
 from heptad.terminal.http.express import PATH, Answer, Posted, route_of
 from heptad.terminal.http.meter import CROWDED, headed
 from heptad.terminal.http.problems import MEDIA
-from heptad.terminal.logs import by_chance
+from heptad.terminal.logs import FIELDS, by_chance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from heptad.terminal.http.express import Express
 
+_LOG = logging.getLogger("heptad.http")
 LARGEST = 64 << 10
 """Bytes of a body that is read here, and of what may come ahead of an answer."""
 _OTHERS = (
@@ -120,21 +122,32 @@ class Direct(patience.Patient):
         data, later, self._own, self._later = self._own, self._later, None, b""
         if self.transport.is_closing():
             return
-        if answer is None:
-            assert data is not None  # noqa: S101 - something was asked
-            super().data_received(data)
-        else:
-            self.transport.write(_written(answer, self.server_state.default_headers))
-            self.server_state.total_requests += 1
-            if self._leaving:
-                self.transport.close()
-                return
-            self.flow.resume_reading()
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
-        if later:
-            self.data_received(later)
+        try:
+            if answer is None:
+                assert data is not None  # noqa: S101 - something was asked
+                self._leave(data)
+            else:
+                self.transport.write(_written(answer, self.server_state.default_headers))
+                self.server_state.total_requests += 1
+                if self._leaving:
+                    self.transport.close()
+                    return
+                self.flow.resume_reading()
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+            if later:
+                self.data_received(later)
+        except Exception:  # noqa: BLE001 - whoever told this has others to tell
+            name = "" if answer is None else answer.name
+            _LOG.exception("answer not given", extra={FIELDS: {"request": name}})
+            self.transport.close()
+
+    def _leave(self, data: bytes) -> None:
+        """Have the routes answer a row, as the last if the server is about to stop."""
+        super().data_received(data)
+        if self._leaving:
+            super().shutdown()
 
     def shutdown(self) -> None:
         """Close once what was asked is answered."""

@@ -13,7 +13,6 @@ import math
 import re
 import time
 from collections import deque
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -123,9 +122,10 @@ class Express:
 
     def __init__(self, api: FastAPI, platform: Platform, meter: Meter) -> None:
         self._api, self._platform, self.meter = api, platform, meter
-        self._callers: dict[tuple[str, str, str], _Known] = {}
+        self._callers: dict[tuple[str | None, str, str], _Known] = {}
         self._landed: deque[tuple[_Call, Taken | BaseException | None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._woken = False
 
     def take(self, posted: Posted, tell: Callable[[Answer | None], None]) -> bool:
         """Begin to answer a request.
@@ -193,11 +193,11 @@ class Express:
         """Give a request its id; None if it is odd, or another of that id is being answered."""
         if key is None:
             return ask, None
-        lock = self._platform.intake.turn(key)
-        if not _ID.fullmatch(key) or not lock.acquire(blocking=False):
+        if not _ID.fullmatch(key):
             return None, None
         ask.asked = self._platform.desk.asked(str(ask.app), ask.rows[0], key)
-        return ask, lock
+        lock = self._platform.intake.turn(key)
+        return (ask, lock) if lock.acquire(blocking=False) else (None, None)
 
     def _caller(self, posted: Posted) -> Principal:
         """Say who calls; a key that was checked is not checked again for each request.
@@ -206,16 +206,13 @@ class Express:
             Unauthorised: if a key is needed and none that is valid was given.
         """
         platform, headers = self._platform, posted.headers
-        header = headers.get("authorization", "")
-        if not header and "cookie" in headers:
-            # A session is one browser's: whoever else calls from its address is not signed in.
-            return access.caller(self._request(posted), None)
+        header = headers.get("authorization")
         asked = (header, posted.client, headers.get("host", ""))
         now, changes = platform.clock.now(), platform.catalog.keys.changes + platform.users.changes
         known = self._callers.get(asked)
         if known is not None and known.changes == changes and now <= known.until:
             return known.who
-        who = access.caller(self._request(posted), header or None)
+        who = access.caller(self._request(posted), header)
         record = platform.catalog.keys.get(who.id)
         ends = record.expires if record is not None and record.expires is not None else now + KEPT
         if len(self._callers) >= _MOST_CALLERS:
@@ -236,12 +233,16 @@ class Express:
     ) -> None:
         """Note what became of a request; those of one group wake the loop once."""
         self._landed.append((call, found))
-        if len(self._landed) == 1:
-            with suppress(RuntimeError):  # nobody is served any more
+        if not self._woken:
+            self._woken = True
+            try:
                 loop.call_soon_threadsafe(self._land)
+            except RuntimeError:  # nobody is served any more
+                self._woken = False
 
     def _land(self) -> None:
         """Answer the requests whose rows were taken, or were not."""
+        self._woken = False  # before the last is looked for, so that none comes unseen
         while self._landed:
             call, found = self._landed.popleft()
             if found is None or isinstance(found, BaseException):
@@ -257,10 +258,10 @@ class Express:
         """Have decided what the reels could not serve, and answer."""
         self._told(call, await run_in_threadpool(self._tried, call, taken))
 
-    def _tried(self, call: _Call, taken: Taken) -> dict[str, Any] | Exception:
-        """Say what became of the rows of a request, or why that cannot be said."""
+    def _tried(self, call: _Call, taken: Taken) -> bytes | Exception:
+        """Write what became of the rows of a request, or return why that cannot be said."""
         try:
-            return self._decided(call, taken)
+            return msgspec.json.encode(self._decided(call, taken))
         except Exception as error:  # noqa: BLE001 - each caller is told
             return error
 
@@ -282,7 +283,7 @@ class Express:
             "decisions": [row(platform, e) for e in made if _app(e) in seen],
         }
 
-    def _told(self, call: _Call, found: Mapping[str, Any] | BaseException | None) -> None:
+    def _told(self, call: _Call, found: bytes | BaseException | None) -> None:
         """Tell the caller what was found, or leave it to the routes."""
         _let_go(call)
         self.meter.running -= 1
@@ -292,7 +293,7 @@ class Express:
         if isinstance(found, BaseException):
             answer = _answer(found, call.name)
         else:
-            answer = Answer(200, _PLAIN_HEAD, msgspec.json.encode(found), call.name)
+            answer = Answer(200, _PLAIN_HEAD, found, call.name)
         spent = time.perf_counter() - call.begun
         self.meter.count("POST", call.route, answer.status, spent, call.name)
         call.tell(answer)
@@ -300,7 +301,7 @@ class Express:
 
 def _answer(error: BaseException, name: str) -> Answer:
     """Tell an error as the routes tell it."""
-    told = problem(error) if isinstance(error, HeptadError) else unforeseen(error)
+    told = problem(error) if isinstance(error, HeptadError) else unforeseen(error, name)
     headers = tuple((k, v) for k, v in told.raw_headers if k != b"content-length")
     return Answer(told.status_code, headers, bytes(told.body), name)
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from heptad.security.masks import redact
 from heptad.standards.errors import Busy, HeptadError, InputError, UnknownName
+from heptad.terminal.logs import FIELDS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -69,9 +70,15 @@ def problem(error: HeptadError) -> JSONResponse:
     return JSONResponse(error.to_dict(), error.status, headers, MEDIA)
 
 
-def unforeseen(error: BaseException) -> JSONResponse:
-    """Return an error that nobody expected: its cause goes to the log, never to the caller."""
-    _LOG.error("unforeseen error", exc_info=error)
+def unforeseen(error: BaseException, request: str = "") -> JSONResponse:
+    """Return an error that nobody expected: its cause goes to the log, never to the caller.
+
+    Args:
+        error: what was raised.
+        request: its name in the log, where that is not the one being answered by this task.
+    """
+    told = {FIELDS: {"request": request}} if request else None
+    _LOG.error("unforeseen error", exc_info=error, extra=told)
     return problem(HeptadError("The server failed to answer.", do="see the server's log"))
 
 
