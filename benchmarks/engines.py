@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.features import WINDOWS, Purchase, _checks, asked, payments, write
+from benchmarks.features import WINDOWS, Purchase, asked, checks, payments, write
 from benchmarks.harness import ROOT, Row, child, seconds
 from benchmarks.peer import environment
 from heptad.standards import day, hour
@@ -41,7 +41,7 @@ def on_two_cores(folder: str) -> dict[str, Any]:
         begun, start = time.perf_counter() - begin, time.perf_counter()
         values = on_spark(spark, features, spine_from(given, features), lambda _: stored)
         spent = time.perf_counter() - start
-    return {"seconds": spent, "first_seconds": begun, "checks": _checks(pa.table(values))}
+    return {"seconds": spent, "first_seconds": begun, "checks": checks(pa.table(values))}
 
 
 def spark_rows(*, quick: bool, seed: int) -> list[Row]:

@@ -68,7 +68,7 @@ def write(folder: Path, events: int, rows: int, keys: int, seed: int) -> None:
     )
 
 
-def _checks(table: Any) -> list[list[int]]:
+def checks(table: Any) -> list[list[int]]:
     """Return what tells answers apart: of each feature the values there are, and a weighted sum."""
     import pyarrow.compute as pc
 
@@ -103,8 +103,8 @@ def ours(folder: str, plans: str = "cheapest", memory: str = "2GB") -> dict[str,
         values = compute(duck, features, spine_from(given, features), lambda _: stored, plans)  # type: ignore[arg-type]
         spent = time.perf_counter() - start
     table = pa.table(values)
-    sample = _checks(table.take(np.arange(0, len(table), max(1, len(table) // SAMPLED))))
-    return {"seconds": spent, "checks": _checks(table), "sample": sample}
+    sample = checks(table.take(np.arange(0, len(table), max(1, len(table) // SAMPLED))))
+    return {"seconds": spent, "checks": checks(table), "sample": sample}
 
 
 def by_parts(folder: str, at_once: int) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def by_hand(folder: str, plan: str, nth: int = 1) -> dict[str, Any]:
     of_these = "" if nth == 1 else " WHERE customer IN (SELECT customer FROM s)"
     con.execute(f"CREATE VIEW e AS SELECT * FROM '{folder}/tables/events.parquet'{of_these}")
     table = con.sql(join_sql() if plan == "join" else union_sql()).to_arrow_table()
-    return {"seconds": time.perf_counter() - start, "checks": _checks(table)}
+    return {"seconds": time.perf_counter() - start, "checks": checks(table)}
 
 
 def join_sql() -> str:

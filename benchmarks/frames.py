@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.features import WINDOWS, _checks
+from benchmarks.features import WINDOWS, checks
 
 
 def in_pandas(folder: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def in_pandas(folder: str) -> dict[str, Any]:
         name: pa.array(values, mask=np.isnan(values)).cast(pa.int64())
         for name, values in made.items()
     })  # fmt: skip
-    return {"seconds": time.perf_counter() - start, "checks": _checks(table)}
+    return {"seconds": time.perf_counter() - start, "checks": checks(table)}
 
 
 def in_polars(folder: str) -> dict[str, Any]:
@@ -81,4 +81,4 @@ def in_polars(folder: str) -> dict[str, Any]:
         ]
     found = both.select("i", *asked).filter(pl.col("i").is_not_null()).sort("i").collect()
     table = found.to_arrow()
-    return {"seconds": time.perf_counter() - start, "checks": _checks(table)}
+    return {"seconds": time.perf_counter() - start, "checks": checks(table)}
