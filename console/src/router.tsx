@@ -34,6 +34,7 @@ const routes = [
   page('/log', () => import('./platform/log')),
   page('/messages', () => import('./platform/messages')),
   page('/lists', () => import('./platform/lists')),
+  page('/trials', () => import('./platform/trials')),
   page('/segments', () => import('./platform/segments')),
   page('/apps/$app/flow', () => import('./platform/flow')),
   page('/apps/$app', () => import('./platform/app')),

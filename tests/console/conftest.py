@@ -19,6 +19,7 @@ import pytest
 
 from heptad.runtime import Platform
 from heptad.security.purposes import ROLES
+from heptad.service.flows.publishing import approve, propose, publish
 from heptad.sources.bank import Bank
 from heptad.sources.bank.files import write_exports
 from heptad.terminal.commands import run
@@ -65,6 +66,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
         platform.load()
         add_model(platform)
         platform.store("Merchant", [HOSTILE])
+        add_shadow(platform)
         platform.decide("fraud", latest=120)
         platform.decide("credit")
         platform.work.settle()
@@ -84,6 +86,16 @@ def keys(bank: Path) -> dict[str, str]:
     """The keys of the people, by name."""
     found: dict[str, str] = json.loads((bank.parent / "keys.json").read_text())
     return found
+
+
+def add_shadow(platform: Platform) -> None:
+    """Let a flow that is stricter look on: it says what it would have decided, and decides nothing."""
+    fraud, models = platform.app("fraud"), platform.catalog.models
+    assert fraud.flow is not None
+    text = fraud.flow.own.text.replace("burst_payments: 4", "burst_payments: 1")
+    tried = propose(models, fraud, text, "ana")
+    approve(models, fraud, tried.id, tried.sha256, "ben", "to be compared")
+    publish(models, fraud, text, "ben", shadow=0)
 
 
 def add_model(platform: Platform) -> None:

@@ -62,6 +62,7 @@ def paths(served: Served, keys: dict[str, str]) -> list[str]:
         f"/customers/{subject.partition(':')[2]}",
         "/lists",
         "/segments?purpose=service",
+        "/trials",
     ]
 
 

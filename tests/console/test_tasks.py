@@ -352,6 +352,21 @@ def test_a_segment_is_made_as_a_picture_counted_kept_and_put_on_a_list(
         page.get_by_text(f"{n} of {n}").wait_for()
 
 
+def test_what_a_flow_in_shadow_would_change_leads_to_the_decisions(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting(who="ann") as visit:
+        page = visit.page
+        visit.open("/trials")
+        page.get_by_role("button", name="Approved would be Held").click()
+        page.keyboard.press("r")
+        page.get_by_text("asked again: equal, bit for bit").wait_for()
+        page.locator(".ids a").first.click()
+        page.wait_for_url("**/decisions/*")
+        page.get_by_text("Approved").first.wait_for()
+        assert not visit.wrong
+
+
 def test_an_open_page_follows_what_others_do(
     visiting: Callable[..., Any], served: Served, keys: dict[str, str]
 ) -> None:

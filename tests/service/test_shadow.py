@@ -287,6 +287,8 @@ def test_over_http_and_while_served(platform):
     told = client.get("/v1/apps/fraud/flow/shadow").json()
     assert told["rows"] == 60
     assert told["changed"] > 0
+    (line,) = client.get("/v1/trials").json()["shadows"]
+    assert (line["number"], line["standing"], line["share"]) == (told["number"], True, 1)
     again = client.get("/v1/apps/fraud/flow/shadow/replay").json()
     assert (again["identical"], again["different"]) == (60, 0)
     # Nobody who asks about a decision hears of it.

@@ -59,6 +59,8 @@ GETS = [
     "/v1/subjects/Customer:c1", "/v1/subjects/Customer:c1/report", "/v1/apps/fraud/flow",
     "/v1/apps/fraud/flows", "/v1/cases", "/v1/outbox", "/v1/inbox/c1", "/v1/schedule",
     "/v1/alarms", "/v1/calendars/ECB", "/v1/regime", "/v1/lists", "/v1/lists/blocked", "/v1/signin",
+    "/v1/streams", "/v1/segments", "/v1/trials", "/v1/names?of=Customer:c1",
+    "/v1/customers/c1/consents",
 ]  # fmt: skip
 
 

@@ -53,6 +53,7 @@ RULES = {
         ("GET", "/v1/alarms"), ("GET", "/v1/calendars/{name}"), ("GET", "/v1/regime"),
         ("POST", "/v1/apps/{app}/flow/check"),
         ("GET", "/v1/events"), ("GET", "/v1/streams"), ("GET", "/v1/segments"),
+        ("GET", "/v1/trials"),
     },
     # Masked without a purpose; with one, as role, purpose and basis allow.
     "rows": {("GET", "/v1/tables/{name}/rows")},
@@ -63,6 +64,8 @@ RULES = {
     # For a stated purpose that covers who the customers are.
     "segments": {("POST", "/v1/segments"), ("POST", "/v1/segments/{name}")},
     "listing": {("POST", "/v1/segments/{name}/list")},
+    # As rows are: a name that the purpose does not open is hidden, consents that it does not cover too.
+    "called": {("GET", "/v1/names"), ("GET", "/v1/customers/{customer}/consents")},
     # The application's own purpose, or that of a review; stated, or the key's.
     "decisions": {
         ("GET", "/v1/apps/{app}/pages/{path}"), ("GET", "/v1/apps/{app}/parity"),
@@ -120,7 +123,7 @@ APPROVERS = {"admin", "risk"}
 REVIEWS = {"audit", "legal"}
 FILLED = {"name": "Customer", "app": "fraud", "path": "held", "key": "c1", "node:path": "fraud",
           "number": "1", "subject": "Customer:nobody", "path:path": "", "token": "m0.0",
-          "provider": "nobody", "document": "d0"}  # fmt: skip
+          "provider": "nobody", "document": "d0", "customer": "c1"}  # fmt: skip
 CANARIES = {
     "name": ("Ana 1", "Ana 2", "Ana 3"),
     "email": ("ana1@example.com", "ana2@example.com", "ana3@example.com"),
@@ -186,6 +189,7 @@ def allowed(kind: str, role: str, purpose: str) -> bool:
         "open": True,
         "key": True,
         "rows": stated,
+        "called": stated,
         "listed": stated,
         "judged": stated and (not purpose or bool(PURPOSES[purpose].on("accounts"))),
         "review": stated and bool(REVIEWS & own) and (not purpose or purpose in REVIEWS),
@@ -264,6 +268,8 @@ class Caller:
         more: dict[str, Any] = {"json": bodies.get(path, {})} if method == "POST" else {}
         if path in ("/v1/decisions", "/v1/cases", "/v1/outbox"):
             more["params"] = {"app": "fraud"}
+        if path == "/v1/names":
+            more["params"] = {"of": ["Customer:c1", "Customer:c2"]}
         if path.endswith("/events"):
             more["params"] = {"wait_s": 0}
         if path.endswith("/documents"):
@@ -290,7 +296,7 @@ def test_each_role_is_answered_as_the_rules_say(platform, routes, role) -> None:
     answered = refused = 0
     for method, path in sorted(routes):
         kind = KIND[method, path]
-        states = kind in ("rows", "listed", "judged", "decisions", "review")
+        states = kind in ("rows", "listed", "judged", "decisions", "review", "called")
         for purpose in ["", *PURPOSES] if states else ["", "audit", "marketing"]:
             before = len(platform.access)
             answer = who(method, path, purpose)
@@ -306,7 +312,7 @@ def test_each_role_is_answered_as_the_rules_say(platform, routes, role) -> None:
                 last = platform.access.entries(limit=1)[0].record
                 assert (last.role, last.result == "refused") == (role, answer.status_code == 403)
             shown = {v for v in itertools.chain(*CANARIES.values()) if v in answer.text}
-            assert shown <= (seen(role, purpose) if kind == "rows" else set()), place
+            assert shown <= (seen(role, purpose) if kind in ("rows", "called") else set()), place
             if kind == "rows" and answer.status_code == 200:
                 assert shown == seen(role, purpose), place
     assert answered

@@ -129,3 +129,7 @@ export interface KnownName { name: string; kind: string; unit: string; means: st
 export interface SegmentLine { segment: string; version: number; says: string; broken: string; when: unknown; purpose: string; note: string; who: string; at: string }
 export interface SegmentList { segments: SegmentLine[]; known: KnownName[] }
 export interface SegmentCount { says: string; when: unknown; at: string; of: number; looked: number; members: number; alone: number[]; units: Record<string, string>; sample: Record<string, Plain>[] }
+export interface ShadowLine { app: string; title: string; number: number; flow: string; version: number; sha256: string; share: number; who: string; since: string; standing: boolean }
+export interface TrialLine { app: string; title: string; share: number; shadow: boolean; champion: { number: number; model: string } | null; challenger: { number: number; model: string } | null; page: string }
+export interface TrialList { shadows: ShadowLine[]; trials: TrialLine[] }
+export interface ShadowReport { app: string; number: number; sha256: string; share: number; standing: boolean; rows: number; changed: number; failed: number; behind: number; swaps: { was: string; would_be: string; rows: number }[]; reasons: Record<string, number>; errors: Record<string, number>; decisions: string[] }

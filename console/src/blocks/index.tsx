@@ -20,7 +20,7 @@ export function Blocks({ page }: { page: PageData }) {
   return <div className="blocks">{page.blocks.map((b, i) => <Block key={i} block={b} />)}</div>
 }
 
-function Block({ block }: { block: BlockData }) {
+export function Block({ block }: { block: BlockData }) {
   const title = said(block.title), width = `w${block.width}`
   if (block.data === undefined && !block.problem) return <Card title={title} note={said(block.note)} className={width}><div className="wait" style={{ height: TALL[block.form] ?? 160 }} aria-busy="true" /></Card>
   if (block.problem) return <div className={width}><Refused error={new Refusal(block.problem)} /></div>

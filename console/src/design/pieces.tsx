@@ -1,10 +1,12 @@
 // The small parts that every page is put together from.
 import { Link } from '@tanstack/react-router'
 import { Check, CircleAlert, CircleHelp, Copy, Pause, ShieldQuestion, SkipForward, Sparkles, X } from 'lucide-react'
-import { useEffect, useRef, useState, type ReactNode } from 'react'
-import { call, key, Refusal, useRead } from '../api/client'
+import { lazy, Suspense, useEffect, useRef, useState, type ReactNode } from 'react'
+import { Refusal } from '../api/client'
 import type { Outcome as OutcomeName, Problem } from '../api/types'
 import { instant, said, t } from '../i18n'
+
+const SignIn = lazy(() => import('./signin'))
 
 export function Logo({ size = 22 }: { size?: number }) {
   const at = Array.from({ length: 7 }, (_, i) => {
@@ -67,36 +69,8 @@ export function Refused({ error }: { error: unknown }) {
       <div className="row strong bad" style={{ alignItems: 'flex-start' }}><CircleAlert size={16} aria-hidden style={{ flex: 'none', marginTop: 2 }} /><span className="wraps">{problem.title}</span></div>
       {problem.got && <p className="mono">{t('got')}: {problem.got}</p>}
       {problem.do && <p className="mono">{t('do')}: {problem.do}</p>}
-      {problem.status === 401 && <SignIn />}
+      {problem.status === 401 && <Suspense fallback={null}><SignIn /></Suspense>}
     </div>
-  )
-}
-
-function SignIn() {
-  const [text, setText] = useState('')
-  const ways = useRead<{ provider: string | null; local: boolean }>('signin')
-  if (ways.data?.provider) return <p style={{ marginTop: 10 }}><a className="btn primary" href={`/v1/signin/go?to=${encodeURIComponent(location.pathname + location.search)}`}>{t('Sign in with {provider}', { provider: ways.data.provider })}</a></p>
-  if (ways.data?.local) return <Password />
-  return (
-    <form className="row wrap" style={{ marginTop: 10 }} onSubmit={e => { e.preventDefault(); key.set(text.trim()); location.reload() }}>
-      <label className="grow"><span className="vh">{t('Key')}</span><input className="field" type="password" autoComplete="off" placeholder="hep_…" value={text} onChange={e => setText(e.target.value)} /></label>
-      <button className="btn primary" type="submit">{t('Use this key')}</button>
-    </form>
-  )
-}
-
-/** Where there is no provider, people have a password of this project. */
-function Password() {
-  const [who, setWho] = useState({ name: '', password: '' })
-  const [wrong, setWrong] = useState('')
-  const enter = () => call('/v1/signin', { method: 'POST', body: who }).then(() => location.reload(), (e: unknown) => setWrong(e instanceof Refusal ? `${e.problem.title} ${e.problem.do ?? ''}` : String(e)))
-  return (
-    <form className="row wrap" style={{ marginTop: 10 }} onSubmit={e => { e.preventDefault(); void enter() }}>
-      <label className="grow"><span className="cap ink3">{t('Name')}</span><input className="field" required autoComplete="username" value={who.name} onChange={e => setWho({ ...who, name: e.target.value })} /></label>
-      <label className="grow"><span className="cap ink3">{t('Password')}</span><input className="field" required type="password" autoComplete="current-password" value={who.password} onChange={e => setWho({ ...who, password: e.target.value })} /></label>
-      <button className="btn primary" type="submit" style={{ alignSelf: 'flex-end' }}>{t('Sign in')}</button>
-      {wrong && <p className="bad" role="status" style={{ width: '100%' }}>{wrong}</p>}
-    </form>
   )
 }
 

@@ -3,6 +3,7 @@ import { Dialog } from '@base-ui/react/dialog'
 import { useState } from 'react'
 import { Refused } from '../design/pieces'
 import { t } from '../i18n'
+import '../design/floating.css'
 
 type Props = { title: string; says: string; go: string; busy: boolean; error: Error | null; close: () => void; done: (text: string) => void; children?: React.ReactNode }
 

@@ -5,7 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import { useOwn, useRead } from '../api/client'
 import type { DecisionPage, LayerNode, Overview } from '../api/types'
 import { Card, Outcome, Scroll, State, When } from '../design/pieces'
-import { Spark } from '../design/pictures'
+import { Spark } from '../design/spark'
 import { ago, compact, int, said, t } from '../i18n'
 import './home.css'
 

@@ -5,6 +5,7 @@ import { useRead } from '../api/client'
 import type { Letter } from '../api/types'
 import { State, When } from '../design/pieces'
 import { t } from '../i18n'
+import '../design/floating.css'
 
 export default function LetterOf({ id, close }: { id: string; close: () => void }) {
   const seen = useRead<Letter>(`decisions/${id}/letter`)

@@ -7,6 +7,7 @@ import { call } from '../api/client'
 import type { RefusedRow, Repaired } from '../api/types'
 import { Refused } from '../design/pieces'
 import { t } from '../i18n'
+import '../design/floating.css'
 
 type Props = { table: string; row: RefusedRow; close: () => void; done: () => void }
 

@@ -6,6 +6,7 @@ import { useState, type RefObject } from 'react'
 import { useCircumstances } from '../api/client'
 import type { Session } from '../api/types'
 import { said, t } from '../i18n'
+import '../design/floating.css'
 
 type Props = { what: 'as_of' | 'purpose'; close: () => void; anchor: RefObject<HTMLButtonElement | null>; purposes: Session['purposes'] }
 

@@ -2,6 +2,7 @@
 import { Dialog } from '@base-ui/react/dialog'
 import { t } from '../i18n'
 import { GOVERN, PLATFORM, START } from './shell'
+import '../design/floating.css'
 
 export default function Keys({ close }: { close: () => void }) {
   const keys: [string[], string][] = [

@@ -7,6 +7,7 @@ import { useRead } from '../api/client'
 import type { AppLine, Hit } from '../api/types'
 import { said, t } from '../i18n'
 import { GOVERN, PLATFORM, START, type Open } from './shell'
+import '../design/floating.css'
 
 const icons: Record<string, LucideIcon> = { application: LayoutGrid, table: Table2, column: Waypoints, feature: Sigma, model: Boxes, decision: Scale }
 type Line = { id: string; group: string; name: string; icon: LucideIcon; hint?: string; keys?: string[]; run: () => void }

@@ -1,6 +1,6 @@
 // What stands around every page: sidebar, top bar with instant and purpose, keyboard, tab bar on phones.
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, Eye, House, Inbox as InboxIcon, Languages, LayoutGrid, ListChecks, Mail, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, UsersRound, Waves, Waypoints, type LucideIcon } from 'lucide-react'
+import { BadgeCheck, BookOpen, Boxes, ChevronRight, Clock3, Eye, FlaskConical, House, Inbox as InboxIcon, Languages, LayoutGrid, ListChecks, Mail, Moon, Play, Scale, Search as Glass, ShieldCheck, Sigma, Sun, Table2, UsersRound, Waves, Waypoints, type LucideIcon } from 'lucide-react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { call, useCircumstances, useRead } from '../api/client'
 import { useLive, type Line } from '../api/live'
@@ -18,7 +18,7 @@ export const PLATFORM: Place[] = [
   { name: 'Tables', to: '/tables', icon: Table2, key: 't' }, { name: 'Features', to: '/features', icon: Sigma, key: 'f' },
   { name: 'Models', to: '/models', icon: Boxes, key: 'm' }, { name: 'Lineage', to: '/lineage', icon: Waypoints, key: 'l' }, { name: 'Runs', to: '/runs', icon: Play, key: 'r' },
   { name: 'Streams', to: '/streams', icon: Waves, key: 'e' },
-  { name: 'Lists', to: '/lists', icon: ListChecks, key: 's' }, { name: 'Segments', to: '/segments', icon: UsersRound, key: 'n' },
+  { name: 'Lists', to: '/lists', icon: ListChecks, key: 's' }, { name: 'Segments', to: '/segments', icon: UsersRound, key: 'n' }, { name: 'Trials', to: '/trials', icon: FlaskConical, key: 'y' },
 ]
 export const GOVERN: Place[] = [{ name: 'Accesses', to: '/access', icon: Eye, key: 'a' }, { name: 'Decision log', to: '/log', icon: ShieldCheck, key: 'p' }]
 const ALL = [...START, ...PLATFORM, ...GOVERN]

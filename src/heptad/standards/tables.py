@@ -32,7 +32,8 @@ class Table:
     """A data contract. Subclass it, say in the docstring what one row is, and list the fields.
 
     `class Customer(Table, state=True)` declares rows that hold until the next row of the same
-    key; without `state` each key is one event. Every table has an Instant named `event_time`:
+    key; without `state` each key is one event; `called="name"` says by which field people call a
+    row. Every table has an Instant named `event_time`:
     when it happened, or since when the state holds.
     """
 
@@ -40,13 +41,15 @@ class Table:
     key: ClassVar[Field]
     subject: ClassVar[Field | None] = None
     state: ClassVar[bool] = False
+    called: ClassVar[Field | None] = None
 
-    def __init_subclass__(cls, *, state: bool = False) -> None:
+    def __init_subclass__(cls, *, state: bool = False, called: str = "") -> None:
         cls.fields = {n: f for n, f in vars(cls).items() if isinstance(f, Field)}
         cls.state = state
         _check(cls)
         (cls.key,) = (f for f in cls.fields.values() if f.key)
         cls.subject = next((f for f in cls.fields.values() if f.subject), None)
+        cls.called = _called(cls, called) if called else None
         _DECLARED[cls.__name__] = cls
 
     @classmethod
@@ -110,6 +113,14 @@ def named(name: str) -> type[Table]:
         raise UnknownName(
             f"There is no table {name!r}.", got=name, do=suggest(name, _DECLARED)
         ) from None
+
+
+def _called(table: type[Table], name: str) -> Field:
+    """Return the field by which people call a row."""
+    field = table.field(name)
+    if not isinstance(field, Text):
+        raise ContractError(f"{table.__name__} is called by a Text.", got=name)
+    return field
 
 
 def _check(table: type[Table]) -> None:

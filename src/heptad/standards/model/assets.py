@@ -7,7 +7,7 @@ from heptad.standards import Code, Day, Instant, Integer, Money, Number, Place, 
 from heptad.standards.model.people import Company, Customer
 
 
-class Equipment(Table, state=True):
+class Equipment(Table, state=True, called="name"):
     """One leased asset: a ship, an aircraft, a train, a machine."""
 
     id = Text("Unique id of the asset", key=True)

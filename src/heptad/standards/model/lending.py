@@ -7,7 +7,7 @@ from heptad.standards import Code, Day, Flag, Instant, Integer, Money, Number, R
 from heptad.standards.model.people import CHANNELS, Customer
 
 
-class Product(Table, state=True):
+class Product(Table, state=True, called="name"):
     """One product on offer, as its terms stand from an instant on."""
 
     id = Text("Unique id of the product", key=True)

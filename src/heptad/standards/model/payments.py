@@ -40,7 +40,7 @@ class Device(Table, state=True):
     kind = Code("Kind of device", standard={"phone", "tablet", "computer", "watch", "other"})
 
 
-class Merchant(Table, state=True):
+class Merchant(Table, state=True, called="name"):
     """One place or site where customers pay, as known from an instant on."""
 
     id = Text("Unique id of the merchant", key=True)

@@ -20,7 +20,7 @@ from heptad.standards import (
 CHANNELS = {"branch", "phone", "web", "app", "sms", "email", "push", "post", "partner"}
 
 
-class Customer(Table, state=True):
+class Customer(Table, state=True, called="name"):
     """One person who is or was a customer, as known from an instant on."""
 
     id = Text("Number of the customer in the core system", key=True, subject=True)
@@ -43,7 +43,7 @@ class Customer(Table, state=True):
     since = Day("First day as a customer", optional=True)
 
 
-class Company(Table, state=True):
+class Company(Table, state=True, called="name"):
     """One company, as known from an instant on."""
 
     id = Text("Number of the company in the core system", key=True)

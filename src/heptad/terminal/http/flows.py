@@ -14,6 +14,7 @@ from heptad.terminal.http.problems import RESPONSES
 from heptad.terminal.http.schemas import Closed
 
 router = APIRouter(prefix="/v1/apps/{app}", tags=["flows"], responses=RESPONSES)
+trying = APIRouter(prefix="/v1", tags=["flows"], responses=RESPONSES)
 
 
 class FlowInfo(BaseModel):
@@ -141,6 +142,47 @@ class ShadowReplay(BaseModel):
     differing: list[str]
 
 
+class ShadowLine(BaseModel):
+    """A flow that is, or was, in shadow."""
+
+    app: str
+    title: str
+    number: int
+    flow: str
+    version: int
+    sha256: str
+    share: float = Field(description="Of the persons whom it is asked about.")
+    who: str
+    since: str
+    standing: bool = Field(description="Whether it is in shadow now.")
+
+
+class ModelName(BaseModel):
+    """A model by its number."""
+
+    number: int
+    model: str
+
+
+class TrialLine(BaseModel):
+    """Models of an application that are compared on people."""
+
+    app: str
+    title: str
+    share: float = Field(description="Of the persons whom the challenger serves.")
+    shadow: bool = Field(description="Whether the other one is asked too, without being shown.")
+    champion: ModelName | None
+    challenger: ModelName | None
+    page: str = Field(description='The declared page that tells how they do; "" if none does.')
+
+
+class Trials(BaseModel):
+    """What is tried without deciding, or on some people."""
+
+    shadows: list[ShadowLine]
+    trials: list[TrialLine]
+
+
 def _line(found: dict[str, Any]) -> FlowLine:
     return FlowLine(**{name.replace(" ", "_"): value for name, value in found.items()})
 
@@ -227,3 +269,9 @@ def backtest(app: str, please: TryPlease, platform: Opened, reader: Reads) -> Tr
     told = reader.of(platform, app)
     asked = please.model_dump() | {"app": app, "who": told["who"], "role": told["role"]}
     return Tried(**run(platform, "flow.backtest", asked | {"purpose": told["purpose"]}))
+
+
+@trying.get("/trials")
+def trials(platform: Opened, _: Caller) -> Trials:
+    """List the flows that are, or were, in shadow, and the models that are tried on some people."""
+    return Trials(**run(platform, "trials", {}))
