@@ -156,6 +156,22 @@ def test_killed_before_its_place_is_kept_it_is_asked_again_and_counted_once(plat
         assert again.work.shadows.replay(app)["identical"] == 40
 
 
+def test_what_a_project_changes_is_one_for_all_who_ask_and_must_be_known(platform):
+    platform.desk._policies = {"fraud": {"burst_paiments": 9}}
+    shadowed(platform)
+    for asked in (
+        lambda: platform.desk.policy(app),
+        lambda: flows.backtest(platform, "fraud", text=EAGER),
+    ):
+        with pytest.raises(UnknownName, match="burst_paiments"):
+            asked()
+    platform.desk._policies = {}
+    platform.decide("fraud", keys=keys(5))
+    platform.desk._policies = {"fraud": {"burst_paiments": 9}}
+    with pytest.raises(UnknownName, match="burst_paiments"):
+        platform.work.shadows.catch_up()
+
+
 def test_its_share_is_of_persons_and_a_look_ends_in_time(platform):
     shadowed(platform, share=0.5)
     made = platform.decide("fraud", keys=keys(120))

@@ -13,7 +13,6 @@ from heptad.service.cases.resuming import Resuming
 from heptad.service.decisions.deciding import answer
 from heptad.service.flows.shadow import Shadows
 from heptad.service.following import Following
-from heptad.service.modes import implied
 from heptad.service.outbox.addresses import Addresses
 from heptad.service.outbox.carriers import carriers
 from heptad.service.outbox.records import Records
@@ -69,7 +68,7 @@ class Work:
             catalog,
             platform.keys,
             platform.apps,
-            lambda app: implied(app, project.policies.get(app.name, {})),
+            platform.desk.changes,
         )
         self._resuming = Resuming(
             self.cases,

@@ -20,6 +20,7 @@ from heptad.service.decisions.decision import definitions_version
 from heptad.service.decisions.replaying import Archive, Replay, replay
 from heptad.service.flows.published import attach
 from heptad.service.flows.publishing import in_force
+from heptad.service.modes import implied
 from heptad.standards.errors import UnknownName, suggest
 from heptad.standards.model import Consent
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from heptad.catalog.models import Models
     from heptad.security.keys import KeyStore
-    from heptad.service.app import App
+    from heptad.service.app import App, Plain
     from heptad.service.batch.history import Spine
     from heptad.service.decisions.decision import Decision
     from heptad.service.decisions.log import DecisionLog
@@ -152,12 +153,11 @@ class Desk:
             self._pepper = self._keys.pepper("requests")
         return Asked(name, hmac.digest(self._pepper, body, "sha256").hex())
 
-    def policy(self, app: App) -> dict[str, Any]:
-        """Return the policy values of an application with the project's changes.
+    def changes(self, app: App) -> dict[str, Plain]:
+        """Return the policy values that the project changes, with what follows from its mode.
 
         Raises:
-            UnknownName: if the project changes a value that the application does not have.
-            ContractError: if the application cannot decide by a value.
+            UnknownName: if it changes a value, or names a mode, that the application does not have.
         """
         changes = self._policies.get(app.name, {})
         for name in changes:
@@ -167,10 +167,11 @@ class Desk:
                     got=name,
                     do=suggest(name, app.policy),
                 )
-        found = in_force(app, self._models, changes)
-        if app.check is not None:
-            app.check(found)
-        return found
+        return implied(app, changes)
+
+    def policy(self, app: App) -> dict[str, Any]:
+        """Return the policy values of an application with the project's changes; see `changes`."""
+        return in_force(app, self._models, self.changes(app))
 
     def scorer(self, app: str, sha256: str) -> Scorer:
         """Return a model by the hash of its bytes.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.flows.flows import RIVAL
 from heptad.service.flows.published import CHALLENGER, FLOW, SHARE, shelf
-from heptad.service.modes import implied
 from heptad.standards.errors import Conflict, ContractError, UnknownName
 
 if TYPE_CHECKING:
@@ -130,8 +129,12 @@ def in_force(app: App, models: Models, changes: Mapping[str, Any]) -> dict[str, 
 
     A flow's own values stand until the project changes them; those of a challenger are told under
     names of their own, so that each decision records all that it rested on.
+
+    Args:
+        app: the application.
+        models: where flows are kept.
+        changes: of the project, see `Desk.changes`.
     """
-    changes = implied(app, changes)
     if app.flow is None:
         return {**app.policy, **changes}
     champion = models.champion(shelf(app.name))

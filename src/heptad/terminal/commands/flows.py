@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from heptad.service.flows import publishing
 from heptad.service.flows.drawing import mermaid, svg, to_plain
 from heptad.service.flows.published import shelf
-from heptad.service.modes import implied
 from heptad.service.reads.guard import APPLICATION
 from heptad.standards.errors import InputError, Refused, suggest
 from heptad.standards.time import EARLIEST, LATEST, format_instant, parse_instant
@@ -235,10 +234,9 @@ def backtest(  # noqa: PLR0913, PLR0917 - what is tried how
             between=between, label=label, policy=circumstances.policy, progress=progress,
         )  # fmt: skip
         access.read.rows = history.n
-    changes = implied(chosen, platform.project.policies.get(app, {}))
     report = tried_on(
         _flow(platform, app, 0), tried, history,
-        policy=changes, false_alarm=false_alarm, progress=progress,
+        policy=platform.desk.changes(chosen), false_alarm=false_alarm, progress=progress,
     ).to_dict()  # fmt: skip
     return report | {
         "app": app,
