@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from heptad.catalog.compacting import crowded
 from heptad.catalog.pending import Pending
 from heptad.runtime import Platform
 from heptad.service.stream import reels
@@ -366,3 +367,10 @@ def test_who_is_erased_lies_in_no_stream(cold):
     rows._store.flush()
     files = [p for p in (cold.path / "rows").iterdir() if p.is_file()]
     assert not any(name.encode() in p.read_bytes() for p in files)
+
+
+def test_a_look_for_small_files_stores_nothing(platform):
+    platform.accept("Payment", [payment(300)])
+    assert bypassed(platform) == 1
+    assert not crowded(platform._stores.lake, "Payment")
+    assert bypassed(platform) == 1

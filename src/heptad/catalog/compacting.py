@@ -53,7 +53,8 @@ def tidy(catalog: Catalog, lake: Lake, name: str) -> None:
 
 def crowded(lake: Lake, name: str) -> bool:
     """Tell whether the smallest files of a table have become many."""
-    small = Counter(str(file.partition) for file in lake.files(name) if file.size < SMALL)
+    files = lake.files(name, lake.stored(name))
+    small = Counter(str(file.partition) for file in files if file.size < SMALL)
     return max(small.values(), default=0) >= MOST_SMALL
 
 

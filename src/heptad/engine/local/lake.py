@@ -86,6 +86,10 @@ class Lake:
         self.awaited(name)
         return self._log(name).version
 
+    def stored(self, name: str) -> int:
+        """Return the last version that is stored, whatever still waits to be."""
+        return self._log(name).version
+
     def schema(self, name: str, version: int | None = None) -> tuple[Column, ...]:
         """Return the columns that the stored table had at a version."""
         return self._log(name).columns(version)
