@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -77,6 +78,37 @@ def test_commands_named_exist(document: Path) -> None:
         if verb not in verbs() or (verbs()[verb] and below and below not in verbs()[verb]):
             unknown.append(f"heptad {verb} {below}")
     assert unknown == []
+
+
+def test_commands_that_an_error_or_an_answer_names_exist() -> None:
+    unknown = []
+    for file in sorted((ROOT / "src" / "heptad").rglob("*.py")):
+        for code in CODE.findall("\n".join(said(file))):
+            words = code.split()
+            if words[:1] != ["heptad"] or len(words) < 2:
+                continue
+            below = next((w for w in words[2:3] if not w.startswith("-")), "")
+            known = verbs().get(words[1])
+            if known is None or (known and below and below not in known):
+                unknown.append(f"{file.name}: {code}")
+    assert unknown == []
+
+
+def said(file: Path) -> list[str]:
+    """Return the texts of a module, with … for what is filled in."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)
+             for part in node.values}  # fmt: skip
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            values = [getattr(part, "value", "") for part in node.values]
+            found.append("".join(v if isinstance(v, str) else "…" for v in values))
+        elif (
+            isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts
+        ):
+            found.append(node.value)
+    return found
 
 
 def test_the_papers_name_tables_that_exist() -> None:

@@ -241,7 +241,7 @@ class Models:
         if to == "champion" and model.approver is None:
             raise Refused(
                 f"{model.title} is not approved, so it may not decide.",
-                do=f"`heptad approve {model.id}`, by somebody who did not train it",
+                do=f"`heptad models approve {model.id} --who … --note …`, by somebody else",
             )
 
     def champion(self, app: str, at: int | None = None) -> Model | None:

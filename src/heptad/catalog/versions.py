@@ -177,7 +177,8 @@ class Versions:
         found = self.find(table, version)
         if found is None:
             raise UnknownName(
-                f"{table} has no version {version}.", do=f"see them with `heptad tables {table}`"
+                f"{table} has no version {version}.",
+                do=f"see them with `heptad tables show {table}`",
             )
         return found
 

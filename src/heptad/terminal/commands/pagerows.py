@@ -117,7 +117,7 @@ def count_rows(
     field = _known(declared, total) if total else None
     with _reading(platform, declared) as access:
         if field is not None:
-            _require_sum(field, access)
+            _require_sum(field)
         rows, columns = _chosen(platform, access, declared, where, at), [total] if total else []
         asked = _summed(field) if field is not None else "SELECT '' AS by, count(*) AS total"
         found = platform.reads.under(access).queries.arrow(f"{rows} {asked} FROM chosen GROUP BY 1")
@@ -131,10 +131,9 @@ def count_rows(
     return told | {"unit": f"{told['unit']} {main}", "others": {c: values[c] for c in others}}
 
 
-def _require_sum(field: Field, access: Access) -> None:
-    """Refuse to add up what is no number, or is not for this reader's eyes."""
-    hidden = field.personal and not access.opens(field)
-    if not isinstance(field, Money | Number | Integer) or hidden:
+def _require_sum(field: Field) -> None:
+    """Refuse to add up what is no number, or is stored sealed, for whomever it may be opened."""
+    if not isinstance(field, Money | Number | Integer) or field.sealed:
         raise ContractError(f"{field.name} cannot be added up.", do="leave out total: count rows")
 
 
