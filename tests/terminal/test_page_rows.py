@@ -158,3 +158,13 @@ def test_a_total_is_of_all_rows_of_one_currency_and_says_whom_it_is_about() -> N
         assert "amount" in entry.record.columns["Loan"]
         with pytest.raises(ContractError, match="cannot be added up"):
             read(platform, "stat", "rows", "table=Loan total=status")
+
+
+def test_what_is_stored_sealed_is_not_added_up_for_whoever_may_open_it(platform, monkeypatch):
+    monkeypatch.setattr(Loan.term, "personal", True)
+    assert Loan.term.sealed
+    reader = {"who": "ann", "role": "admin", "purpose": "service"}
+    with platform.guard.reading("rows", **reader) as access:
+        assert access.opens(Loan.term)
+        with pytest.raises(ContractError, match="cannot be added up"):
+            read(platform, "stat", "rows", "table=Loan total=term")
