@@ -287,6 +287,14 @@ class App:
                     )
 
     @cached_property
+    def nobodys(self) -> Mapping[str, tuple[str, ...]]:
+        """By mode, the names of the features that rest on what nobody holds in it."""
+        return {
+            name: tuple(n for n, feature in self.features.items() if not mode.has(feature))
+            for name, mode in self.modes.items()
+        }
+
+    @cached_property
     def folder(self) -> FilePath:
         """Where the application's code lies."""
         return FilePath(inspect.getfile(inspect.unwrap(self.decide))).parent

@@ -134,10 +134,7 @@ def implied(app: App, changes: Mapping[str, Plain]) -> dict[str, Plain]:
 
 def hidden(app: App, policy: Mapping[str, Plain]) -> tuple[str, ...]:
     """Name the features that rest on what nobody holds in the mode of a policy."""
-    mode = app.modes.get(str(policy.get(MODE)))
-    if mode is None:
-        return ()
-    return tuple(name for name, feature in app.features.items() if not mode.has(feature))
+    return app.nobodys.get(str(policy.get(MODE)), ())
 
 
 def without(features: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from heptad.apps.credit.tests.test_policy import inputs
 from heptad.runtime import Platform
 from heptad.security.purposes import Basis
 from heptad.service.features import rate
-from heptad.service.modes import Source, hidden, implied, read_modes, without
+from heptad.service.modes import Mode, Source, hidden, implied, read_modes, without
 from heptad.standards import day
 from heptad.standards.errors import ContractError, UnknownName
 from heptad.standards.model import Label
@@ -85,6 +85,17 @@ def test_what_a_feature_converts_at_or_walks_to_must_be_held_as_well():
         assert [row["features"] for row in held.rows({"fraud": fraud})] == ["fraud"] * len(
             tables.split()
         )
+
+
+def test_what_nobody_holds_is_found_out_once(monkeypatch):
+    fresh, asked = replace(app), []
+    has = Mode.has
+    monkeypatch.setattr(Mode, "has", lambda self, f: asked.append(f.name) or has(self, f))
+    policy = {**app.policy, "mode": "independent_lender"}
+    first = hidden(fresh, policy)
+    assert "declined_share_90d" in first
+    asked.clear()
+    assert (hidden(fresh, policy), hidden(fresh, {}), asked) == (first, (), [])
 
 
 @each
