@@ -75,7 +75,7 @@ def _together(
     until, found, taken = time.monotonic() + TOGETHER_S, [], []
     try:
         with asked.reading(platform, **reader):
-            while rest and time.monotonic() < until:
+            while rest and (not taken or time.monotonic() < until):
                 taken.append(rest.popleft())
                 block = show_block(platform, asked.parts[taken[-1]], asked.at)
                 found.append(frame(taken[-1], block))
