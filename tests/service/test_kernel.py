@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
+import sys
+import types
 from collections import Counter
 
 import numpy as np
@@ -13,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heptad.analysis.regions import Regions
+from heptad.service.batch import programs
 from heptad.service.features import count, last, mean, named, total
 from heptad.service.operators.patterns import (
     decayed,
@@ -264,3 +268,16 @@ def test_every_operator_is_tried():
 
     tried = {f.op for f in (*FEATURES, *test_windows.FEATURES)}
     assert tried == set(OPERATORS)
+
+
+def test_the_grid_of_regions_is_laid_with_the_program_also_without_assertions():
+    """As `python -O` reads the module: without assertions."""
+    source = compile(inspect.getsource(programs), programs.__file__, "exec", optimize=1)
+    module = types.ModuleType(programs.__name__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, programs.__name__, module)
+        exec(source, vars(module))
+    ring = np.array([[0, 0], [0, 10], [10, 10]]) * 10**7
+    lands = Regions("lands", {"one": [ring]})
+    module.compiled([region(Payment.place, regions=lands, by=BY, over=minute)])
+    assert "grid" in vars(lands)

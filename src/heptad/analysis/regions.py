@@ -60,6 +60,10 @@ class Regions:
 
         return build(self.edges)
 
+    def lay(self) -> None:
+        """Make the grid now, where it is else made at the first place that is asked of."""
+        self.grid  # noqa: B018 - it is kept once it was looked at
+
     def first(self, lats: Codes, lons: Codes) -> Codes:
         """Return the number of the first region that each place lies in, -1 for none.
 

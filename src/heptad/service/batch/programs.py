@@ -156,7 +156,7 @@ def _measure(made: Compiled, feature: Feature, mask: str) -> int:
     if feature.op == "region":
         regions: Regions = feature.argument("regions")
         # The grid is made here, where a stream is built, and not at its first row.
-        assert regions.grid  # noqa: S101 - made when it is looked at
+        regions.lay()
         return _placed(made, [Measure(columns, mask, "region", 0, regions)])
     if isinstance(feature.of, Place) and feature.op not in _ONLY_THERE:
         forms = ("latitude", "longitude")
