@@ -22,6 +22,8 @@ TIRED_S = 10.0
 """How long is waited after something failed."""
 SHADOW_S = 0.1
 """How long flows in shadow are asked at once, before others get their turn."""
+REST = 4.0
+"""For how many times as long as they worked cases and messages rest: more is then done at once."""
 AT_ONCE = 500
 """Messages of one pass: between two passes a stop is heard, and commands get their turn."""
 
@@ -42,7 +44,7 @@ def keep_talking(work: Work, stopped: threading.Event) -> None:
         work.escalate()
         return bool(work.outbox.send(AT_ONCE).get("handed over"))
 
-    _again_and_again("cases and messages", once, stopped)
+    _again_and_again("cases and messages", once, stopped, rest=REST)
 
 
 def keep_shadowing(work: Work, stopped: threading.Event) -> None:
@@ -59,17 +61,20 @@ def keep_publishing(work: Work, stopped: threading.Event) -> None:
     _again_and_again("a sink", once, stopped)
 
 
-def _again_and_again(what: str, act: Callable[[], bool], stopped: threading.Event) -> None:
+def _again_and_again(
+    what: str, act: Callable[[], bool], stopped: threading.Event, rest: float = 1.0
+) -> None:
     """Act until told to stop: soon again where something was done, later where it failed.
 
-    Callers that wait for decisions share the interpreter with it: it rests as long as it worked.
+    Callers that wait for decisions share the interpreter with it: it rests as long as it worked,
+    or so many times as long.
     """
     pause = 0.0
     while not stopped.wait(pause):
         begun = time.monotonic()
         try:
             more = act()
-            pause = min(EVERY_S, time.monotonic() - begun) if more else EVERY_S
+            pause = min(EVERY_S, rest * (time.monotonic() - begun)) if more else EVERY_S
         except HeptadError as error:
             _LOG.warning("%s: %s", what, error.what)
             pause = TIRED_S
