@@ -68,7 +68,10 @@ class Consents(BaseModel):
 def names(
     platform: Opened,
     reader: Reads,
-    of: Annotated[list[str], Query(max_length=MOST, examples=[["Company:B00000042"]])],
+    of: Annotated[
+        list[str],
+        Query(max_length=MOST, description="Table and key.", examples=[["Company:B00000042"]]),
+    ],
     t: At = "",
 ) -> Names:
     """Say how rows are called, as far as the purpose stated opens it; what it hides is named."""
@@ -77,7 +80,7 @@ def names(
 
 @router.get("/customers/{customer}/consents")
 def consents(
-    customer: Annotated[str, Path(min_length=1, max_length=200)],
+    customer: Annotated[str, Path(description="Its key.", min_length=1, max_length=200)],
     platform: Opened,
     reader: Reads,
     t: At = "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
 from heptad.standards.errors import Refused
@@ -109,6 +109,7 @@ def stated(reader: Reads) -> Reader:
 
 
 Stated = Annotated[Reader, Depends(stated)]
+Name = Annotated[str, Path(description="Of the segment.", min_length=1, max_length=64)]
 
 
 @router.get("")
@@ -124,14 +125,14 @@ def attempt(please: SegmentTry, platform: Opened, reader: Stated) -> SegmentCoun
 
 
 @router.post("/{name}", dependencies=[Depends(json_only)])
-def declare(name: str, please: SegmentPlease, platform: Opened, reader: Stated) -> SegmentLine:
+def declare(name: Name, please: SegmentPlease, platform: Opened, reader: Stated) -> SegmentLine:
     """Keep a condition as a segment for the purpose stated; a changed one is a further version."""
     told = {"name": name, **please.model_dump(), **reader.plain()}
     return SegmentLine(**run(platform, "segments.declare", told))
 
 
 @router.post("/{name}/list", dependencies=[Depends(json_only)])
-def put(name: str, please: ListPlease, platform: Opened, reader: Stated) -> Listed:
+def put(name: Name, please: ListPlease, platform: Opened, reader: Stated) -> Listed:
     """Put all who are in a segment now on the list of its name, for some days."""
     require_approver(reader.who)
     told = {"name": name, **please.model_dump(), **reader.plain()}
