@@ -205,6 +205,25 @@ def test_a_former_challenger_never_was_in_shadow(platform):
         platform.work.shadows.compare(app, decided.id)
 
 
+def test_every_application_has_its_turn_however_much_another_decides(platform, monkeypatch):
+    shadows, looked = platform.work.shadows, []
+    left = {"fraud": 9, "credit": 2, "business": 1}
+    monkeypatch.setattr(shadows, "standing", lambda app: app.name if app.name in left else None)
+
+    def follow(app, _):
+        n = min(left[app.name], 1)
+        left[app.name] -= n
+        looked.extend([app.name] * n)
+        return n
+
+    monkeypatch.setattr(shadows, "_follow", follow)
+    for _ in left:
+        assert shadows.catch_up(0.0) == 1
+    assert sorted(looked) == sorted(left)
+    assert shadows.catch_up() == 9
+    assert (set(left.values()), shadows.catch_up()) == ({0}, 0)
+
+
 def test_it_becomes_a_challenger_and_another_takes_its_place(platform):
     first = shadowed(platform)
     platform.decide("fraud", keys=keys(20))

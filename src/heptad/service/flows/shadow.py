@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidTag
@@ -92,7 +93,7 @@ class Shadows:
     ) -> None:
         self._log, self._catalog, self._keys, self._apps = log, catalog, keys, apps
         self._store, self._models, self._changes = catalog.store, catalog.models, changes
-        self._lock = threading.Lock()
+        self._lock, self._turns = threading.Lock(), cycle(apps.values())
 
     def standing(self, app: App) -> Model | None:
         """Return the challenger of an application that is in shadow; None without one."""
@@ -104,17 +105,20 @@ class Shadows:
     def catch_up(self, seconds: float | None = None) -> int:
         """Ask the shadows of what was decided since; return how many decisions were looked at.
 
+        Applications take turns, batch by batch, and the next look begins where this one ended.
+
         Args:
             seconds: for so long at most; to the end of the log by default.
         """
-        looked, begun = 0, time.monotonic()
+        looked, idle, begun = 0, 0, time.monotonic()
         with self._lock:
-            for app in self._apps.values():
+            while idle < len(self._apps):
+                app = next(self._turns)
                 model = self.standing(app)
-                while model is not None and (n := self._follow(app, model)):
-                    looked += n
-                    if seconds is not None and time.monotonic() - begun >= seconds:
-                        return looked
+                n = self._follow(app, model) if model is not None else 0
+                looked, idle = looked + n, 0 if n else idle + 1
+                if n and seconds is not None and time.monotonic() - begun >= seconds:
+                    break
         return looked
 
     def behind(self, model: Model) -> int:
