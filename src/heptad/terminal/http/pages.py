@@ -72,7 +72,8 @@ def _together(
     platform: Platform, asked: Asked, reader: Mapping[str, str], rest: deque[int]
 ) -> list[bytes]:
     """Read the blocks that come next, as many as are quickly read, and take them off the rest."""
-    until, found, taken = time.monotonic() + TOGETHER_S, [], []
+    until, found = time.monotonic() + TOGETHER_S, list[bytes]()
+    taken: list[int] = []
     try:
         with asked.reading(platform, **reader):
             while rest and (not taken or time.monotonic() < until):
