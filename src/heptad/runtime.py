@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from heptad.catalog.models import Model
+    from heptad.catalog.models import Model, Stage
     from heptad.engine.local.duck import Duck
     from heptad.engine.local.worker import Answer
     from heptad.ingest.report import LoadReport, RowsReport
@@ -713,18 +713,13 @@ class Platform:
         self.trace()
         return trained
 
-    def approve(self, number: int, who: str, note: str) -> Model:
+    def approve(self, number: int, who: str, note: str, to: Stage = "champion") -> Model:
         """Approve a model that somebody else trained, and let it decide from now on.
 
-        Raises:
-            UnknownName: if there is no such model.
-            Refused: if who approves has trained it.
-            Conflict: if it is a flow.
+        As a challenger it is tried beside the one that decides; see `heptad.service.flows.publishing`.
         """
-        from heptad.service.flows.publishing import refuse_flow
+        from heptad.service.flows.publishing import put_to_work
 
-        refuse_flow(self.catalog.models.get(number))
-        self.catalog.models.approve(number, who, note)
-        model = self.catalog.models.promote(number, "champion", who, note)
+        model = put_to_work(self.catalog.models, number, to, who, note)
         self.trace()
         return model

@@ -16,9 +16,10 @@ from heptad.service.features import Feature, count, parts_of, total
 from heptad.service.operators.declared import OPERATORS
 from heptad.service.tracing import _reads
 from heptad.standards import Path, day, hour
-from heptad.standards.errors import UnknownName
+from heptad.standards.errors import Refused, UnknownName
 from heptad.standards.model import Payment
 from heptad.standards.time import FixedClock, parse_instant
+from heptad.terminal.commands import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +164,21 @@ def test_a_model_stands_between_features_and_application_once_it_decides(
     assert not any(edge[1] == "app:credit" for edge in found)
     platform.approve(made.id, "bea", "good")
     assert ("model:credit-card", "app:credit", "score") in _edges(platform, "credit-card")
+
+
+def test_a_challenger_is_traced_and_may_be_approved_to_decide(platform: Platform) -> None:
+    made = platform.catalog.models.register("credit-tried", "credit", b"{}", trainer="ana")
+    asked = {"number": made.id, "who": "bea", "note": "worth a try"}
+    with pytest.raises(Refused, match="did not train"):
+        run(platform, "models.challenge", asked | {"who": "ana"})
+    assert run(platform, "models.challenge", asked)["stage"] == "challenger"
+    assert ("table:LoanApplication.term", "model:credit-tried", "input") in _edges(
+        platform, "credit-tried"
+    )
+    with pytest.raises(Refused, match="did not train"):
+        run(platform, "models.approve", asked | {"who": "Ana"})
+    assert run(platform, "models.approve", asked)["stage"] == "champion"
+    assert ("model:credit-tried", "app:credit", "score") in _edges(platform, "credit-tried")
 
 
 def test_a_feature_that_is_declared_no_longer_ends(folder: FilePath) -> None:

@@ -174,12 +174,7 @@ class Models:
         _named(approver=who, note=note)
         with self._store.write() as connection:
             found = self.get(model)
-            if _person(who) == _person(found.trainer):
-                raise Refused(
-                    f"{found.title} must be approved by somebody who did not train it.",
-                    got=who,
-                    do="ask a second person to approve it",
-                )
+            refuse_trainer(found, who)
             if found.approver is not None:
                 raise Conflict(f"{found.title} is approved already.", got=found.approver)
             now = self._store.clock.now()
@@ -409,6 +404,20 @@ _MODELS = select(*(getattr(ModelRow, name) for name in Model.__slots__))
 def _model(row: Any) -> Model:
     """Build a model from its row."""
     return Model(*row)
+
+
+def refuse_trainer(model: Model, who: str) -> None:
+    """Do not let somebody approve what they trained.
+
+    Raises:
+        Refused: if they are its trainer.
+    """
+    if _person(who) == _person(model.trainer):
+        raise Refused(
+            f"{model.title} must be approved by somebody who did not train it.",
+            got=who,
+            do="ask a second person to approve it",
+        )
 
 
 def _person(name: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from heptad.catalog.models import refuse_trainer
 from heptad.service.flows.flows import RIVAL
 from heptad.service.flows.published import CHALLENGER, FLOW, SHARE, shelf
 from heptad.standards.errors import Conflict, ContractError, UnknownName
@@ -13,7 +14,7 @@ from heptad.standards.errors import Conflict, ContractError, UnknownName
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from heptad.catalog.models import Model, Models
+    from heptad.catalog.models import Model, Models, Stage
     from heptad.service.app import App
     from heptad.service.flows.published import Flowing
 
@@ -202,3 +203,26 @@ def refuse_flow(model: Model) -> None:
             f"{model.title} is a flow.", got=model.id,
             do=f"`heptad flow approve {app} {model.id} --sha256 …`",
         )  # fmt: skip
+
+
+def put_to_work(models: Models, number: int, to: Stage, who: str, note: str) -> Model:
+    """Approve a model that somebody else trained, and let it decide or be tried beside what does.
+
+    Args:
+        models: where it is kept.
+        number: of the model.
+        to: champion, or challenger; one that was approved as a challenger may become champion.
+        who: who approves.
+        note: why.
+
+    Raises:
+        UnknownName: if there is no such model.
+        Refused: if who approves has trained it.
+        Conflict: if it is a flow, or cannot go there from where it is.
+    """
+    found = models.get(number)
+    refuse_flow(found)
+    if found.approver is None or (to == "champion" and found.stage != "challenger"):
+        models.approve(number, who, note)
+    refuse_trainer(found, who)
+    return models.promote(number, to, who, note)

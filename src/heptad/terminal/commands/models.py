@@ -84,10 +84,4 @@ def approve(platform: Platform, number: int, who: str, note: str) -> dict[str, A
 
 def challenge(platform: Platform, number: int, who: str, note: str) -> dict[str, Any]:
     """Approve a model that somebody else trained, and let it be tried beside the one that decides."""
-    from heptad.service.flows.publishing import refuse_flow
-
-    models = platform.catalog.models
-    refuse_flow(models.get(number))
-    if models.get(number).approver is None:
-        models.approve(number, who, note)
-    return line(models.promote(number, "challenger", who, note))
+    return line(platform.approve(number, who, note, "challenger"))
