@@ -77,6 +77,7 @@ def test_a_merged_card_is_kept_with_its_reason_until_another_approves_it(bank) -
     kept = run(bank, "card.bins", asked)["kept"]
     model = bank.catalog.models.get(kept)
     assert (model.stage, model.trainer, model.app) == ("candidate", "eva", "credit")
+    assert model.window == bank.catalog.models.get(1).window
     assert model.settings["merged"] == [
         {"input": "amount", "bins": [0, 1], "reason": "one product", "by": "eva", "of": 1}
     ]

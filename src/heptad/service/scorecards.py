@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from heptad.service.app import Plain, Score
+from heptad.standards.errors import UnknownName, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from heptad.analysis.scorecard import Scorecard
+    from heptad.service.training import TrainingSet
 
 
 class PointsModel:
@@ -53,6 +55,43 @@ class PointsModel:
 
         directions = {n: d for n, d in cls.monotone.items() if n in columns}
         return Scorecard(**{"monotone": directions, **cls.parameters, **more})
+
+    def merged(  # noqa: PLR0913, PLR0917 - which bins, why, by whom
+        self,
+        columns: Mapping[str, Any],
+        target: Any,
+        name: str,
+        bins: Sequence[int],
+        reason: str,
+        by: str,
+        crosses: int = 0,
+    ) -> PointsModel:
+        """Fit the card anew with some bins of an input merged; those merged before stay so.
+
+        Args:
+            columns: name → (n,) values that the card learned from.
+            target: (n,) 1 bad, 0 good.
+            name: of the input.
+            bins: numbers of neighbouring bins; none fits nothing.
+            reason: why, which the card keeps.
+            by: who merges them.
+            crosses: most crossed features to find, as for the first card.
+
+        Raises:
+            UnknownName: if the card has no such input.
+            ContractError: if these bins cannot be merged, or nobody says why.
+        """
+        from heptad.analysis.merging import merge
+
+        held = self.card.bins_
+        if name not in held:
+            raise UnknownName(f"The card has no input {name!r}.", got=name, do=suggest(name, held))
+        if not bins:
+            return self
+        made = merge(held[name], bins, reason, by=by)
+        by_hand = {n: b for n, b in held.items() if b.notes} | {name: made}
+        card = self.blank(columns, bins=by_hand, crosses=crosses)
+        return type(self)(card.fit(columns, target))
 
     def score(self, row: Mapping[str, Plain]) -> Score:
         """Score one row; contributions are points lost, most lost first."""
@@ -103,3 +142,47 @@ class PointsModel:
 def _value(value: Plain) -> float | str | None:
     """Return a value as the card was trained on it: numbers are float64."""
     return float(value) if isinstance(value, bool | int) else value
+
+
+def compare(
+    cards: tuple[Scorecard, Scorecard], cuts: tuple[int, int], test: TrainingSet, lgd: float
+) -> dict[str, Any]:
+    """Set two cards side by side on the rows that were held out.
+
+    Args:
+        cards: the one and the other.
+        cuts: least points that each approves.
+        test: the rows held out.
+        lgd: share that is lost where somebody fails to pay.
+
+    Returns:
+        Plain data, of each card: AUC, share approved, rate of bad ones among them, and what is
+        expected to be lost on them in the unit of `amount`, None without one; and the swap set.
+    """
+    from heptad.analysis.evaluation import auc
+    from heptad.analysis.swaps import swap_set
+
+    points, y = [card.totals(test.columns) for card in cards], test.target
+    sides = [of >= cut for of, cut in zip(points, cuts, strict=True)]
+    told: dict[str, Any] = {"rows": len(y), "cut": [*cuts], "swaps": []}
+    told["auc"] = [auc(y, -of) for of in points]
+    told["expected_loss"] = [
+        _loss(card, test, side, lgd) for card, side in zip(cards, sides, strict=True)
+    ]
+    told["approved"] = [float(side.mean()) for side in sides]
+    if all(side.any() for side in sides):
+        swap = swap_set(sides[0], sides[1], y.astype(float))
+        told["swaps"] = [
+            {"was": "approved" if a else "not", "would_be": "approved" if b else "not",
+             "rows": n, "bad": swap.bads[a, b]} for (a, b), n in swap.counts.items()
+        ]  # fmt: skip
+        told["bad_rate"] = list(swap.bad_rate)
+    return told
+
+
+def _loss(card: Scorecard, test: TrainingSet, approved: Any, lgd: float) -> float | None:
+    """Return what is expected to be lost on those approved, in the unit of `amount`."""
+    if "amount" not in test.columns:
+        return None
+    chance = card.predict_proba(test.columns)[:, 1]
+    return float((chance * test.columns["amount"] * lgd)[approved].sum())

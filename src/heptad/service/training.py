@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from heptad.catalog.models import Model as Kept
     from heptad.catalog.models import Models
     from heptad.service.app import App, Estimator, Model, Plain
     from heptad.service.reads.guard import Access
@@ -168,6 +169,43 @@ def train_candidate(  # noqa: PLR0913 - what a candidate is known by
         settings=settings,
     )
     return trained
+
+
+def keep_variant(  # noqa: PLR0913 - what a candidate is known by
+    models: Models,
+    first: Kept,
+    estimator: Estimator,
+    fit: TrainingSet,
+    test: TrainingSet,
+    *,
+    trainer: str,
+    settings: Mapping[str, Any],
+) -> Kept:
+    """Register another estimator that was fitted on the rows of a model, as a candidate beside it.
+
+    Args:
+        models: where it is registered.
+        first: the model that it comes from.
+        estimator: fitted on `fit`.
+        fit: the rows that the first one learned from.
+        test: those that it was measured on, later than these.
+        trainer: who made it; somebody else must approve.
+        settings: what was changed, kept beside the settings of the first.
+
+    Returns:
+        The candidate, with its own figures on the rows held out.
+    """
+    return models.register(
+        first.name,
+        first.app,
+        estimator.to_bytes(),
+        trainer=trainer,
+        metrics=judged(estimator, fit, test, seed=int(first.settings.get("seed", 0))),
+        window=(int(fit.t.min()), int(test.t.max())),
+        features=first.features,
+        versions=first.versions,
+        settings={**first.settings, **settings},
+    )
 
 
 def judged(

@@ -5,17 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from heptad.service.training import judged, split
-from heptad.standards.errors import ContractError, UnknownName, suggest
+from heptad.service.scorecards import PointsModel, compare
+from heptad.service.training import keep_variant, split
+from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:
     from heptad.analysis.scorecard import Scorecard
     from heptad.catalog.models import Model
     from heptad.runtime import Platform
-    from heptad.service.scorecards import PointsModel
-    from heptad.service.training import TrainingSet
 
 
 class Evidence:
@@ -33,8 +30,6 @@ class Evidence:
     """
 
     def __init__(self, platform: Platform, app: str, number: int, reader: dict[str, Any]) -> None:
-        from heptad.service.scorecards import PointsModel
-
         models, chosen = platform.catalog.models, platform.app(app)
         aim: dict[str, Any] = {"purpose": None, **reader}
         with platform.reviewing("card", chosen.purpose, **aim, app=app, number=number):
@@ -53,7 +48,7 @@ class Evidence:
         who = {name: value for name, value in reader.items() if name == "who"}
         data = platform.training_set(app, until=until, known=known, **who)
         self.model: Model = found
-        self.kind: type[PointsModel] = type(estimator)
+        self.points: PointsModel = estimator
         self.card: Scorecard = estimator.card
         self.fit, self.test = split(data)
 
@@ -127,56 +122,38 @@ def try_bins(  # noqa: PLR0913, PLR0917 - what a bin is changed by, by name
     found = Evidence(platform, app, number, _reader(purpose, role, who))
     policy = platform.desk.policy(platform.app(app))
     least = int(policy.get("approve_points") or 0)
-    other = _merged(found, input, bins or [], reason, by) if input else found.card
-    then = least if cut is None else cut
-    if keep and other is found.card:
+    crosses, fit = int(found.model.settings.get("crosses", 0)), found.fit
+    other = found.points
+    if input:
+        other = other.merged(fit.columns, fit.target, input, bins or [], reason, by, crosses)
+    if keep and other is found.points:
         raise ContractError("No bins are merged, so there is no other card to keep.")
     kept = _kept(platform, found, other, (input, bins or [], reason, by)) if keep else 0
     return {
         "input": input,
         "kept": kept,
         "bins": _bins(found.card, input) if input else [],
-        "would_be": _bins(other, input) if input else [],
-    } | _compared(found, other, least, then, float(policy.get("loss_given_default") or 1.0))
-
-
-def _merged(found: Evidence, name: str, bins: list[int], reason: str, by: str) -> Scorecard:
-    from heptad.analysis.merging import merge
-
-    if name not in found.card.bins_:
-        raise UnknownName(
-            f"The card has no input {name!r}.", got=name, do=suggest(name, found.card.bins_)
-        )
-    if not bins:
-        return found.card
-    made = merge(found.card.bins_[name], bins, reason, by=by)
-    by_hand = {n: b for n, b in found.card.bins_.items() if b.notes} | {name: made}
-    crosses = int(found.model.settings.get("crosses", 0))
-    card = found.kind.blank(found.fit.columns, bins=by_hand, crosses=crosses)
-    return card.fit(found.fit.columns, found.fit.target)
+        "would_be": _bins(other.card, input) if input else [],
+    } | compare(
+        (found.card, other.card),
+        (least, least if cut is None else cut),
+        found.test,
+        float(policy.get("loss_given_default") or 1.0),
+    )
 
 
 def _kept(
-    platform: Platform, found: Evidence, card: Scorecard, merged: tuple[str, list[int], str, str]
+    platform: Platform, found: Evidence, other: PointsModel, merged: tuple[str, list[int], str, str]
 ) -> int:
-    """Register a merged card as a candidate, measured on the rows held out; return its number."""
+    """Keep a merged card as a candidate; return its number."""
     name, bins, reason, by = merged
-    first, settings = found.model, found.model.settings
-    before = list(settings.get("merged", []))
-    told = {"input": name, "bins": bins, "reason": reason, "by": by, "of": first.id}
-    estimator = found.kind(card)
+    told = {"input": name, "bins": bins, "reason": reason, "by": by, "of": found.model.id}
+    settings = {"merged": [*found.model.settings.get("merged", []), told]}
     platform.room.require()
-    kept = platform.catalog.models.register(
-        first.name,
-        first.app,
-        estimator.to_bytes(),
-        trainer=by,
-        metrics=judged(estimator, found.fit, found.test, seed=int(settings.get("seed", 0))),
-        window=(int(found.fit.t.min()), int(found.test.t.max())),
-        features=first.features,
-        versions=first.versions,
-        settings={**settings, "merged": [*before, told]},
-    )
+    kept = keep_variant(
+        platform.catalog.models, found.model, other, found.fit, found.test,
+        trainer=by, settings=settings,
+    )  # fmt: skip
     platform.trace()
     return kept.id
 
@@ -192,42 +169,8 @@ def _bins(card: Scorecard, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _compared(
-    found: Evidence, other: Scorecard, least: int, then: int, lgd: float
-) -> dict[str, Any]:
-    """Set two cards side by side on the rows that were held out."""
-    from heptad.analysis.evaluation import auc
-    from heptad.analysis.swaps import swap_set
-
-    test, y = found.test.columns, found.test.target
-    was, would_be = found.card.totals(test), other.totals(test)
-    told: dict[str, Any] = {"rows": len(y), "cut": [least, then], "swaps": []}
-    told["auc"] = [auc(y, -was), auc(y, -would_be)]
-    sides = ((found.card, was >= least), (other, would_be >= then))
-    told["expected_loss"] = [_loss(card, found.test, side, lgd) for card, side in sides]
-    told["approved"] = [float(side.mean()) for _, side in sides]
-    if all(side.any() for _, side in sides):
-        swap = swap_set(sides[0][1], sides[1][1], y.astype(np.float64))
-        told["swaps"] = [
-            {"was": "approved" if a else "not", "would_be": "approved" if b else "not",
-             "rows": n, "bad": swap.bads[a, b]} for (a, b), n in swap.counts.items()
-        ]  # fmt: skip
-        told["bad_rate"] = list(swap.bad_rate)
-    return told
-
-
-def _loss(card: Scorecard, test: TrainingSet, approved: Any, lgd: float) -> float | None:
-    """Return what is expected to be lost on those approved, in the unit of `amount`."""
-    if "amount" not in test.columns:
-        return None
-    chance = card.predict_proba(test.columns)[:, 1]
-    return float((chance * test.columns["amount"] * lgd)[approved].sum())
-
-
 def editor(platform: Platform, app: str, at: int | None = None) -> dict[str, Any]:
     """Return what the console's bin editor begins with: the inputs of the card in use."""
-    from heptad.service.scorecards import PointsModel
-
     champion = platform.catalog.models.champion(app, at)
     model = platform.desk.scorer(app, champion.sha256).estimator if champion else None
     names = list(model.card.bins_) if isinstance(model, PointsModel) else []
