@@ -77,7 +77,8 @@ def test_a_merged_card_is_kept_with_its_reason_until_another_approves_it(bank) -
     kept = run(bank, "card.bins", asked)["kept"]
     model = bank.catalog.models.get(kept)
     assert (model.stage, model.trainer, model.app) == ("candidate", "eva", "credit")
-    assert model.window == bank.catalog.models.get(1).window
+    first = bank.catalog.models.get(1)
+    assert (model.window_start, model.window_end) == (first.window_start, first.window_end)
     assert model.settings["merged"] == [
         {"input": "amount", "bins": [0, 1], "reason": "one product", "by": "eva", "of": 1}
     ]
