@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from heptad.service.decisions.decision import (
     environment,
 )
 from heptad.service.modes import hidden, without
-from heptad.standards import Day, Text
+from heptad.standards import Text
 from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:
@@ -221,20 +222,17 @@ def plain_rows(table: type[Table], rows: pa.Table) -> list[dict[str, Plain]]:
     Instants are int64 microseconds, days ISO text, amounts and numbers their stored integers.
     """
     columns: dict[str, list[Plain]] = {}
-    for field_ in table.fields.values():
-        if field_.sealed or (isinstance(field_, Text) and field_.pan):
+    there = set(rows.column_names)
+    for name, kind in _shown(table):
+        if name not in there:
             continue
-        for column in field_.columns():
-            if column.name not in rows.column_names:
-                continue
-            values = rows.column(column.name)
-            if column.kind == "instant":
-                columns[column.name] = instants(values).to_pylist()
-            elif isinstance(field_, Day):
-                days = values.to_pylist()
-                columns[column.name] = [None if d is None else d.isoformat() for d in days]
-            else:
-                columns[column.name] = values.to_pylist()
+        values = rows.column(name)
+        if kind == "instant":
+            columns[name] = instants(values).to_pylist()
+        elif kind == "day":
+            columns[name] = [None if d is None else d.isoformat() for d in values.to_pylist()]
+        else:
+            columns[name] = values.to_pylist()
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -242,13 +240,21 @@ def plain_rows(table: type[Table], rows: pa.Table) -> list[dict[str, Plain]]:
 def plain_row(table: type[Table], row: Mapping[str, Any]) -> dict[str, Plain]:
     """Return one checked row as `plain_rows` gives it once it is stored."""
     found: dict[str, Plain] = {}
-    for field_ in table.fields.values():
-        if field_.sealed or (isinstance(field_, Text) and field_.pan):
-            continue
-        for column in field_.columns():
-            value = row.get(column.name)
-            found[column.name] = value.isoformat() if isinstance(value, date) else value
+    for name, _ in _shown(table):
+        value = row.get(name)
+        found[name] = value.isoformat() if isinstance(value, date) else value
     return found
+
+
+@lru_cache(maxsize=512)
+def _shown(table: Any) -> tuple[tuple[str, str], ...]:
+    """Return name and kind of each column that does not say who a person is."""
+    return tuple(
+        (column.name, column.kind)
+        for field_ in table.fields.values()
+        if not (field_.sealed or (isinstance(field_, Text) and field_.pan))
+        for column in field_.columns()
+    )
 
 
 def select_rows(  # noqa: PLR0913 - what rows are chosen by
