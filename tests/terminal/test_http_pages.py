@@ -11,7 +11,8 @@ import pytest
 
 from heptad.standards.errors import Busy
 from heptad.standards.model import Payment
-from heptad.standards.time import minute
+from heptad.standards.time import format_instant, minute
+from heptad.terminal.commands import run
 from heptad.terminal.http import pages
 from heptad.terminal.http.api import public
 from heptad.terminal.http.pages import ARROW, FRAMES, MOST_PLAIN, frame
@@ -150,3 +151,25 @@ def test_home_applications_log_and_accesses_are_read_as_of_an_instant(
     few = api.get("/v1/access", params={"until": middle["when"], "limit": 2}).json()["accesses"]
     assert few == then[:2]
     assert platform.catalog.models.champion("credit", 0) is None
+
+
+def test_home_finds_what_was_then_behind_whatever_came_since() -> None:
+    def nodes(told: dict[str, Any]) -> dict[str, str]:
+        return {n["id"]: n["note"] for layer in told["layers"] for n in layer["nodes"]}
+
+    with project({Payment: [payment(0)]}) as opened:
+        catalog, clock = opened.catalog, opened.clock
+        catalog.models.register("one", "fraud", b"{}", trainer="ana")
+        catalog.runs.start("sweep", "2026-01-01")
+        then, before = clock.now(), nodes(run(opened, "overview", {}))
+        clock.set(then + minute)
+        for n in range(101):
+            catalog.models.register("one", "fraud", b"%d" % n, trainer="ana")
+            catalog.runs.start("sweep", f"later {n}")
+        past = nodes(run(opened, "overview", {"t": format_instant(then)}))
+        assert {k: past[k] for k in ("models", "runs")} == {
+            k: before[k] for k in ("models", "runs")
+        }
+        assert (past["models"], past["runs"]) == ("1 trained", "1 runs")
+        assert catalog.loads.recent(until=0) == []
+        assert [load.table for load in catalog.loads.recent(until=then)] == ["Payment"]

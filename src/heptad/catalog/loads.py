@@ -235,9 +235,19 @@ class Loads:
         source: str | None = None,
         status: Status | None = None,
         before: int | None = None,
+        until: int | None = None,
         limit: int = 50,
     ) -> list[Load]:
-        """Return loads, the last one first; `before` is the number at which a page goes on."""
+        """Return loads, the last one first.
+
+        Args:
+            table: of one table only.
+            source: of one source only.
+            status: those that stand so only.
+            before: the number at which a page goes on.
+            until: those that had begun by this instant, µs UTC.
+            limit: most of them.
+        """
         wanted = _LOADS.order_by(LoadRow.id.desc()).limit(limit)
         by = ((LoadRow.table, table), (LoadRow.source, source), (LoadRow.status, status))
         for column, value in by:
@@ -245,6 +255,8 @@ class Loads:
                 wanted = wanted.where(column == value)
         if before is not None:
             wanted = wanted.where(LoadRow.id < before)
+        if until is not None:
+            wanted = wanted.where(LoadRow.started <= until)
         with self._store.read() as connection:
             return [_load(row._mapping) for row in connection.execute(wanted)]
 

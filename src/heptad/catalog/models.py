@@ -323,9 +323,10 @@ class Models:
         app: str | None = None,
         name: str | None = None,
         stage: Stage | None = None,
+        until: int | None = None,
         limit: int = 50,
     ) -> list[Model]:
-        """Return models, the last one first."""
+        """Return models, the last one first; `until`, µs UTC, those that had been made by then."""
         wanted = _MODELS.order_by(ModelRow.id.desc()).limit(limit)
         for column, value in (
             (ModelRow.app, app),
@@ -334,6 +335,8 @@ class Models:
         ):
             if value is not None:
                 wanted = wanted.where(column == value)
+        if until is not None:
+            wanted = wanted.where(ModelRow.trained <= until)
         with self._store.read() as connection:
             return [_model(row) for row in connection.execute(wanted)]
 

@@ -193,14 +193,21 @@ class Runs:
             return self._read(connection, run)
 
     def recent(
-        self, job: str | None = None, *, status: Status | None = None, limit: int = 50
+        self,
+        job: str | None = None,
+        *,
+        status: Status | None = None,
+        until: int | None = None,
+        limit: int = 50,
     ) -> list[Run]:
-        """Return runs, the last one first."""
+        """Return runs, the last one first; `until`, µs UTC, those that had begun by then."""
         wanted = select(RunRow.id).order_by(RunRow.id.desc()).limit(limit)
         if job is not None:
             wanted = wanted.where(RunRow.job == job)
         if status is not None:
             wanted = wanted.where(RunRow.status == status)
+        if until is not None:
+            wanted = wanted.where(RunRow.started <= until)
         with self._store.read() as connection:
             numbers = connection.execute(wanted).scalars().all()
             return [self._read(connection, number) for number in numbers]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from heptad.catalog.versions import Version
     from heptad.runtime import Platform
 
-_LOADS, _FAR = 400, 10_000
-"""Loads that are looked at, and how far back is looked for those of a past instant."""
+_LOADS = 400
+"""Loads that are looked at."""
 _SPARK = 24
 _NODES = 7
 _WAITS = ("refer", "hold", "challenge")
@@ -35,9 +35,10 @@ def overview(platform: Platform, t: str = "") -> dict[str, Any]:
     set aside before it, those that still wait.
     """
     at = parse_instant(t) if t else None
-    loads = _loads(platform, at)
+    loads = platform.catalog.loads.recent(until=at, limit=_LOADS)
     held = _held(platform, at)
     quarantined = _quarantined(platform, None if at is None else {load.id for load in loads})
+    failed = platform.catalog.runs.recent(status="failed", until=at, limit=3)
     decided = platform.catalog.decisions
     counts = {name: decided.counts(name, at=at) for name in platform.apps}
     layers = [
@@ -58,18 +59,10 @@ def overview(platform: Platform, t: str = "") -> dict[str, Any]:
             {"name": "for a person", "value": _waiting(counts.values()), "unit": ""},
             {"name": "log entries", "value": _entries(platform, counts, at), "unit": ""},
         ],
-        "attention": list(_attention(_failed(platform, at), platform, loads, quarantined, counts)),
+        "attention": list(_attention(failed, platform, loads, quarantined, counts)),
         "layers": layers,
         "edges": _edges(platform, layers),
     }
-
-
-def _loads(platform: Platform, at: int | None) -> list[Load]:
-    """Return the last loads, or those that had begun by an instant."""
-    if at is None:
-        return platform.catalog.loads.recent(limit=_LOADS)
-    found = platform.catalog.loads.recent(limit=_FAR)
-    return [load for load in found if load.started <= at][:_LOADS]
 
 
 def _held(platform: Platform, at: int | None) -> dict[str, Version]:
@@ -80,12 +73,6 @@ def _held(platform: Platform, at: int | None) -> dict[str, Version]:
         return held
     then = {name: versions.at(name, at) for name in held}
     return {name: version for name, version in then.items() if version is not None}
-
-
-def _failed(platform: Platform, at: int | None) -> list[Run]:
-    """Return the last runs that failed."""
-    found = platform.catalog.runs.recent(status="failed", limit=3 if at is None else _FAR)
-    return [run for run in found if at is None or run.started <= at][:3]
 
 
 def _total(counts: Mapping[str, int]) -> int:
@@ -161,7 +148,7 @@ def _analysis(platform: Platform, at: int | None) -> Layer:
 
 def _service(platform: Platform, counts: Mapping[str, Mapping[str, int]], at: int | None) -> Layer:
     features = sum(len(app.features) for app in platform.apps.values())
-    models = platform.catalog.models.recent(limit=100)
+    models = platform.catalog.models.recent(until=at, limit=100)
     stages = {m.id: m.stage for m in models} if at is None else platform.catalog.models.stages(at)
     models = [m for m in models if m.id in stages]
     waits = [m for m in models if stages[m.id] == "candidate"]
@@ -190,8 +177,7 @@ def _service(platform: Platform, counts: Mapping[str, Mapping[str, int]], at: in
 
 
 def _catalog(platform: Platform, held: Mapping[str, Version], at: int | None) -> Layer:
-    runs = platform.catalog.runs.recent(limit=100)
-    runs = [run for run in runs if at is None or run.started <= at]
+    runs = platform.catalog.runs.recent(until=at, limit=100)
     failed = [run for run in runs if run.status == "failed"]
     drifts = [d for d in platform.catalog.quality.drifts() if at is None or d.instant <= at]
     newest = max((v.instant for v in held.values()), default=None)
