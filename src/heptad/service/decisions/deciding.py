@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
@@ -37,6 +37,8 @@ BATCH = 20_000
 """Rows decided in one go."""
 FEW = 2_000
 """Keys up to which rows are looked for in two steps."""
+
+_SHOWN: WeakKeyDictionary[type[Table], tuple[tuple[str, str], ...]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -246,15 +248,17 @@ def plain_row(table: type[Table], row: Mapping[str, Any]) -> dict[str, Plain]:
     return found
 
 
-@lru_cache(maxsize=512)
-def _shown(table: Any) -> tuple[tuple[str, str], ...]:
+def _shown(table: type[Table]) -> tuple[tuple[str, str], ...]:
     """Return name and kind of each column that does not say who a person is."""
-    return tuple(
-        (column.name, column.kind)
-        for field_ in table.fields.values()
-        if not (field_.sealed or (isinstance(field_, Text) and field_.pan))
-        for column in field_.columns()
-    )
+    found = _SHOWN.get(table)
+    if found is None:
+        found = _SHOWN[table] = tuple(
+            (column.name, column.kind)
+            for field_ in table.fields.values()
+            if not (field_.sealed or (isinstance(field_, Text) and field_.pan))
+            for column in field_.columns()
+        )
+    return found
 
 
 def select_rows(  # noqa: PLR0913 - what rows are chosen by
