@@ -127,6 +127,25 @@ def test_lists_and_a_case_are_read_as_of_an_instant(worked) -> None:
     assert {e["name"] for e in later["events"]} == {"New Mill"}
 
 
+def test_a_list_of_the_past_reads_the_steps_once(worked, monkeypatch) -> None:
+    bank, seen = worked
+    cases, asked = bank.work.cases, []
+    expected = {
+        c.id: len(past_decisions(cases, c, max(seen))) for c in past_cases(cases, max(seen))
+    }
+    for name in ("steps", "events", "get"):
+        as_ever = getattr(cases, name)
+        monkeypatch.setattr(
+            cases,
+            name,
+            lambda *a, _do=as_ever, _name=name, **b: asked.append(_name) or _do(*a, **b),
+        )
+    listed = run(bank, "cases.list", {"t": format_instant(max(seen))})
+    assert {c["case"]: c["alerts"] for c in listed["cases"]} == expected
+    assert len(expected) > 1
+    assert asked == ["steps"]
+
+
 def test_the_past_of_some_cases_is_told_without_reading_the_steps_of_others(worked) -> None:
     bank, seen = worked
     at = next(iter(seen))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from heptad.service.cases.handling import keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from heptad.service.cases.handling import Case, Cases
     from heptad.service.cases.inboxes import Inbox
@@ -28,10 +28,38 @@ def past_cases(cases: Cases, at: int, *, status: str = "", **by: str) -> list[Ca
         status: only those that had this status then.
         **by: app, inbox and subject, as for `Cases.page`.
     """
-    steps = cases.steps(at, **by)
-    found = [as_of(case, own) for case, own in steps]
-    found = [case for case in found if not status or case.status == status]
+    found = [as_of(case, own) for case, own in cases.steps(at, **by)]
+    return _in_order(case for case in found if not status or case.status == status)
+
+
+def _in_order(found: Iterable[Case]) -> list[Case]:
     return sorted(found, key=lambda c: (c.status == "closed", c.due, c.number))
+
+
+class Past:
+    """All cases as they stood at an instant, of one reading of their steps.
+
+    Args:
+        cases: of the project.
+        at: microseconds.
+
+    Attributes:
+        cases: open ones first, as they were due.
+    """
+
+    def __init__(self, cases: Cases, at: int) -> None:
+        steps = cases.steps(at)
+        self._at, self._steps = at, {case.id: own for case, own in steps}
+        self.cases = _in_order(as_of(case, own) for case, own in steps)
+
+    def page(self, **by: str) -> list[Case]:
+        """Return the cases that had an app, inbox, status or subject then; "" stands for any."""
+        wanted = {name: value for name, value in by.items() if value}
+        return [c for c in self.cases if all(getattr(c, n) == v for n, v in wanted.items())]
+
+    def decisions(self, case: Case) -> list[str]:
+        """Return the ids of the decisions that a case was about, the first one first."""
+        return _decisions(self._steps.__getitem__, case.id, self._at)
 
 
 def counted(cases: Sequence[Case], at: int) -> list[dict[str, Any]]:
@@ -58,14 +86,21 @@ def past_decisions(cases: Cases, case: Case, at: int) -> list[str]:
 
     A case that another one was merged into has that one's from then on.
     """
+    return _decisions(lambda name: cases.events(cases.get(name)), case.id, at)
+
+
+def _decisions(
+    steps_of: Callable[[str], Sequence[Mapping[str, Any]]], name: str, at: int
+) -> list[str]:
+    """Follow the steps of a case, and of those merged into it, to the decisions."""
     found: list[str] = []
-    for step in cases.events(case):
+    for step in steps_of(name):
         if step["at"] > at:
             break
         if step["action"] == "alert":
             found.append(str(step["detail"]["decision"]))
         elif step["action"] == "merge" and "other" in step["detail"]:
-            found += past_decisions(cases, cases.get(step["detail"]["other"]), step["at"])
+            found += _decisions(steps_of, str(step["detail"]["other"]), step["at"])
     return list(dict.fromkeys(found))
 
 

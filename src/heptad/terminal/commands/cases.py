@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.cases.figures import newest
 from heptad.service.cases.handling import Worker
-from heptad.service.cases.past import counted, past_case, past_cases, past_decisions, past_keys
+from heptad.service.cases.past import Past, counted, past_case, past_decisions, past_keys
 from heptad.service.reads.guard import PERSON
 from heptad.standards.errors import ContractError, InputError, Refused, UnknownName
 from heptad.standards.money import format_minor
@@ -46,8 +46,8 @@ def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     at = parse_instant(t) if t else None
     chosen = {"app": app, "inbox": inbox, "status": status, "subject": subject}
     cases = platform.work.cases
-    found = cases.page(**chosen, limit=limit) if at is None else past_cases(cases, at, **chosen)
-    found = found[:limit]
+    past = None if at is None else Past(cases, at)
+    found = cases.page(**chosen, limit=limit) if past is None else past.page(**chosen)[:limit]
     with platform.reviewing(
         "cases", wanted, purpose=purpose or None, role=role, who=who, **chosen
     ) as access:
@@ -55,9 +55,9 @@ def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
             access.reviews(platform.apps[name])
         access.read.rows = len(found)
         access.about({c.subject for c in found})
-        about = _newest(platform, access, found, at)
+        about = _newest(platform, access, found, past)
         told = [line(case) | about[case.number] for case in found]
-    counts = cases.counts() if at is None else counted(past_cases(cases, at), at)
+    counts = cases.counts() if past is None or at is None else counted(past.cases, at)
     return {
         "now": format_instant(platform.clock.now() if at is None else at),
         "cases": told,
@@ -128,13 +128,13 @@ def _by(step: Mapping[str, Any], at: int | None) -> bool:
 
 
 def _newest(
-    platform: Platform, access: Access, cases: Sequence[Case], at: int | None = None
+    platform: Platform, access: Access, cases: Sequence[Case], past: Past | None
 ) -> dict[int, dict[str, Any]]:
     """Say what cases are about, by number: the reasons of the last decision, and its row's amount."""
-    if at is None:
+    if past is None:
         last = newest(platform.catalog.store, [case.number for case in cases])
     else:
-        then = {c.number: past_decisions(platform.work.cases, c, at) for c in cases}
+        then = {c.number: past.decisions(c) for c in cases}
         last = {number: (ids[-1], len(ids)) for number, ids in then.items() if ids}
     stored = platform.log.stored(name for name, _ in last.values())
     seen = {str(e.public["id"]): e for e in access.reviewed(platform.apps, list(stored.values()))}
