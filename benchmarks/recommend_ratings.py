@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FILES = tuple(f"movielens-1m/{n}" for n in ("ratings.parquet", "movies.dat", "users.dat"))
 SEEDS, FIRST = 5, 42
 GOAL = 0.85
-BAYES = ((32, 120), (64, 160), (128, 160))
+BAYES = ((32, 120),)
 """Sizes of our model, and draws; ours is a mixture of all of them and the hybrid."""
 
 
