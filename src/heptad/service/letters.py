@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from heptad.security.sealed import open_bytes, seal_bytes
 from heptad.service.decisions.sentences import messages, sentence
 from heptad.standards.errors import ContractError
 from heptad.standards.money import format_minor
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from heptad.service.app import App
     from heptad.service.decisions.decision import Decision
 
-NONCE = 12
 _HOLE = re.compile(r"\{(\w+)\}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
 
@@ -102,18 +99,17 @@ def values_of(app: App, decision: Decision, institution: str) -> dict[str, str]:
 
 def seal_text(text: Text, key: bytes, name: str, subject: str) -> bytes:
     """Seal what a message says under its person's key."""
-    nonce = os.urandom(NONCE)
     plain = json.dumps({"title": text.title, "text": text.text}).encode()
-    return nonce + AESGCM(key).encrypt(nonce, plain, _bound(name, subject))
+    return seal_bytes(plain, key, _bound(name, subject))
 
 
 def open_text(sealed: bytes, key: bytes, name: str, subject: str) -> Text:
     """Open what a message says.
 
     Raises:
-        cryptography.exceptions.InvalidTag: if it is not what was sealed.
+        Corrupt: if it is not what was sealed.
     """
-    plain = AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], _bound(name, subject))
+    plain = open_bytes(sealed, key, _bound(name, subject), f"What message {name} says")
     found: dict[str, Any] = json.loads(plain)
     return Text(found["title"], found["text"])
 

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import func, insert, select, update
 
 from heptad.catalog.casetables import CaseEventRow, CaseRow, DocumentRow
 from heptad.engine.local.disk import refusals, remove_durably, write_durably
 from heptad.security.erasure import Holding
+from heptad.security.sealed import open_bytes, seal_bytes
 from heptad.standards.errors import ContractError, Corrupt, UnknownName
 
 if TYPE_CHECKING:
@@ -197,9 +196,9 @@ class CasesHolder:
 
 
 def _sealed(content: bytes, key: bytes, ident: str) -> bytes:
-    nonce = os.urandom(12)
-    return nonce + AESGCM(key).encrypt(nonce, content, f"evidence|{ident}".encode())
+    return seal_bytes(content, key, f"evidence|{ident}".encode())
 
 
 def _opened(sealed: bytes, key: bytes, ident: str) -> bytes:
-    return AESGCM(key).decrypt(sealed[:12], sealed[12:], f"evidence|{ident}".encode())
+    bound, do = f"evidence|{ident}".encode(), "restore the folder evidence/ from a backup"
+    return open_bytes(sealed, key, bound, f"Document {ident}", do)

@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import func, insert, select, update
 
 from heptad.catalog.casetables import AlertRow, CaseEventRow, CaseKeyRow, CaseRow
 from heptad.catalog.inserts import upsert
 from heptad.security.access import Read
 from heptad.security.purposes import may_act
+from heptad.security.sealed import open_bytes, seal_bytes
 from heptad.service.schedule.calendars import due_after
 from heptad.standards.errors import Conflict, ContractError, Refused, UnknownName, suggest
 
@@ -499,17 +498,17 @@ def same_person(one: str, other: str) -> bool:
 
 def sealed_text(text: str, key: bytes, case: str) -> bytes:
     """Seal what was written about a person under their key."""
-    nonce = os.urandom(12)
-    return nonce + AESGCM(key).encrypt(nonce, text.encode(), f"case|{case}".encode())
+    return seal_bytes(text.encode(), key, f"case|{case}".encode())
 
 
 def opened(sealed: bytes, key: bytes, case: str) -> str:
     """Open what was written.
 
     Raises:
-        cryptography.exceptions.InvalidTag: if it is not what was sealed.
+        Corrupt: if it is not what was sealed.
     """
-    return AESGCM(key).decrypt(sealed[:12], sealed[12:], f"case|{case}".encode()).decode()
+    what = f"What was written about case {case}"
+    return open_bytes(sealed, key, f"case|{case}".encode(), what).decode()
 
 
 def _needed(text: str, what: str) -> str:

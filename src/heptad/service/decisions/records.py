@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from heptad.security.sealed import open_bytes
 from heptad.service.decisions.decision import Decision
 from heptad.standards.errors import Corrupt
 
@@ -122,15 +122,8 @@ def _opened(record: Record, key: bytes | None) -> Opened:
     if key is None:
         return Opened(record.subject, record.public, None)
     name = str(record.public.get("id", ""))
-    try:
-        plain = AESGCM(key).decrypt(
-            record.sealed[:_NONCE], record.sealed[_NONCE:], _bound(name, record.subject)
-        )
-    except InvalidTag as error:
-        raise Corrupt(
-            f"Decision {name} cannot be opened with its subject's key.",
-            do="run `heptad log verify`; restore the log or the keys from a backup",
-        ) from error
+    do = "run `heptad log verify`; restore the log or the keys from a backup"
+    plain = open_bytes(record.sealed, key, _bound(name, record.subject), f"Decision {name}", do)
     if hashlib.sha256(plain).digest() != record.commitment:
         raise Corrupt(f"Decision {name} is not what was committed to.")
     return Opened(record.subject, record.public, Decision.from_bytes(plain[_SALT:]))

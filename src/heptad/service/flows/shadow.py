@@ -8,26 +8,24 @@ So what is decided, and how soon, is the same with it and without it, to the bit
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import func, select, update
 
 from heptad.catalog.inserts import upsert
 from heptad.catalog.shadowtables import ShadowRow
 from heptad.security.erasure import Holding
+from heptad.security.sealed import open_bytes, seal_bytes
 from heptad.service.app import Inputs, Outcome
 from heptad.service.cases.resuming import CASE
 from heptad.service.decisions.records import open_records, public_of
 from heptad.service.flows.published import in_share, shelf
 from heptad.service.flows.publishing import flow_of, shadow_of, share_of, was_shadow
-from heptad.standards.errors import Corrupt, UnknownName
+from heptad.standards.errors import UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
 
 BATCH = 256
 """Decisions asked of in one transaction."""
-NONCE = 12
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,7 @@ class Shadows:
                 "flow": model.id, "decision": decision.id, "app": app.name,
                 "subject": decision.subject, "was": decision.outcome, "would_be": said.outcome,
                 "codes": [code for code, _ in said.reasons], "error": said.error, "at": now,
-                "sealed": _sealed(said.to_bytes(), key, model.id, decision),
+                "sealed": seal_bytes(said.to_bytes(), key, _bound(model.id, decision)),
             })  # fmt: skip
         return found
 
@@ -274,7 +271,8 @@ class Shadows:
         (key,) = self._keys.of([then.subject], create=False) if then else (None,)
         if then is None or key is None or sealed is None:
             return "erased"
-        said = _opened(sealed, key, model.id, then)
+        what = f"What a shadow said of decision {then.id}"
+        said = open_bytes(sealed, key, _bound(model.id, then), what)
         policy = json.loads(said)["policy"]
         return "identical" if self._asked(app, model.sha256, then, policy).to_bytes() == said \
             else "different"  # fmt: skip
@@ -317,21 +315,6 @@ def _chosen(app: App, model: Model, then: Decision, share: float) -> bool:
 
 def _counted(connection: Connection, mine: Any, by: Sequence[Any]) -> list[Any]:
     return list(connection.execute(select(*by, func.count()).where(mine).group_by(*by)))
-
-
-def _sealed(plain: bytes, key: bytes, flow: int, then: Decision) -> bytes:
-    nonce = os.urandom(NONCE)
-    return nonce + AESGCM(key).encrypt(nonce, plain, _bound(flow, then))
-
-
-def _opened(sealed: bytes, key: bytes, flow: int, then: Decision) -> bytes:
-    try:
-        return AESGCM(key).decrypt(sealed[:NONCE], sealed[NONCE:], _bound(flow, then))
-    except InvalidTag as error:
-        raise Corrupt(
-            f"What a shadow said of decision {then.id} cannot be opened.",
-            do="restore catalog.sqlite from a backup",
-        ) from error
 
 
 def _bound(flow: int, then: Decision) -> bytes:

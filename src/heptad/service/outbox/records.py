@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import hmac
-import os
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, func, insert, select, update
 
 from heptad.catalog.inserts import upsert
@@ -20,6 +18,7 @@ from heptad.catalog.outboxtables import (
     SuppressionRow,
 )
 from heptad.security.erasure import Holding
+from heptad.security.sealed import open_bytes, seal_bytes
 from heptad.standards.errors import ContractError, InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -201,8 +200,7 @@ class Records:
         if key is None:
             raise ContractError("This person is erased.", got=subject)
         name = self.hashed(channel, address)[:32]
-        nonce = os.urandom(12)
-        sealed = nonce + AESGCM(key).encrypt(nonce, address.encode(), _device(name, subject))
+        sealed = seal_bytes(address.encode(), key, _device(name, subject))
         row = {"id": name, "subject": subject, "channel": channel, "sealed": sealed}
         with self._store.write() as connection:
             upsert(connection, EndpointRow, [row | {"since": self._store.clock.now()}],
@@ -218,9 +216,9 @@ class Records:
             rows = connection.execute(wanted.order_by(EndpointRow.since)).all()
         keys = self._keys.of([r.subject for r in rows], create=False)
         return {
-            row.subject: AESGCM(key)
-            .decrypt(row.sealed[:12], row.sealed[12:], _device(row.id, row.subject))
-            .decode()
+            row.subject: open_bytes(
+                row.sealed, key, _device(row.id, row.subject), "The address of a device"
+            ).decode()
             for row, key in zip(rows, keys, strict=True)
             if key is not None
         }
