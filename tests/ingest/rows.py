@@ -9,7 +9,7 @@ import pyarrow as pa
 from heptad.catalog.bindings import binding_of
 from heptad.ingest.checks import Arrival, check_sql
 from heptad.ingest.clean import clean
-from heptad.sources.config import Format, Source
+from heptad.sources.binding import Format, Source
 from heptad.sources.posted import Posted
 from heptad.sources.reading import FAULT
 from heptad.standards import (

@@ -15,8 +15,8 @@ from heptad.engine.local.duck import Duck
 from heptad.ingest.checks import REASON, ROUNDED, Arrival, check_sql
 from heptad.ingest.clean import clean
 from heptad.ingest.rowwise import RowCheck, Unusual
+from heptad.sources.binding import Source
 from heptad.sources.cells import flat
-from heptad.sources.config import Source
 from heptad.sources.posted import Posted
 from heptad.sources.reading import FAULT, schema_of
 from heptad.standards import (

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heptad.sources.config import Format, parse_project, read_project, revealed
+from heptad.sources.binding import Format
+from heptad.sources.config import parse_project, read_project, revealed
 from heptad.standards.errors import HeptadError, InputError, UnknownName
 from heptad.standards.model import MODEL
 from heptad.standards.time import day, parse_instant

@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from heptad.runtime import Platform
 from heptad.sources import https
-from heptad.sources.config import Project, Source
+from heptad.sources.binding import Source
+from heptad.sources.config import Project
 from heptad.standards.errors import Busy, InputError, Refused
 
 if TYPE_CHECKING:

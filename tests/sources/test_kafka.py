@@ -17,7 +17,7 @@ from brokers import broker, send, topic
 
 from heptad.runtime import Platform
 from heptad.service.schedule.draining import drain, drained
-from heptad.sources.config import Source
+from heptad.sources.binding import Source
 from heptad.sources.kafka import KafkaReading, options
 from heptad.standards.errors import Busy, InputError
 

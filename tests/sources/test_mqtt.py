@@ -12,7 +12,7 @@ import pytest
 from paho.mqtt import client as mqtt
 
 from heptad.runtime import Platform
-from heptad.sources.config import Source
+from heptad.sources.binding import Source
 from heptad.sources.mqtt import MqttReading
 from heptad.standards.errors import Busy, InputError
 

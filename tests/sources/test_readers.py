@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import heptad.sources.files as files_module
-from heptad.sources.config import Format, Project, Source
+from heptad.sources.binding import Format, Source
+from heptad.sources.config import Project
 from heptad.sources.csvs import Csv
 from heptad.sources.files import input_file, listed
 from heptad.sources.readers import files_of, reader

@@ -8,7 +8,8 @@ import sqlite3
 
 import pytest
 
-from heptad.sources.config import Project, Source
+from heptad.sources.binding import Source
+from heptad.sources.config import Project
 from heptad.sources.readers import files_of, reader
 from heptad.sources.sql import Query
 from heptad.standards.errors import InputError, Refused

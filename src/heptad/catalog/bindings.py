@@ -14,7 +14,7 @@ from heptad.ingest.typed import Given, Marks
 from heptad.standards.fields import Place
 
 if TYPE_CHECKING:
-    from heptad.sources.config import Source
+    from heptad.sources.binding import Source
     from heptad.standards.fields import Field
     from heptad.standards.tables import Table
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from heptad.catalog.loads import Known, Load
     from heptad.engine.local.lake import Lake
     from heptad.security.keys import KeyStore
-    from heptad.sources.config import Project, Source
+    from heptad.sources.binding import Source
+    from heptad.sources.config import Project
     from heptad.sources.reading import InputFile
     from heptad.standards.tables import Table
     from heptad.standards.time import Clock

@@ -20,7 +20,7 @@ from heptad.ingest.report import (
     Rejected,
     RowsReport,
 )
-from heptad.sources.config import Source
+from heptad.sources.binding import Source
 from heptad.sources.posted import Posted
 
 if TYPE_CHECKING:

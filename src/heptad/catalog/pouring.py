@@ -14,7 +14,7 @@ from heptad.engine.local.disk import refusals
 from heptad.engine.sql.identifiers import quote
 from heptad.ingest.protect import mixed
 from heptad.ingest.writer import StageWriter
-from heptad.sources.config import Source
+from heptad.sources.binding import Source
 from heptad.standards.fields import Text
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from heptad.catalog.files import SourceFile
 from heptad.catalog.running import Order, Run
 from heptad.engine.local.disk import digest, remove_durably
 from heptad.ingest.reasons import UNREADABLE
+from heptad.sources.binding import Source
 from heptad.sources.cells import parse_object
-from heptad.sources.config import Source
 from heptad.sources.reading import InputFile, Meter, line_of, schema_of
 from heptad.standards.errors import UnknownName
 

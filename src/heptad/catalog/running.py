@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from heptad.catalog.loads import Counts, Known, Load
     from heptad.ingest.checks import Binding
     from heptad.ingest.report import Finding
-    from heptad.sources.config import Source
+    from heptad.sources.binding import Source
     from heptad.sources.reading import Reading
     from heptad.standards.tables import Table
 

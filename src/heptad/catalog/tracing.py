@@ -15,7 +15,7 @@ from heptad.engine.sql.maps import columns_read
 
 if TYPE_CHECKING:
     from heptad.catalog.lineage import Lineage
-    from heptad.sources.config import Source
+    from heptad.sources.binding import Source
     from heptad.standards.tables import Table
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import re
@@ -12,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heptad.sources.sections import Section
+from heptad.sources.binding import SECRET, Source, sources_of
+from heptad.sources.sections import Section, duration
 from heptad.sources.signin import SIGNIN_KEYS, Signin, signin
 from heptad.sources.toml_lines import Lines
 from heptad.sources.work import (
@@ -27,110 +27,24 @@ from heptad.sources.work import (
     schedules,
     sinks,
 )
-from heptad.standards.errors import ContractError, InputError, UnknownName, suggest
-from heptad.standards.fields import Code
+from heptad.standards.errors import InputError, UnknownName, suggest
 from heptad.standards.money import CURRENCIES
-from heptad.standards.time import day, parse_duration, parse_instant, zone
+from heptad.standards.time import day, parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from heptad.standards.tables import Table
 
 FILE = "heptad.toml"
-FORMATS = ("auto", "csv", "jsonl", "parquet")
-COMPRESSIONS = ("auto", "none", "gzip", "zstd")
-ENCODINGS = (
-    "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "iso-8859-1",
-    "iso-8859-2", "iso-8859-15", "cp1250", "cp1251", "cp1252", "windows-1252", "gb18030", "gbk",
-    "big5", "shift_jis", "euc-kr", "ascii",
-)  # fmt: skip
-
 _SECTIONS = (
     "project", "source", "engine", "serve", "signin", "security", "retention", "apps", "schedule", "provider",
     "outbox", "sink",
 )  # fmt: skip
-_SOURCE_KEYS = (
-    "name", "table", "from", "query", "map", "codes", "known_after", "zone", "watermark", "format",
-    "separator", "quote", "encoding", "decimal", "thousands", "header", "columns", "null",
-    "compression", "ca", "private",
-)  # fmt: skip
 _SECURITY = ("passphrase", "origin", "keys", "token", "ca")
-_SECRET = re.compile(r"\$\{(env|file):([^}]+)\}")
-_PASSWORD = re.compile(r"^[a-z+]+://[^/@:]*:([^@/]+)@")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,62}")
-LONGEST = 36_500 * day
-"""The longest duration of a project file."""
 _ENDLESS = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*\.[ \t]*){100}""")
 """A name of so many parts that reading it takes minutes."""
 _MEMORY = re.compile(r"0{0,5}[1-9]\d{0,5}\s?[KMGT]i?B", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """How a file is written.
-
-    Attributes:
-        kind: auto (by the file's name), csv, jsonl or parquet.
-        separator: between the fields of a record; for `auto`, a tab in .tsv files, else a comma.
-        quote: around fields that hold separators or line ends; "" if there is none.
-        encoding: of text files.
-        decimal: mark before the decimals, "." or ",".
-        thousands: mark between thousands; "" if there is none.
-        header: whether the first record names the columns.
-        columns: names of the columns where there is no header.
-        null: texts that stand for a missing value, beside the empty one.
-        compression: auto (by the first bytes), none, gzip or zstd.
-    """
-
-    kind: str = "auto"
-    separator: str = ""
-    quote: str = '"'
-    encoding: str = "utf-8"
-    decimal: str = "."
-    thousands: str = ""
-    header: bool = True
-    columns: tuple[str, ...] = ()
-    null: tuple[str, ...] = ()
-    compression: str = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One binding of a source to a table.
-
-    Attributes:
-        name: of the source; what was loaded is remembered by it.
-        table: name of the table.
-        origin: files (a glob), `package:…`, or the URL of a database.
-        query: the table or SELECT to read from a database.
-        map: field → scalar SQL expression over the source's columns; `known_time` and `deleted`
-            may be mapped too. A field without an entry is read from the column of its own name.
-        codes: field → {value in the source: code of the field}.
-        known_after: how long after the event history was known, µs.
-        zone: IANA zone of instants without an offset; "" is UTC.
-        watermark: column of a database that only grows.
-        format: how its files are written.
-        ca: file of the certificates to trust a server of files by; the system's by default.
-        private: whether a server of files may stand in a private network.
-        line: of the binding in the project file.
-        lines: field → the line of its entry in the map.
-    """
-
-    name: str
-    table: str
-    origin: str
-    query: str = ""
-    map: Mapping[str, str] = field(default_factory=dict)
-    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    known_after: int = 0
-    zone: str = ""
-    watermark: str = ""
-    format: Format = Format()
-    ca: str = ""
-    private: bool = False
-    line: int = 0
-    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +218,7 @@ def parse_project(
         currency=_currency(project),
         clock=project.read("clock", None, lambda v: parse_instant(str(v))),
         allow=tuple(_folder(project, home, place) for place in project.texts("allow")),
-        sources=_sources(root, tables),
+        sources=sources_of(root, tables),
         engine=_engine(
             _section(root, "engine", ("memory", "threads", "low_water", "stream_events"))
         ),
@@ -338,7 +252,7 @@ def revealed(text: str, folder: Path) -> str:
             do = f"export {name}=…" if kind == "env" else f"write the secret into {name}"
             raise InputError("A secret is not there.", got=match[0], do=do) from error
 
-    return _SECRET.sub(found, text)
+    return SECRET.sub(found, text)
 
 
 def _section(root: Section, name: str, keys: tuple[str, ...]) -> Section:
@@ -405,7 +319,7 @@ def _serve(section: Section) -> Serve:
 
 def _security(section: Section) -> Security:
     for name in ("passphrase", "token"):
-        if (value := section.text(name)) and not _SECRET.fullmatch(value):
+        if (value := section.text(name)) and not SECRET.fullmatch(value):
             raise section.error(
                 "[security]: a secret does not stand in the project file.",
                 name,
@@ -417,209 +331,9 @@ def _security(section: Section) -> Security:
 
 def _retention(section: Section) -> Retention:
     return Retention(
-        section.read("decisions", Retention().decisions, _duration),
-        section.read("quarantine", Retention().quarantine, _duration),
+        section.read("decisions", Retention().decisions, duration),
+        section.read("quarantine", Retention().quarantine, duration),
     )
-
-
-def _sources(root: Section, tables: Mapping[str, type[Table]] | None) -> tuple[Source, ...]:
-    listed = root.values.get("source", [])
-    if not isinstance(listed, list) or not all(isinstance(s, dict) for s in listed):
-        raise root.error(
-            "A source is written under [[source]], with two brackets.",
-            "source",
-            None,
-            "write [[source]]",
-        )
-    sources: dict[str, Source] = {}
-    for index, values in enumerate(listed):
-        named = values.get("name") or values.get("table") or f"number {index + 1}"
-        section = root.part(values, f"[[source]] {named}", "source", index)
-        source = _source(section, tables)
-        if source.name in sources:
-            raise section.error(
-                f"Two sources are called {source.name!r}.",
-                "name",
-                source.name,
-                'give each its own name = "…"',
-            )
-        sources[source.name] = source
-    return tuple(sources.values())
-
-
-def _source(section: Section, tables: Mapping[str, type[Table]] | None) -> Source:
-    section.only(_SOURCE_KEYS)
-    table = section.text("table", needed=True)
-    if tables is not None and table not in tables:
-        raise section.error(f"There is no table {table!r}.", "table", table, suggest(table, tables))
-    name = section.text("name", table)
-    if not _NAME.fullmatch(name):
-        raise section.error(
-            "A source's name is letters, digits, _ . - and spaces.", "name", name, f"name = {table}"
-        )
-    origin = section.text("from", needed=True)
-    if _PASSWORD.match(origin) and not _SECRET.search(_PASSWORD.match(origin)[1]):  # type: ignore[index]
-        raise section.error(
-            "A password does not stand in the project file.",
-            "from",
-            None,
-            "write ${env:NAME} in its place",
-        )
-    mapped = _map(section, tables[table] if tables else None)
-    return Source(
-        name=name,
-        table=table,
-        origin=origin,
-        query=section.text("query"),
-        map=mapped,
-        codes=_codes(section, tables[table] if tables else None),
-        known_after=section.read("known_after", 0, _duration),
-        zone=section.read("zone", "", lambda v: zone(str(v)).key),
-        watermark=section.text("watermark"),
-        format=_format(section),
-        ca=section.text("ca"),
-        private=section.flag("private", default=False),
-        line=section.line(),
-        lines={name: section.line("map", name) for name in mapped},
-    )
-
-
-def _map(section: Section, table: type[Table] | None) -> dict[str, str]:
-    entries = section.mapping("map")
-    for name, value in entries.items():
-        if not isinstance(value, str) or not value.strip():
-            raise section.error(
-                f"{section.title}: the map of {name} must be an expression in quotes.",
-                ("map", name),
-                value,
-                f'write {name} = "column"',
-            )
-        if table is not None and name not in (allowed := mappable(table)):
-            raise section.error(
-                f"{table.__name__} has no field {name!r} to map to.",
-                ("map", name),
-                name,
-                suggest(name, allowed),
-            )
-    return entries
-
-
-def mappable(table: type[Table]) -> tuple[str, ...]:
-    """Return what a map may have entries for."""
-    columns = [c.name for f in table.fields.values() for c in f.columns()]
-    return (*dict.fromkeys((*table.fields, *columns)), "known_time", "deleted")
-
-
-def _codes(section: Section, table: type[Table] | None) -> dict[str, dict[str, str]]:
-    codes = section.mapping("codes")
-    for name, words in codes.items():
-        if not isinstance(words, dict) or not all(isinstance(v, str) for v in words.values()):
-            raise section.error(
-                f"{section.title}: codes of {name} is a table from text to code.",
-                "codes",
-                words,
-                f'write codes = {{ {name} = {{ "their word" = "code" }} }}',
-            )
-        if table is not None:
-            _check_codes(section, table, name, words.values())
-    return codes
-
-
-def _check_codes(section: Section, table: type[Table], name: str, codes: Iterable[str]) -> None:
-    lists = {field.name: field.codes for field in table.fields.values() if isinstance(field, Code)}
-    if name not in lists:
-        raise section.error(
-            f"{table.__name__} has no field {name!r} with a list of codes.",
-            ("codes", name),
-            name,
-            suggest(name, lists),
-        )
-    for code in codes:
-        if code not in lists[name]:
-            raise section.error(
-                f"{section.title}: codes of {name} gives what is none of its codes.",
-                ("codes", name),
-                code,
-                suggest(code, sorted(lists[name])),
-            )
-
-
-def _format(section: Section) -> Format:
-    plain = Format()
-    made = Format(
-        kind=section.choice("format", plain.kind, FORMATS),
-        separator=section.text("separator"),
-        quote=section.text("quote", plain.quote),
-        encoding=section.read("encoding", plain.encoding, _encoding),
-        decimal=section.choice("decimal", plain.decimal, (".", ",")),
-        thousands=section.text("thousands"),
-        header=section.flag("header", plain.header),
-        columns=section.texts("columns"),
-        null=section.texts("null"),
-        compression=section.choice("compression", plain.compression, COMPRESSIONS),
-    )
-    _check_dialect(section, made)
-    return made
-
-
-def _check_dialect(section: Section, made: Format) -> None:
-    marks = {"separator": made.separator, "quote": made.quote, "thousands": made.thousands}
-    for key, mark in marks.items():
-        if len(mark) > 1 or not mark.isascii() or mark in ("\n", "\r", "\0") or mark.isalnum():
-            raise section.error(
-                f"{section.title}: {key} is one ASCII character, no letter or digit.",
-                key,
-                mark,
-                f'{key} = ";"',
-            )
-    if made.thousands and made.thousands in "+-":
-        raise section.error(
-            f"{section.title}: thousands is no sign of a number.",
-            "thousands",
-            made.thousands,
-            'write thousands = "\'"',
-        )
-    if made.quote and made.quote == (made.separator or ","):
-        raise section.error(
-            f"{section.title}: separator and quote are the same.",
-            "separator" if made.separator else "quote",
-            made.quote,
-            "change one",
-        )
-    if made.thousands and made.thousands == made.decimal:
-        raise section.error(
-            f"{section.title}: decimal and thousands are the same.",
-            "thousands",
-            made.thousands,
-            "change one",
-        )
-    if not made.header and not made.columns and made.kind in ("auto", "csv"):
-        raise section.error(
-            f"{section.title}: without a header the columns must be named.",
-            "header",
-            made.header,
-            'add columns = ["first", "second", …]',
-        )
-
-
-def _duration(value: Any) -> int:
-    """Read a duration of the file; a bare number would leave the unit open."""
-    if not isinstance(value, str):
-        raise InputError(
-            "a duration is a number and a unit, in quotes.", do='write for example "2 days"'
-        )
-    found = parse_duration(value)
-    if found > LONGEST:
-        raise InputError("a duration is at most 36,500 days.", do="correct it")
-    return found
-
-
-def _encoding(value: Any) -> str:
-    name = str(value).lower().replace("_", "-")
-    wanted = "shift_jis" if name == "shift-jis" else name
-    if wanted not in ENCODINGS:
-        raise ContractError("no such encoding.", got=value, do=suggest(wanted, ENCODINGS))
-    return codecs.lookup(wanted).name
 
 
 def _folder(section: Section, home: Path, place: str) -> Path:

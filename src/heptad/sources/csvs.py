@@ -30,7 +30,7 @@ from heptad.standards.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from heptad.sources.config import Format
+    from heptad.sources.binding import Format
     from heptad.sources.reading import InputFile
     from heptad.sources.records import Fault
 

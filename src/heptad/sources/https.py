@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from urllib.parse import SplitResult
 
-    from heptad.sources.config import Project, Source
+    from heptad.sources.binding import Source
+    from heptad.sources.config import Project
     from heptad.sources.reading import InputFile
 
 SCHEME = "https://"

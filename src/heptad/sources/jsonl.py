@@ -28,7 +28,7 @@ from heptad.standards.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from heptad.sources.config import Format
+    from heptad.sources.binding import Format
     from heptad.sources.reading import InputFile
 
 _LOOK = 10_000

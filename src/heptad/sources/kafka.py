@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from heptad.sources.config import Source
+    from heptad.sources.binding import Source
 
 SCHEME = "kafka://"
 ANSWER_S = 15.0

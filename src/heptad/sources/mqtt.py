@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from heptad.sources.config import Source
+    from heptad.sources.binding import Source
 
 SCHEMES = ("mqtt://", "mqtts://")
 ANSWER_S = 10.0

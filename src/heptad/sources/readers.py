@@ -22,7 +22,8 @@ from heptad.standards.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heptad.sources.config import Project, Source
+    from heptad.sources.binding import Source
+    from heptad.sources.config import Project
     from heptad.sources.reading import InputFile, Reading
 
 _NEVER = ("http://", "ftp://")

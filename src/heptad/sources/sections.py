@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heptad.standards.errors import HeptadError, InputError, suggest
+from heptad.standards.time import day, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from heptad.sources.toml_lines import Lines, Place
 
 T = TypeVar("T")
+LONGEST = 36_500 * day
+"""The longest duration of a project file."""
 
 _WORDS = {
     str: "text",
@@ -125,3 +128,15 @@ class Section:
                 f"{self.title}: {key} must be {_WORDS[kind]}.", key, value, "correct it"
             )
         return value
+
+
+def duration(value: Any) -> int:
+    """Read a duration of the file; a bare number would leave the unit open."""
+    if not isinstance(value, str):
+        raise InputError(
+            "a duration is a number and a unit, in quotes.", do='write for example "2 days"'
+        )
+    found = parse_duration(value)
+    if found > LONGEST:
+        raise InputError("a duration is at most 36,500 days.", do="correct it")
+    return found

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from heptad.sources.config import Source
+    from heptad.sources.binding import Source
     from heptad.sources.reading import InputFile
 
 SCHEMES = ("sqlite:", "postgresql:", "postgres:")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heptad.runtime import Platform
     from heptad.service.app import App
     from heptad.service.stream.current import Slot
-    from heptad.sources.config import Source
+    from heptad.sources.binding import Source
 
 _MOST_COLD = 100_000
 """Cold keys that are counted; beyond it is said that there are more."""
