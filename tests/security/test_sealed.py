@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heptad.security.sealed import open_bytes, seal_bytes
-from heptad.service.cases import evidence, handling
+from heptad.service.cases import case, evidence
 from heptad.service.letters import Text, open_text, seal_text
 from heptad.standards.errors import Corrupt
 
@@ -42,7 +42,7 @@ def test_two_seals_of_one_text_are_different():
 @pytest.mark.parametrize(
     ("sealed", "opens"),
     [
-        (handling.sealed_text("a note", KEY, "c1"), lambda s, c: handling.opened(s, KEY, c)),
+        (case.sealed_text("a note", KEY, "c1"), lambda s, c: case.opened(s, KEY, c)),
         (evidence._sealed(b"%PDF", KEY, "c1"), lambda s, c: evidence._opened(s, KEY, c)),
         (seal_text(Text("t", "x"), KEY, "c1", "A:1"), lambda s, c: open_text(s, KEY, c, "A:1")),
     ],

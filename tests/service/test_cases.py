@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from heptad.apps.fraud import app as fraud
 from heptad.security.purposes import ROLES, may_act
+from heptad.service.cases.case import Worker, keys_of, same_person
 from heptad.service.cases.evidence import kind_of
-from heptad.service.cases.handling import Worker, keys_of, same_person
 from heptad.service.following import FOLLOWED
 from heptad.standards.errors import Conflict, ContractError, HeptadError, Refused, UnknownName
 from heptad.standards.model import Customer, Label, Payment
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from heptad.runtime import Platform
-    from heptad.service.cases.handling import Case
+    from heptad.service.cases.case import Case
 
 ANN, BOB = Worker("ann", "risk"), Worker("bob", "risk")
 PDF = b"%PDF-1.7\n1 0 obj\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from heptad.service.cases.handling import Worker
+from heptad.service.cases.case import Worker
 from heptad.service.cases.past import past_case, past_cases, past_decisions
 from heptad.service.schedule.calendars import Calendar
 from heptad.standards.model import Customer, Merchant, Payment

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from heptad.service.cases.handling import Worker
+from heptad.service.cases.case import Worker
 from heptad.standards.errors import ContractError, Refused, UnknownName
 from heptad.standards.model import Customer, Label, LoanApplication, Transfer
 from heptad.standards.time import day, format_instant, minute, parse_instant

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heptad.service.cases.handling import Worker
+from heptad.service.cases.case import Worker
 from heptad.standards.model import Customer, Payment
 from heptad.standards.time import parse_instant
 from heptad.terminal.http import live

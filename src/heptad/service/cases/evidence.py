@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from heptad.catalog.store import Store
     from heptad.security.erasure import Person
     from heptad.security.keys import KeyStore
-    from heptad.service.cases.handling import Case, Cases, Worker
+    from heptad.service.cases.case import Case, Worker
+    from heptad.service.cases.handling import Cases
 
 LARGEST = 20 << 20
 FOLDER = "evidence"

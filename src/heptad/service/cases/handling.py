@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
@@ -13,7 +12,18 @@ from heptad.catalog.casetables import AlertRow, CaseEventRow, CaseKeyRow, CaseRo
 from heptad.catalog.inserts import upsert
 from heptad.security.access import Read
 from heptad.security.purposes import may_act
-from heptad.security.sealed import open_bytes, seal_bytes
+from heptad.service.cases.case import (
+    ADMIN,
+    SELECT,
+    SYSTEM,
+    Case,
+    Worker,
+    keys_of,
+    needed,
+    opened,
+    same_person,
+    sealed_text,
+)
 from heptad.service.schedule.calendars import due_after
 from heptad.standards.errors import Conflict, ContractError, Refused, UnknownName, suggest
 
@@ -29,45 +39,6 @@ if TYPE_CHECKING:
     from heptad.service.cases.inboxes import Inbox
     from heptad.service.decisions.decision import Decision
     from heptad.service.schedule.calendars import Calendars
-
-SYSTEM = "heptad"
-"""Who does what nobody in particular does."""
-ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A case as it stands; see `CaseRow`."""
-
-    number: int
-    id: str
-    app: str
-    inbox: str
-    subject: str
-    status: str
-    assignee: str
-    opened: int
-    due: int
-    calendar: str
-    level: int
-    revision: int
-    proposed: str
-    proposer: str
-    outcome: str
-    closed: int | None
-    closer: str
-    resumed: int
-
-
-@dataclass(frozen=True)
-class Worker:
-    """Who does something to a case, and in which role."""
-
-    who: str
-    role: str
-
-
-_CASES = select(*(getattr(CaseRow, name) for name in Case.__slots__))
 
 
 class Cases:
@@ -157,7 +128,7 @@ class Cases:
         limit: int = 50,
     ) -> list[Case]:
         """Return cases: those that are open first, in the order in which they are due."""
-        wanted = _CASES.order_by(CaseRow.status == "closed", CaseRow.due, CaseRow.number)
+        wanted = SELECT.order_by(CaseRow.status == "closed", CaseRow.due, CaseRow.number)
         by = ((CaseRow.app, app), (CaseRow.inbox, inbox), (CaseRow.status, status),
               (CaseRow.subject, subject))  # fmt: skip
         for column, value in by:
@@ -187,7 +158,7 @@ class Cases:
         )
         with self._store.read() as connection:
             found: dict[int, tuple[Case, list[dict[str, Any]]]] = {
-                row.number: (Case(*row), []) for row in connection.execute(_CASES.where(*mine))
+                row.number: (Case(*row), []) for row in connection.execute(SELECT.where(*mine))
             }
             for row in connection.execute(wanted.order_by(CaseEventRow.id)):
                 found[row.case][1].append(dict(row._mapping))
@@ -233,7 +204,7 @@ class Cases:
 
     def note(self, name: str, text: str, worker: Worker) -> Case:
         """Write something down about a case."""
-        return self._step(name, "note", worker, text=_needed(text, "A note"))
+        return self._step(name, "note", worker, text=needed(text, "A note"))
 
     def propose(self, name: str, outcome: str, reason: str, worker: Worker) -> Case:
         """Say what a case comes to; where it overrides the machine, somebody else must agree.
@@ -250,7 +221,7 @@ class Cases:
                 got=outcome,
                 do=suggest(outcome, inbox.outcomes),
             )
-        text = _needed(reason, "A reason")
+        text = needed(reason, "A reason")
         if outcome in inbox.overrides:
             values = {"status": "waiting", "proposed": outcome, "proposer": worker.who}
             return self._step(name, "propose", worker, values, text, outcome=outcome)
@@ -289,12 +260,12 @@ class Cases:
         if self.get(name).status != "waiting":
             raise Conflict("Nothing is proposed for this case.", got=name)
         values = {"status": "working", "proposed": "", "proposer": ""}
-        return self._step(name, "reject", worker, values, _needed(reason, "A reason"))
+        return self._step(name, "reject", worker, values, needed(reason, "A reason"))
 
     def escalate(self) -> list[str]:
         """Raise the level of each case that is late, and give it a new time; return their ids."""
         now, found = self._store.clock.now(), []
-        wanted = _CASES.where(CaseRow.status != "closed", CaseRow.due <= now)
+        wanted = SELECT.where(CaseRow.status != "closed", CaseRow.due <= now)
         with self._store.read() as connection:
             if connection.execute(wanted.limit(1)).first() is None:
                 return []
@@ -314,7 +285,7 @@ class Cases:
 
     def unresumed(self) -> list[Case]:
         """Return the cases that were closed and of which the decisions do not know yet."""
-        wanted = _CASES.where(CaseRow.status == "closed", CaseRow.resumed == 0)
+        wanted = SELECT.where(CaseRow.status == "closed", CaseRow.resumed == 0)
         with self._store.read() as connection:
             return [Case(*row) for row in connection.execute(wanted.order_by(CaseRow.number))]
 
@@ -479,44 +450,7 @@ class Cases:
 
     @staticmethod
     def _read(connection: Connection, where: Any) -> Case:
-        row = connection.execute(_CASES.where(where)).first()
+        row = connection.execute(SELECT.where(where)).first()
         if row is None:
             raise UnknownName("There is no such case.", do="see `heptad cases`")
         return Case(*row)
-
-
-def keys_of(inbox: Inbox, decision: Decision) -> list[str]:
-    """Return what an alert is grouped by: the person, and the values of some fields of the row."""
-    fields = {f: decision.row.get(f) for f in inbox.by}
-    return [decision.subject, *(f"{f}:{v}" for f, v in fields.items() if v not in (None, ""))]
-
-
-def same_person(one: str, other: str) -> bool:
-    """Whether two accounts are one, however they are written."""
-    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
-
-
-def sealed_text(text: str, key: bytes, case: str) -> bytes:
-    """Seal what was written about a person under their key."""
-    return seal_bytes(text.encode(), key, f"case|{case}".encode())
-
-
-def opened(sealed: bytes, key: bytes, case: str) -> str:
-    """Open what was written.
-
-    Raises:
-        Corrupt: if it is not what was sealed.
-    """
-    what = f"What was written about case {case}"
-    return open_bytes(sealed, key, f"case|{case}".encode(), what).decode()
-
-
-def _needed(text: str, what: str) -> str:
-    """Return a text that says something.
-
-    Raises:
-        ContractError: if it does not.
-    """
-    if len(text.strip()) < 3 or len(text) > 4000:
-        raise ContractError(f"{what} is some words, at most 4,000 characters.", got=text[:40])
-    return text.strip()

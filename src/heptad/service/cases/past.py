@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from heptad.service.cases.handling import keys_of
+from heptad.service.cases.case import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from heptad.service.cases.handling import Case, Cases
+    from heptad.service.cases.case import Case
+    from heptad.service.cases.handling import Cases
     from heptad.service.cases.inboxes import Inbox
     from heptad.service.decisions.records import Opened
 

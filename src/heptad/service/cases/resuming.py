@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from heptad.service.app import App, Inputs
-    from heptad.service.cases.handling import Case, Cases
+    from heptad.service.cases.case import Case
+    from heptad.service.cases.handling import Cases
     from heptad.service.decisions.decision import Decision
     from heptad.service.decisions.log import DecisionLog
     from heptad.standards.time import Clock

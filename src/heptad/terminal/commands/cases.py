@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heptad.service.cases.case import Worker
 from heptad.service.cases.figures import newest
-from heptad.service.cases.handling import Worker
 from heptad.service.cases.past import Past, counted, past_case, past_decisions, past_keys
 from heptad.service.reads.guard import PERSON
 from heptad.standards.errors import ContractError, InputError, Refused, UnknownName
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from heptad.runtime import Platform
-    from heptad.service.cases.handling import Case
+    from heptad.service.cases.case import Case
     from heptad.service.reads.guard import Access
 
 STEPS = ("assign", "note", "propose", "agree", "reject")

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from heptad.service.cases.case import Worker
 from heptad.service.cases.evidence import LARGEST
-from heptad.service.cases.handling import Worker
 from heptad.standards.errors import ContractError
 from heptad.terminal.commands import run
 from heptad.terminal.http.access import Caller, Opened, Reads, require_decider
