@@ -158,6 +158,21 @@ def test_reads_at_once_share_syncs_and_none_is_lost(desk: Desk, monkeypatch) -> 
     assert desk.log.verify().entries == 16
 
 
+def test_who_records_within_a_transaction_waits_for_nobody_who_waits_for_it(desk: Desk) -> None:
+    """A step on a case is recorded while the catalog is held; the other way round all would stop."""
+    for _ in range(access.KEPT_EVERY - 1):
+        desk.log.record(read("Customer:c1"))
+    other = threading.Thread(target=desk.log.record, args=[read("Customer:c2")], daemon=True)
+    with desk.catalog.store.write():
+        other.start()
+        other.join(0.3)
+        assert other.is_alive(), "it waits to tell the catalog how many there are"
+        desk.log.record(read("Customer:c1"))
+    other.join(10)
+    assert not other.is_alive()
+    assert len(desk.log) == access.KEPT_EVERY + 1
+
+
 def test_a_failed_write_refuses_the_read_and_later_ones_go_on(desk: Desk, monkeypatch) -> None:
     desk.log.record(read(detail={"n": 0}))
     with monkeypatch.context() as broken:

@@ -200,9 +200,13 @@ class AccessLog:
             self._last = self.now()
             pending = _Pending(self._packed(read, self._last))
             self._queue.append(pending)
+        kept = 0
         with self._turn:
             if not pending.done:
-                self._flush()
+                kept = self._flush()
+        # Told only now: whoever keeps it may wait for one who waits for a turn of their own.
+        if kept:
+            self._keep(kept)
         if pending.error is not None:
             raise pending.error
 
@@ -249,8 +253,12 @@ class AccessLog:
         self._keep(len(self._ledger))
         self._storage.close()
 
-    def _flush(self) -> None:
-        """Append all that waits, in one sync; whoever waits learns how it went."""
+    def _flush(self) -> int:
+        """Append all that waits, in one sync; whoever waits learns how it went.
+
+        Returns:
+            How many records there are, if that is to be kept now; else 0.
+        """
         with self._lock:
             batch, self._queue = self._queue, []
         error: HeptadError | None = None
@@ -269,7 +277,8 @@ class AccessLog:
                 pending.done = True
         if len(self._ledger) - self._kept >= KEPT_EVERY and error is None:
             self._kept = len(self._ledger)
-            self._keep(self._kept)
+            return self._kept
+        return 0
 
     def _packed(self, read: Read, at: int) -> bytes:
         """Return a record's bytes."""
