@@ -238,9 +238,9 @@ class RowsWork(Work):
 
 
 def _flush(rows: Rows) -> None:
-    from heptad.engine.local.rows import _refusals
+    from heptad.engine.local.rocks import refusals
 
-    with _refusals():
+    with refusals():
         rows._store.flush()
 
 

@@ -5,17 +5,9 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rocksdict import (
-    AccessType,
-    DBRecoveryMode,
-    Options,
-    Rdict,
-    WriteBatch,
-    WriteOptions,
-)
+from rocksdict import WriteBatch, WriteOptions
 
 from heptad.engine.cells import (
     check_table,
@@ -27,8 +19,7 @@ from heptad.engine.cells import (
     newest_cells,
     wanted_of,
 )
-from heptad.engine.local.mark import make_folder
-from heptad.engine.local.torn import opened
+from heptad.engine.local.rocks import open_rocks, refusals
 from heptad.engine.protocols import Cell, Family
 from heptad.engine.rowkeys import (
     END,
@@ -44,7 +35,7 @@ from heptad.engine.rowkeys import (
     unescaped,
 )
 from heptad.security.lasting import confirm
-from heptad.standards.errors import Busy, Corrupt, HeptadError
+from heptad.standards.errors import Busy
 from heptad.standards.time import SystemClock
 
 if TYPE_CHECKING:
@@ -85,24 +76,17 @@ class Rows:
         self._folder, self._unsure = folder, False
         self._synced = WriteOptions()
         self._synced.sync = True
-        access = AccessType.read_only() if read_only else AccessType.read_write()
-        with _refusals():
-            if not read_only:
-                make_folder(folder)
-            self._store = opened(
-                folder,
-                lambda: Rdict(str(folder), _options(), access_type=access),
-                mend=not read_only,
-            )
-            self._open = True
-            try:
+        self._store = open_rocks(folder, read_only=read_only)
+        self._open = True
+        try:
+            with refusals():
                 self._families = {
                     key[len(_TABLE) :].decode(): _families(value)
                     for key, value in self._pairs(_TABLE, after(_TABLE))
                 }
-            except BaseException:
-                self._store.close()
-                raise
+        except BaseException:
+            self._store.close()
+            raise
 
     def create(self, table: str, families: Mapping[str, Family]) -> None:
         """Create a table, or add families and change how they are kept; durable at return.
@@ -114,7 +98,7 @@ class Rows:
         with self._lock:
             merged = self._families.get(table, {}) | dict(families)
             settings = {name: [f.versions, f.ttl] for name, f in merged.items()}
-            with _refusals():
+            with refusals():
                 self._store.put(
                     _TABLE + table.encode(), json.dumps(settings).encode(), write_opt=self._synced
                 )
@@ -362,7 +346,7 @@ class Rows:
 
     def purge(self) -> None:
         """Write all files anew, so that no byte of removed cells is left in them."""
-        with self._lock, _refusals():
+        with self._lock, refusals():
             self._store.flush()
             self._store.compact_range(None, None)
 
@@ -370,7 +354,7 @@ class Rows:
         """Close the store; it cannot be used afterwards."""
         if self._open:
             self._open = False
-            with _refusals():
+            with refusals():
                 self._store.close()
 
     def __enter__(self) -> Rows:
@@ -398,7 +382,7 @@ class Rows:
             )
         if len(batch):
             self._unsure = True
-            with _refusals():
+            with refusals():
                 self._store.write(batch, write_opt=self._synced)
                 confirm(self._folder / "CURRENT")
             self._unsure = False
@@ -408,7 +392,7 @@ class Rows:
     ) -> Iterator[tuple[bytes, bytes]]:
         """Give key and value of all that lies from `lower` up to but not at `upper`."""
         # The bounds of ReadOptions are of no use: rocksdict encodes them unlike raw keys.
-        with _refusals():
+        with refusals():
             found = self._store.iter()
             found.seek_for_prev(upper) if reverse else found.seek(lower)
         step = found.prev if reverse else found.next
@@ -419,7 +403,7 @@ class Rows:
             yield key, found.value()
             step()
         # An iterator that meets damage just ends; only its status says so.
-        with _refusals():
+        with refusals():
             found.status()
 
     def _stored(
@@ -471,45 +455,5 @@ def _bounds(table: str, start: bytes, stop: bytes | None, prefix: bytes) -> tupl
     return here + max(escaped(start), escaped(prefix)), min(ends)
 
 
-def _options() -> Options:
-    """Return RocksDB's options: a flipped bit in its log is an error, a torn tail is not."""
-    options = Options(raw_mode=True)
-    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
-    options.set_paranoid_checks(True)
-    options.set_keep_log_file_num(4)
-    return options
-
-
 def _families(value: bytes) -> dict[str, Family]:
     return {name: Family(*settings) for name, settings in json.loads(value).items()}
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn what RocksDB raises into errors that name the cure."""
-    try:
-        yield
-    except HeptadError:
-        raise
-    except Exception as error:
-        raise _explained(str(error)) from error
-
-
-def _explained(said: str) -> HeptadError:
-    if "Corruption" in said or "checksum" in said:
-        return Corrupt(
-            "The row store is damaged.",
-            got=said,
-            do="restore rows/ from a backup, or remove it and build it again from the tables",
-        )
-    if "lock" in said.lower():
-        return Busy(
-            "Another process owns the row store.",
-            got=said,
-            do="let it answer (`heptad serve` does), or stop it",
-        )
-    return Busy(
-        "The row store cannot be used.",
-        got=said,
-        do="check the disk and its free space (`heptad doctor`), then run it again",
-    )
