@@ -169,3 +169,24 @@ def test_a_page_that_is_not_there_says_so(visiting: Callable[..., Any]) -> None:
     with visiting() as visit:
         visit.page.goto(visit.url + "/nowhere")
         visit.page.get_by_text("There is no such page.").wait_for()
+
+
+def test_a_page_that_breaks_off_shows_what_came_and_says_so(
+    visiting: Callable[..., Any], served: Served, keys: dict[str, str]
+) -> None:
+    path = "/v1/apps/fraud/pages/overview"
+    asked = Request(served.url + path, headers={
+        "Authorization": f"Bearer {keys['ana']}", "Accept": "application/vnd.heptad.frames"})  # fmt: skip
+    with urlopen(asked) as answer:
+        head, first, second = (answer.readline() for _ in range(3))
+    blocks = json.loads(head)["blocks"]
+    cut = head + first + second[: len(second) // 2]
+    with visiting() as visit:
+        visit.page.route(f"**{path}*", lambda route: route.fulfill(
+            status=200, body=cut, content_type="application/vnd.heptad.frames"))  # fmt: skip
+        visit.open("/apps/fraud")
+        broken = visit.page.get_by_text("The page broke off before this came.")
+        broken.first.wait_for()
+        assert broken.count() == len(blocks) - 1
+        assert visit.page.get_by_role("region", name=blocks[0]["title"]).count() == 1
+        assert not visit.wrong

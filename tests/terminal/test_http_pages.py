@@ -13,6 +13,7 @@ from heptad.standards.errors import Busy
 from heptad.standards.model import Payment
 from heptad.standards.time import format_instant, minute
 from heptad.terminal.commands import run
+from heptad.terminal.commands.pages import show_block
 from heptad.terminal.http import pages
 from heptad.terminal.http.api import public
 from heptad.terminal.http.pages import ARROW, FRAMES, MOST_PLAIN, frame
@@ -87,6 +88,25 @@ def test_blocks_read_quickly_share_one_record_and_none_is_told_unrecorded(
     _, *blocks = framed(api.get(PAGE, headers={"Accept": FRAMES}).content)
     assert len(blocks) == count
     assert all(b["data"] is None and b["problem"]["title"] for b in blocks)
+
+
+def test_a_block_that_fails_unforeseen_says_so_and_the_others_are_told(
+    api: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(platform: Platform, part: Any, at: int | None) -> dict[str, Any]:
+        if part.form == "chart":
+            raise ZeroDivisionError("secret of Ana")
+        return show_block(platform, part, at)
+
+    monkeypatch.setattr(pages, "TOGETHER_S", 600.0)
+    monkeypatch.setattr(pages, "show_block", fails)
+    head, *blocks = framed(api.get(PAGE, headers={"Accept": FRAMES}).content)
+    wrong = [b["form"] == "chart" for b in head["blocks"]]
+    assert [b["problem"] is not None for b in blocks] == wrong
+    assert 0 < sum(wrong) < len(wrong)
+    told = next(b["problem"] for b in blocks if b["problem"])
+    assert told["title"] == "The server failed to answer."
+    assert "secret of Ana" in caplog.text
 
 
 def test_more_than_two_thousand_rows_travel_as_arrow() -> None:

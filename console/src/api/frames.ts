@@ -1,6 +1,7 @@
 // What comes in parts: a page block by block as each is read, and rows by the thousand as Arrow.
 import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query'
 import { ask, url, useCircumstances, type Refusal } from './client'
+import { t } from '../i18n'
 import type { BlockData, PageData, Plain, Problem } from './types'
 
 const FRAMES = 'application/vnd.heptad.frames', ARROW = 'application/vnd.apache.arrow.stream'
@@ -19,13 +20,21 @@ export function usePage(app: string, page: string): UseQueryResult<PageData, Ref
       const bytes = new Bytes(await ask(path, { purpose, signal, accept: FRAMES }))
       const head = JSON.parse((await bytes.line())!) as PageData, before = client.getQueryData<PageData>(id)
       let found: PageData = { ...head, blocks: head.blocks.map((b, i) => ({ ...b, ...(before && { data: before.blocks[i]?.data, problem: before.blocks[i]?.problem ?? null }) })) }
-      for (let line = await bytes.line(); line !== null; line = await bytes.line()) {
-        const told = JSON.parse(line) as Line
-        const data = await whole(told, bytes)
-        found = { ...found, blocks: found.blocks.map((b, i): BlockData => (i === told.block ? { ...b, data, problem: told.problem } : b)) }
-        client.setQueryData(id, found)
+      const came = new Set<number>()
+      try {
+        for (let line = await bytes.line(); line !== null; line = await bytes.line()) {
+          const told = JSON.parse(line) as Line
+          const data = await whole(told, bytes)
+          found = { ...found, blocks: found.blocks.map((b, i): BlockData => (i === told.block ? { ...b, data, problem: told.problem } : b)) }
+          came.add(told.block)
+          client.setQueryData(id, found)
+        }
+      } catch (error) {
+        if (signal.aborted) throw error
       }
-      return found
+      // What was cut off shows what came, and says of the rest that it did not.
+      const broken: Problem = { title: t('The page broke off before this came.'), status: 0, code: 'broken', do: t('load the page again') }
+      return { ...found, blocks: found.blocks.map((b, i): BlockData => (came.has(i) ? b : { ...b, problem: broken })) }
     },
   })
 }

@@ -25,7 +25,7 @@ from heptad.standards.errors import HeptadError
 from heptad.standards.time import second
 from heptad.terminal.commands.decisions import row
 from heptad.terminal.http import access
-from heptad.terminal.http.problems import problem, unforeseen
+from heptad.terminal.http.problems import hidden, problem
 from heptad.terminal.http.tables import parse
 from heptad.terminal.logs import name_request
 
@@ -301,7 +301,7 @@ class Express:
 
 def _answer(error: BaseException, name: str) -> Answer:
     """Tell an error as the routes tell it."""
-    told = problem(error) if isinstance(error, HeptadError) else unforeseen(error, name)
+    told = problem(hidden(error, name))
     headers = tuple((k, v) for k, v in told.raw_headers if k != b"content-length")
     return Answer(told.status_code, headers, bytes(told.body), name)
 

@@ -17,7 +17,7 @@ from heptad.terminal.commands import run
 from heptad.terminal.commands.pages import ask_page, block_head, show_block
 from heptad.terminal.http.access import Opened, Reads
 from heptad.terminal.http.answers import PageData
-from heptad.terminal.http.problems import RESPONSES
+from heptad.terminal.http.problems import RESPONSES, hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,8 +78,7 @@ def _together(
         with asked.reading(platform, **reader):
             while rest and (not taken or time.monotonic() < until):
                 taken.append(rest.popleft())
-                block = show_block(platform, asked.parts[taken[-1]], asked.at)
-                found.append(frame(taken[-1], block))
+                found.append(_framed(platform, asked, taken[-1]))
     except HeptadError as error:
         problem = error.to_dict()
         found = [frame(n, {"data": None, "problem": problem, "form": ""}) for n in taken]
@@ -87,6 +86,14 @@ def _together(
             found = [frame(n, {"data": None, "problem": problem, "form": ""}) for n in rest]
             rest.clear()
     return found
+
+
+def _framed(platform: Platform, asked: Asked, number: int) -> bytes:
+    """Read a block and return it as a frame; one that fails leaves the others alone."""
+    try:
+        return frame(number, show_block(platform, asked.parts[number], asked.at))
+    except Exception as error:  # noqa: BLE001 - its cause goes to the log
+        return frame(number, {"data": None, "problem": hidden(error).to_dict(), "form": ""})
 
 
 def frame(number: int, block: Mapping[str, Any]) -> bytes:

@@ -70,16 +70,18 @@ def problem(error: HeptadError) -> JSONResponse:
     return JSONResponse(error.to_dict(), error.status, headers, MEDIA)
 
 
-def unforeseen(error: BaseException, request: str = "") -> JSONResponse:
-    """Return an error that nobody expected: its cause goes to the log, never to the caller.
+def hidden(error: BaseException, request: str = "") -> HeptadError:
+    """Return what is told of an error: if nobody expected it, its cause goes to the log only.
 
     Args:
         error: what was raised.
         request: its name in the log, where that is not the one being answered by this task.
     """
+    if isinstance(error, HeptadError):
+        return error
     told = {FIELDS: {"request": request}} if request else None
     _LOG.error("unforeseen error", exc_info=error, extra=told)
-    return problem(HeptadError("The server failed to answer.", do="see the server's log"))
+    return HeptadError("The server failed to answer.", do="see the server's log")
 
 
 def install(app: FastAPI) -> None:
@@ -99,7 +101,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
-        return unforeseen(error)
+        return problem(hidden(error))
 
 
 def _refused(found: dict[str, Any], path: str) -> InputError:
