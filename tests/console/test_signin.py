@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.console.conftest import ROOT
-from tests.terminal.conftest import Served, free_port, run_server
+from heptad.runtime import Platform
+from tests.console.conftest import ROOT, issued
+from tests.terminal.conftest import Served, free_port, run_server, wait_for_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
+PASSWORD = "four words nobody puts together"
 PROJECT = """[project]
 name = "signed"
 [signin]
@@ -89,3 +92,37 @@ def test_who_has_no_role_is_not_let_in(signed: Served, browser: Any) -> None:
     page.goto(signed.url + "/lists")
     page.get_by_role("link", name="Sign in with").first.wait_for()
     context.close()
+
+
+def test_a_key_that_does_not_hold_locks_nobody_out_who_has_a_password(
+    tmp_path: Path, browser: Any
+) -> None:
+    (tmp_path / "heptad.toml").write_text('[project]\nname = "own"\n', encoding="utf-8")
+    with Platform.open(tmp_path) as platform:
+        platform.users.add("ann", "risk", PASSWORD, platform.clock.now())
+        key = issued(platform, "bob", "risk")
+    port = free_port()
+    process = run_server(tmp_path, "--port", str(port))
+    try:
+        wait_for_server(process)
+        page = browser.new_context().new_page()
+        page.goto(f"http://127.0.0.1:{port}/tables")
+        for text in ("hep_stale", key):
+            page.get_by_label("Key").first.fill(text)
+            page.get_by_role("button", name="Use this key").first.click()
+            page.wait_for_function(f"sessionStorage.getItem('heptad-key') === '{text}'")
+            if text != key:
+                page.get_by_label("Password").first.wait_for()
+        page.get_by_role("heading", level=1, name="Tables").wait_for()
+        page.evaluate("sessionStorage.setItem('heptad-key', 'hep_stale')")
+        page.reload()
+        page.get_by_label("Name").first.fill("ann")
+        page.get_by_label("Password").first.fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").first.click()
+        page.get_by_role("heading", level=1, name="Tables").wait_for()
+        page.get_by_label("Password").first.wait_for(state="detached")
+        assert not page.evaluate("sessionStorage.getItem('heptad-key')")
+        page.context.close()
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)

@@ -4,10 +4,18 @@ import { call, key, Refusal, useRead } from '../api/client'
 import { t } from '../i18n'
 
 export default function SignIn() {
-  const [text, setText] = useState('')
   const ways = useRead<{ provider: string | null; local: boolean }>('signin')
-  if (ways.data?.provider) return <p style={{ marginTop: 10 }}><a className="btn primary" href={`/v1/signin/go?to=${encodeURIComponent(location.pathname + location.search)}`}>{t('Sign in with {provider}', { provider: ways.data.provider })}</a></p>
-  if (ways.data?.local) return <Password />
+  return (
+    <>
+      {ways.data?.provider ? <p style={{ marginTop: 10 }}><a className="btn primary" onClick={() => key.set('')} href={`/v1/signin/go?to=${encodeURIComponent(location.pathname + location.search)}`}>{t('Sign in with {provider}', { provider: ways.data.provider })}</a></p> : ways.data?.local && <Password />}
+      <Key />
+    </>
+  )
+}
+
+/** A key goes before whoever is signed in, so one that does not hold is forgotten with any other way in. */
+function Key() {
+  const [text, setText] = useState('')
   return (
     <form className="row wrap" style={{ marginTop: 10 }} onSubmit={e => { e.preventDefault(); key.set(text.trim()); location.reload() }}>
       <label className="grow"><span className="vh">{t('Key')}</span><input className="field" type="password" autoComplete="off" placeholder="hep_…" value={text} onChange={e => setText(e.target.value)} /></label>
@@ -20,7 +28,7 @@ export default function SignIn() {
 function Password() {
   const [who, setWho] = useState({ name: '', password: '' })
   const [wrong, setWrong] = useState('')
-  const enter = () => call('/v1/signin', { method: 'POST', body: who }).then(() => location.reload(), (e: unknown) => setWrong(e instanceof Refusal ? `${e.problem.title} ${e.problem.do ?? ''}` : String(e)))
+  const enter = () => call('/v1/signin', { method: 'POST', body: who }).then(() => { key.set(''); location.reload() }, (e: unknown) => setWrong(e instanceof Refusal ? `${e.problem.title} ${e.problem.do ?? ''}` : String(e)))
   return (
     <form className="row wrap" style={{ marginTop: 10 }} onSubmit={e => { e.preventDefault(); void enter() }}>
       <label className="grow"><span className="cap ink3">{t('Name')}</span><input className="field" required autoComplete="username" value={who.name} onChange={e => setWho({ ...who, name: e.target.value })} /></label>
