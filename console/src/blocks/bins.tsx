@@ -1,7 +1,7 @@
 // The bin editor: bins of the card in use, merged by hand, and what that would change on rows held out.
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useId, useState } from 'react'
+import { useEffect, useId, useState } from 'react'
 import { call, useCircumstances } from '../api/client'
 import { Empty, Refused, Scroll } from '../design/pieces'
 import { decimal, int, said, t } from '../i18n'
@@ -25,10 +25,11 @@ export default function BinEditor({ data }: { data: { app: string; inputs: strin
   const change = useMutation<Tried, Error, boolean>({
     mutationFn: keep => call(path, { method: 'POST', purpose, body: { input, bins: chosen, reason, keep, ...(cut ? { cut: Number(cut) } : {}) } }),
   })
-  const report = useMutation<{ html: string }, Error>({
-    mutationFn: () => call(`/v1/apps/${app}/card/report`, { purpose }),
-    onSuccess: made => window.open(URL.createObjectURL(new Blob([made.html], { type: 'text/html' })), '_blank', 'noopener'),
+  // It takes longer than a click allows a window to be opened by itself, so it is opened by a link.
+  const report = useMutation<string, Error>({
+    mutationFn: async () => URL.createObjectURL(new Blob([(await call<{ html: string }>(`/v1/apps/${app}/card/report`, { purpose })).html], { type: 'text/html' })),
   })
+  useEffect(() => { const made = report.data; return made ? () => URL.revokeObjectURL(made) : undefined }, [report.data])
   if (!inputs.length) return <Empty command={`heptad train ${app}`}>{t('No scorecard is in use yet.')}</Empty>
   const pick = (n: number) => setChosen(chosen.includes(n) ? chosen.filter(m => m !== n) : [...chosen, n].sort((a, b) => a - b))
   const ready = chosen.length > 1 && reason.trim().length > 2
@@ -46,7 +47,8 @@ export default function BinEditor({ data }: { data: { app: string; inputs: strin
       <div className="wide row wrap">
         <button className="btn primary" type="submit" disabled={change.isPending || !(ready || cut)}>{change.isPending ? t('Trying…') : t('What would it change?')}</button>
         <button className="btn" type="button" disabled={change.isPending || !ready} onClick={() => change.mutate(true)}>{t('Keep as a candidate')}</button>
-        <button className="btn" type="button" disabled={report.isPending} onClick={() => report.mutate()}>{t('Validation report')}</button>
+        <button className="btn" type="button" disabled={report.isPending} onClick={() => report.mutate()}>{report.isPending ? t('Trying…') : t('Validation report')}</button>
+        {report.data && <a className="link" href={report.data} target="_blank" rel="noopener">{t('Open the report')}</a>}
         <span className="cap ink3">{t('A candidate decides nothing until somebody else approves it.')}</span>
       </div>
       {(change.error ?? report.error) && <div className="wide"><Refused error={(change.error ?? report.error)!} /></div>}
