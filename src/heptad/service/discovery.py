@@ -7,17 +7,19 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from heptad.standards.errors import ContractError
+from heptad.standards.errors import ContractError, UnknownName, suggest
 from heptad.standards.model import MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from importlib.metadata import EntryPoint
 
     from heptad.service.app import App
     from heptad.standards import Table
+
+T = TypeVar("T")
 
 
 @cache
@@ -77,3 +79,14 @@ def tables_of(apps: Iterable[App]) -> dict[str, type[Table]]:
                     do="use the shared one, or another name",
                 )
     return found
+
+
+def pick(what: str, name: str, known: Mapping[str, T]) -> T:
+    """Return what has a name.
+
+    Raises:
+        UnknownName: if nothing has it; it says which name was meant.
+    """
+    if name not in known:
+        raise UnknownName(f"There is no {what} {name!r}.", got=name, do=suggest(name, known))
+    return known[name]
