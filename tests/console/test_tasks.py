@@ -367,6 +367,26 @@ def test_what_a_flow_in_shadow_would_change_leads_to_the_decisions(
         assert not visit.wrong
 
 
+def test_an_officer_sees_what_a_person_agreed_to_and_asks_for_the_name_for_a_purpose(
+    visiting: Callable[..., Any],
+) -> None:
+    with visiting(who="olga") as visit:
+        page = visit.page
+        visit.open("/customers/C00000001")
+        page.get_by_text("Without asking:").wait_for()
+        assert page.locator("tbody tr", has_text="marketing").first.is_visible()
+        before = page.locator("h1").inner_text()
+        page.get_by_role("button", name="Show the name, for collections").click()
+        page.locator("h1 .called").wait_for()
+        assert len(page.locator("h1 .called").inner_text()) > 3
+        assert before.startswith("C00000001")
+        assert not visit.wrong
+    with visiting(who="audrey") as visit:
+        visit.open("/customers/C00000001")
+        visit.page.get_by_role("link", name="Who read what").click()
+        visit.page.locator("tbody tr", has_text="collections").first.wait_for()
+
+
 def test_an_open_page_follows_what_others_do(
     visiting: Callable[..., Any], served: Served, keys: dict[str, str]
 ) -> None:

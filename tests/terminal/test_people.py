@@ -56,9 +56,10 @@ def read(api: Client, path: str, purpose: str = "") -> dict:
 def test_a_person_is_called_by_name_only_under_a_purpose_that_opens_it(api: Client) -> None:
     firm = {"Company:b1": "Harbour Mills"}
     masked = read(api, ASKED)
-    assert masked == {"names": firm, "hidden": ["Customer:c1", "Customer:c9"]}
+    opens = {"Customer": ["collections", "service"]}
+    assert masked == {"names": firm, "hidden": ["Customer:c1", "Customer:c9"], "opens": opens}
     opened = read(api, ASKED, "service")
-    assert opened == {"names": firm | {"Customer:c1": "Ana 1"}, "hidden": []}
+    assert opened == {"names": firm | {"Customer:c1": "Ana 1"}, "hidden": [], "opens": {}}
     assert read(api, ASKED, "audit")["hidden"] == ["Customer:c1", "Customer:c9"]
 
 

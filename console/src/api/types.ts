@@ -108,7 +108,7 @@ export interface MessageLine { message: string; app: string; letter: string; sub
 export interface MessageList { messages: MessageLine[]; counts: { app: string; status: string; reason: string; n: number }[]; stops: string[] }
 export interface WholeMessage extends MessageLine { title: string; text: string; receipts: { event: string; at: string; note: string }[] }
 export interface ListLine { list: string; kind: 'allow' | 'deny' | 'watch'; entries: number; ended: number }
-export interface ListInfo { list: string; entries: { id: string; kind: string; key: string | null; since: string; until: string }[]; of: number }
+export interface ListInfo { list: string; entries: { id: string; kind: string; of: string; key: string | null; since: string; until: string }[]; of: number }
 export interface ScheduleInfo {
   alarms: { schedule: string; label: string; says: string; raised: string; ended: string | null }[]
   schedules: { name: string; job: string; when: string; zone: string; calendar: string; next: string | null; due: number; running: number; done: number; failed: number }[]
@@ -133,3 +133,7 @@ export interface ShadowLine { app: string; title: string; number: number; flow: 
 export interface TrialLine { app: string; title: string; share: number; shadow: boolean; champion: { number: number; model: string } | null; challenger: { number: number; model: string } | null; page: string }
 export interface TrialList { shadows: ShadowLine[]; trials: TrialLine[] }
 export interface ShadowReport { app: string; number: number; sha256: string; share: number; standing: boolean; rows: number; changed: number; failed: number; behind: number; swaps: { was: string; would_be: string; rows: number }[]; reasons: Record<string, number>; errors: Record<string, number>; decisions: string[] }
+export interface ConsentsTold {
+  customer: string; at: string; covered: boolean; unasked: { purpose: string; basis: string; says: string }[]
+  asked: { purpose: string; says: string; basis: string; stands: string[]; ends: string[]; given: { consent: string; scope: string; status: string; mode: string; since: string; until: string | null }[] }[]
+}

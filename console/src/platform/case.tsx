@@ -6,6 +6,7 @@ import { lazy, Suspense, useRef, useState } from 'react'
 import { call, send, useCircumstances, useRead } from '../api/client'
 import type { Around, CaseLine, Session, Surroundings, WholeCase } from '../api/types'
 import LinkChart from '../blocks/links'
+import { Name } from '../design/named'
 import { Card, Empty, Head, Id, Outcome, outcomeWord, Refused, Scroll, State, useShortcuts, When } from '../design/pieces'
 import { bytes, dayOf, instant, int, money, said, t } from '../i18n'
 import { caseTone, Due } from './cases'
@@ -60,7 +61,7 @@ function View({ data }: { data: WholeCase }) {
             <button className="btn primary" disabled={step.isPending} onClick={agree}>{t('Agree: {outcome}', { outcome: said(data.proposed) })} <kbd aria-hidden>Y</kbd></button>
           </> : data.outcomes.map(o => <button key={o} className={`btn ${data.becomes[o] === 'decline' ? 'danger' : ''}`} onClick={() => setAsked(decide(o))}><span className="first">{said(o)}</span> <kbd aria-hidden>{letter(o).toUpperCase()}</kbd></button>)}
         </div>}>
-        <span className="row wrap" style={{ gap: 6 }}><Link className="link mono" to="/decisions" search={(before: Search) => ({ ...before, app: data.app, subject: data.subject })}>{data.subject}</Link><span>·</span><span>{data.why}</span></span>
+        <span className="row wrap" style={{ gap: 6 }}><Link className="link mono" to="/decisions" search={(before: Search) => ({ ...before, app: data.app, subject: data.subject })}>{data.subject}</Link><Name of={data.subject} /><span>·</span><span>{data.why}</span></span>
       </Head>
       {step.error && !asked && <div style={{ marginBottom: 16 }}><Refused error={step.error} /></div>}
       {waiting && <div className="then now"><Pause size={15} aria-hidden />{t('{who} proposes: {outcome}. Somebody else must agree.', { who: data.proposer, outcome: said(data.proposed) })}</div>}

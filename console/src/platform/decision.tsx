@@ -5,6 +5,7 @@ import { ArrowRight, BadgeCheck, CircleAlert, FileText, RotateCcw, ShieldCheck, 
 import { lazy, Suspense, useState } from 'react'
 import { call, useCircumstances, useRead } from '../api/client'
 import type { AppInfo, Background, Changes as Least, Explanation, MessageList, Plain, Proof, Replay } from '../api/types'
+import { Name } from '../design/named'
 import { Card, Empty, Head, Id, Outcome, outcomeFill, outcomeWord, Refused, Scroll, State, Twin, useShortcuts, When } from '../design/pieces'
 import { Points, Spread } from '../design/pictures'
 import { decimal, instant, int, language, money, percent, said, t } from '../i18n'
@@ -43,7 +44,7 @@ function View({ data }: { data: Explanation }) {
           {(data.outcome === 'decline' || data.outcome === 'refer') && <button className="btn" onClick={() => setOpen('letter')}><FileText size={14} aria-hidden />{t('Letter')} <kbd aria-hidden>L</kbd></button>}
           {inboxes > 0 && <button className="btn primary" onClick={() => setOpen('refer')}><UserRound size={14} aria-hidden />{t('Refer to a person')} <kbd aria-hidden>E</kbd></button>}
         </>}>
-        <span className="row wrap" style={{ gap: 6 }}>{data.subject && <Link className="link mono" to="/decisions" search={(before: Search) => ({ ...before, app: data.app, subject: data.subject })}>{data.subject}</Link>}{data.on && <><span>·</span><span className="mono">{data.on}</span></>}<span>·</span><Link className="link" to="/apps/$app" params={{ app: data.app }}>{said(data.app)}</Link></span>
+        <span className="row wrap" style={{ gap: 6 }}>{data.subject && <Link className="link mono" to="/decisions" search={(before: Search) => ({ ...before, app: data.app, subject: data.subject })}>{data.subject}</Link>}<Name of={data.subject} />{data.on && <><span>·</span><span className="mono">{data.on}</span></>}<span>·</span><Link className="link" to="/apps/$app" params={{ app: data.app }}>{said(data.app)}</Link></span>
       </Head>
       {data.erased ? <Card title={t('Erased')}><p>{data.erased}</p><ul className="row wrap" style={{ marginTop: 8 }}>{data.reasons.map(r => <li key={r.code} className="badge">{r.code}</li>)}</ul></Card> : (
         <div className="grid2">

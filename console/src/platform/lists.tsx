@@ -5,6 +5,7 @@ import { Upload } from 'lucide-react'
 import { useRef, useState } from 'react'
 import { call, useRead } from '../api/client'
 import type { ListInfo, ListLine } from '../api/types'
+import { Called, useNames } from '../design/named'
 import { Card, Empty, Head, Refused, Scroll, State, When } from '../design/pieces'
 import { int, said, t } from '../i18n'
 
@@ -40,11 +41,12 @@ export default function Lists() {
 
 function Entries({ list }: { list: string }) {
   const seen = useRead<ListInfo>(`lists/${encodeURIComponent(list)}`)
+  const called = useNames(seen.data?.entries.map(e => `${e.of}:${e.key}`) ?? [])
   return (
     <State q={seen} height={240}>{data => (
       <Card title={list} plain note={t('{n} of {total}', { n: int(data.entries.length), total: int(data.of) })}>
         <Scroll label={list}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Key')}</th><th>{t('Kind')}</th><th>{t('Since')}</th><th>{t('Until')}</th></tr></thead>
-          <tbody>{data.entries.map(e => <tr key={e.id}><td className="mono">{e.key}</td><td>{said(e.kind)}</td><td className="ink2"><When at={e.since} /></td><td className="ink2">{e.until > '2200' ? t('for ever') : <When at={e.until} />}</td></tr>)}</tbody></table></Scroll>
+          <tbody>{data.entries.map(e => <tr key={e.id}><td><span className="mono">{e.key}</span> <Called name={called[`${e.of}:${e.key}`]} /></td><td>{said(e.kind)}</td><td className="ink2"><When at={e.since} /></td><td className="ink2">{e.until > '2200' ? t('for ever') : <When at={e.until} />}</td></tr>)}</tbody></table></Scroll>
       </Card>
     )}</State>
   )

@@ -5,6 +5,7 @@ import { ListChecks, Plus, Save, Trash2 } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { call, useCircumstances, useRead } from '../api/client'
 import type { KnownName, SegmentCount, SegmentLine, SegmentList, Session } from '../api/types'
+import { Called, useNames } from '../design/named'
 import { Card, Empty, Head, Refused, Scroll, State, When } from '../design/pieces'
 import { Share } from '../design/pictures'
 import { int, percent, said, t } from '../i18n'
@@ -154,12 +155,13 @@ function Typing({ label, value, set, right, day }: { label: string; value: strin
 }
 
 function Sample({ found }: { found: SegmentCount }) {
+  const called = useNames(found.sample.map(row => `Customer:${row.id}`))
   const names = found.sample.length ? Object.keys(found.sample[0]).filter(n => n !== 'id') : []
   return (
     <Card title={t('Some of them')} plain note={t('{n} of {total}', { n: int(found.sample.length), total: int(found.members) })}>
       {!found.sample.length ? <Empty>{t('Nobody fits this condition.')}</Empty> : (
         <Scroll label={t('Some of them')}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Customer')}</th>{names.map(n => <th key={n} className={typeof found.sample[0][n] === 'number' ? 'r' : undefined}>{n}{unitBeside(found.units[n] ?? '') && <span className="ink3"> {unitBeside(found.units[n])}</span>}</th>)}</tr></thead>
-          <tbody>{found.sample.map(row => <tr key={String(row.id)}><td className="mono"><Link className="link" to="/customers/$id" params={{ id: String(row.id) }}>{row.id}</Link></td>{names.map(n => <td key={n} className={typeof found.sample[0][n] === 'number' ? 'r' : undefined}>{shown(row[n] ?? null, found.units[n] ?? '')}</td>)}</tr>)}</tbody></table></Scroll>
+          <tbody>{found.sample.map(row => <tr key={String(row.id)}><td className="mono"><Link className="link" to="/customers/$id" params={{ id: String(row.id) }}>{row.id}</Link> <Called name={called[`Customer:${row.id}`]} /></td>{names.map(n => <td key={n} className={typeof found.sample[0][n] === 'number' ? 'r' : undefined}>{shown(row[n] ?? null, found.units[n] ?? '')}</td>)}</tr>)}</tbody></table></Scroll>
       )}
     </Card>
   )

@@ -19,7 +19,7 @@ def list_lists(
     platform: Platform, purpose: str | None = None, role: str = "", who: str = ""
 ) -> dict[str, Any]:
     """Say which lists there are, and how many stand on each now."""
-    now = platform.clock.now()
+    now = platform.guard.now()
     read = platform.read("Listing", now, now, purpose=purpose, role=role, who=who)
     rows = read.select(["list", "kind", "until"]).to_pylist()
     found = Counter((r["list"], r["kind"]) for r in rows)
@@ -45,13 +45,15 @@ def show_list(
     who: str = "",
 ) -> dict[str, Any]:
     """Show the entries of a list as known now."""
-    now = platform.clock.now()
+    now = platform.guard.now()
     read = platform.read("Listing", now, now, purpose=purpose, role=role, who=who)
     rows = read.to_pylist()
-    refs = [field.name for field in REFS.values()]
+    refs = {field.name: table for table, field in REFS.items()}
     found = [
         {
-            "id": r["id"], "kind": r["kind"], "key": next((r[n] for n in refs if r.get(n)), None),
+            "id": r["id"], "kind": r["kind"],
+            "of": next((table for n, table in refs.items() if r.get(n)), ""),
+            "key": next((r[n] for n in refs if r.get(n)), None),
             "since": format_instant(_instant(r["event_time"])),
             "until": format_instant(_instant(r["until"])),
         }

@@ -35,11 +35,12 @@ def names(
 
     Of tables that declare `called`; what the purpose does not open, or is not known, is left out.
     """
-    t = parse_instant(at) if at else platform.clock.now()
+    t = parse_instant(at) if at else platform.guard.now()
     asked = sorted({text for text in of if text.partition(":")[2]})
     reader = {"who": who or platform.who, "role": role or platform.role}
     found: dict[str, str] = {}
     hidden: list[str] = []
+    opens: dict[str, list[str]] = {}
     with platform.guard.reading("names", purpose=purpose, **reader) as access:
         for name, some in groupby(asked, key=lambda text: text.partition(":")[0]):
             table, keys = platform.tables.get(name), [text.partition(":")[2] for text in some]
@@ -50,7 +51,8 @@ def names(
                 found |= {f"{name}:{key}": called for key, called in rows}
             else:
                 hidden += [f"{name}:{key}" for key in keys]
-    return {"names": found, "hidden": hidden}
+                opens[name] = sorted(table.called.purposes)
+    return {"names": found, "hidden": hidden, "opens": opens}
 
 
 def _opens(table: type[Table], field: Field, access: Access) -> bool:
@@ -92,7 +94,7 @@ def consents(
 
     Where the purpose of the read does not cover consents, only what rests on none is told.
     """
-    t = parse_instant(at) if at else platform.clock.now()
+    t = parse_instant(at) if at else platform.guard.now()
     reader = {"who": who or platform.who, "role": role or platform.role, "purpose": purpose}
     with platform.guard.reading("consents", **reader, customer=customer) as access:
         access.about([f"Customer:{customer}"])

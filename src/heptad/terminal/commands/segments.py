@@ -62,7 +62,7 @@ def try_segment(  # noqa: PLR0913, PLR0917 - what a read is
         last = Segments(platform.catalog.settings, platform.apps).versions(name)[-1]
         when, purpose = last["when"], purpose or last["purpose"]
     segment = read(when, platform.apps)
-    t = parse_instant(at) if at else platform.clock.now()
+    t = parse_instant(at) if at else platform.guard.now()
     with _reading(platform, segment, purpose, role, who) as access:
         found = count(segment, access, platform.reads.under(access), platform.keys, t=t)
     units = {one.name: one.unit for one in segment.uses}
@@ -120,7 +120,7 @@ def put_on_list(  # noqa: PLR0913, PLR0917 - who is put where, for how long
     if not 1 <= days <= LONGEST_DAYS:
         raise ContractError(f"Entries last 1 to {LONGEST_DAYS} days.", got=days)
     last = Segments(platform.catalog.settings, platform.apps).versions(name)[-1]
-    segment, now = read(last["when"], platform.apps), platform.clock.now()
+    segment, now = read(last["when"], platform.apps), platform.guard.now()
     with _reading(platform, segment, purpose or last["purpose"], role, who) as access:
         keys = members(segment, access, platform.reads.under(access), t=now)
     made = entries(

@@ -38,6 +38,7 @@ class ListEntry(BaseModel):
 
     id: str
     kind: Kind
+    of: str = Field(description="The table that the key is of.")
     key: str | None = Field(description="Of the merchant, customer, device, card or account.")
     since: str
     until: str

@@ -22,6 +22,7 @@ class Names(BaseModel):
 
     names: dict[str, str] = Field(examples=[{"Company:B00000042": "Harbour Mills"}])
     hidden: list[str] = Field(description="Those whose name the purpose does not open.")
+    opens: dict[str, list[str]] = Field(description="Table → the purposes that would open it.")
 
 
 class Given(BaseModel):
