@@ -114,6 +114,15 @@ def parse_instant(text: str) -> int:
     return micros(value if value.tzinfo else value.replace(tzinfo=UTC))
 
 
+def as_of(text: str) -> int | None:
+    """Return the instant that a text names, microseconds; None, for now, if it is empty.
+
+    Raises:
+        InputError: if it is not ISO 8601.
+    """
+    return parse_instant(text) if text else None
+
+
 def format_instant(value: int) -> str:
     """Write an instant as ISO 8601 with Z, without needless zeros.
 

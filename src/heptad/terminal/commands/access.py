@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.security.access import TAG_BYTES
 from heptad.security.apikeys import ApiKeys
-from heptad.standards.time import day, format_instant, parse_instant
+from heptad.standards.time import as_of, day, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,8 +97,8 @@ def list_accesses(  # noqa: PLR0913, PLR0917 - what reads are chosen by
     about = subject if ":" in subject or not subject else f"Customer:{subject}"
     found = platform.accesses(
         subject=about,
-        since=parse_instant(since) if since else None,
-        until=parse_instant(until) if until else None,
+        since=as_of(since),
+        until=as_of(until),
         limit=limit,
         purpose=purpose or None,
         role=role,

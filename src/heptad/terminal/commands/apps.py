@@ -7,7 +7,7 @@ from inspect import getdoc, getmodule
 from typing import TYPE_CHECKING, Any
 
 from heptad.service.tracing import unfilled
-from heptad.standards.time import parse_instant
+from heptad.standards.time import as_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def show_app(platform: Platform, name: str, t: str = "") -> dict[str, Any]:
 
     app = platform.app(name)
     module = getmodule(app.decide)
-    counts = platform.catalog.decisions.counts(name, at=parse_instant(t) if t else None)
+    counts = platform.catalog.decisions.counts(name, at=as_of(t))
     return {
         "name": app.name,
         "title": app.title,

@@ -12,7 +12,7 @@ from heptad.service.cases.past import Past, counted, past_case, past_decisions, 
 from heptad.service.reads.guard import PERSON
 from heptad.standards.errors import ContractError, InputError, Refused, UnknownName
 from heptad.standards.money import format_minor
-from heptad.standards.time import format_instant, parse_instant
+from heptad.standards.time import as_of, format_instant
 from heptad.terminal.commands.decisions import row
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def list_cases(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     """
     platform.work.settle()
     wanted = platform.app(app).purpose if app else ""
-    at = parse_instant(t) if t else None
+    at = as_of(t)
     chosen = {"app": app, "inbox": inbox, "status": status, "subject": subject}
     cases = platform.work.cases
     past = None if at is None else Past(cases, at)
@@ -74,7 +74,7 @@ def show_case(
     """
     platform.work.settle()
     work = platform.work
-    at = parse_instant(t) if t else None
+    at = as_of(t)
     found = _case(platform, case, at)
     app = platform.app(found.app)
     ids = _about(platform, found, at)
@@ -162,7 +162,7 @@ def surroundings(
     platform: Platform, case: str, t: str = "", purpose: str = "", role: str = "", who: str = ""
 ) -> dict[str, Any]:
     """Show what lies around a case: what was paid and sent, where, with whom and by which device."""
-    at = parse_instant(t) if t else None
+    at = as_of(t)
     found = _case(platform, case, at)
     app = platform.app(found.app)
     with platform.reviewing(

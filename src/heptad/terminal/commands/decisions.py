@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.decisions.sentences import sentence
 from heptad.standards.errors import InputError, UnknownName
-from heptad.standards.time import format_instant, parse_instant
+from heptad.standards.time import as_of, format_instant, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ def list_decisions(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     Those of persons without a basis for the purpose are left out.
     """
     wanted = platform.app(app).purpose if app else ""
-    edge = parse_instant(until) if until else None
+    edge = as_of(until)
     page = platform.catalog.decisions.page(
         app=app or None,
         outcome=outcome or None,

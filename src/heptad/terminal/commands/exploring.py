@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from heptad.standards.errors import InputError
-from heptad.standards.time import format_instant, micros, parse_instant
+from heptad.standards.time import as_of, format_instant, micros
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
@@ -50,8 +50,8 @@ def explore(  # noqa: PLR0913, PLR0917 - what a question is
         raise InputError(f"An answer has 1 to {MOST_ROWS:,} rows.", got=limit, do="say --limit")
     answer = platform.explore(
         sql,
-        parse_instant(t) if t else None,
-        parse_instant(k) if k else None,
+        as_of(t),
+        as_of(k),
         limit=limit,
         purpose=purpose,
         role=role,

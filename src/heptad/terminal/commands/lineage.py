@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heptad.standards.time import parse_instant
+from heptad.standards.time import as_of
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
@@ -26,7 +26,7 @@ def show_lineage(
     found: dict[str, Any] = {"node": node}
     for name, read in (("upstream", lineage.upstream), ("downstream", lineage.downstream)):
         if depth == "both" or name.startswith(depth):
-            graph = read(node, at=parse_instant(at) if at else None)
+            graph = read(node, at=as_of(at))
             found[name] = {
                 "nodes": [n.text for n in graph.nodes],
                 "edges": [[e.origin.text, e.target.text, e.how] for e in graph.edges],

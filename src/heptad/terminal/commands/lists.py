@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.rules.lists import REFS, entries
 from heptad.sources.sheets import read_sheet
-from heptad.standards.time import format_instant, parse_instant
+from heptad.standards.time import as_of, format_instant, parse_instant
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
@@ -81,7 +81,7 @@ def upload(  # noqa: PLR0913, PLR0917 - what a file is read by
     start = parse_instant(since) if since else platform.clock.now()
     made = entries(
         read_sheet(base64.b64decode(content), file), name=name, kind=kind, of=of, column=column,
-        since=start, until=parse_instant(until) if until else None,
+        since=start, until=as_of(until),
     )  # fmt: skip
     report = platform.store("Listing", made, source=f"list {name}")
     return {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heptad.standards.errors import InputError
-from heptad.standards.time import parse_instant
+from heptad.standards.time import as_of
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
@@ -22,7 +22,7 @@ def show_log(platform: Platform, t: str = "") -> dict[str, Any]:
     return {
         "entries": head.size,
         "root": head.root.hex(),
-        "counts": platform.catalog.decisions.counts(at=parse_instant(t) if t else None),
+        "counts": platform.catalog.decisions.counts(at=as_of(t)),
         "folder": str(platform.path / "log"),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heptad.standards.time import format_instant, parse_instant
+from heptad.standards.time import as_of, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,8 @@ def train(  # noqa: PLR0913, PLR0917 - what a training is, by name
     """Train the model of an application and register it as a candidate."""
     trained = platform.train(
         app,
-        until=parse_instant(until) if until else None,
-        known=parse_instant(known) if known else None,
+        until=as_of(until),
+        known=as_of(known),
         seed=seed,
         trainer=trainer,
         crosses=crosses,

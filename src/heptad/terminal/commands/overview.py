@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from heptad.standards.time import format_instant, parse_instant
+from heptad.standards.time import as_of, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ def overview(platform: Platform, t: str = "") -> dict[str, Any]:
     As of an instant `t`, ISO 8601: what had happened, was stored and was in use by then. Of rows
     set aside before it, those that still wait.
     """
-    at = parse_instant(t) if t else None
+    at = as_of(t)
     loads = platform.catalog.loads.recent(until=at, limit=_LOADS)
     held = _held(platform, at)
     quarantined = _quarantined(platform, None if at is None else {load.id for load in loads})

@@ -11,7 +11,7 @@ from heptad.service.flows.drawing import mermaid, svg, to_plain
 from heptad.service.flows.pace import PEOPLE, by_stage
 from heptad.service.flows.pace import pace as reckoned
 from heptad.service.flows.publishing import flow_of
-from heptad.standards.time import parse_instant
+from heptad.standards.time import as_of
 from heptad.terminal.commands.pages import MOST, latest
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def counts(  # noqa: PLR0913, PLR0917 - what is counted, and for whom
     chosen = platform.app(app)
     flow_of(chosen)
     aim: dict[str, Any] = {"purpose": purpose or None, "role": role, "who": who}
-    at = parse_instant(t) if t else None
+    at = as_of(t)
     with platform.reviewing("counts", chosen.purpose, **aim, app=app):
         made = [e.decision for e in latest(platform, most, app, "", at) if e.decision is not None]
     told = by_stage(chosen, made)
@@ -59,7 +59,7 @@ def pace(platform: Platform, app: str, hourly: float = 0.0, t: str = "") -> dict
         t: as of this instant, ISO 8601; now by default.
     """
     flow_of(platform.app(app))
-    store, at = platform.catalog.store, parse_instant(t) if t else None
+    store, at = platform.catalog.store, as_of(t)
     times = worked(store, app, at)
     made = dict(platform.catalog.decisions.counts(app, at=at))
     # What people decided is a further decision of the same row: it is none of the machine's.

@@ -12,7 +12,7 @@ from heptad.service.app import Block, Page
 from heptad.service.decisions.explaining import explain
 from heptad.service.features import unit_of
 from heptad.standards.errors import ContractError, HeptadError, UnknownName, suggest
-from heptad.standards.time import day, format_instant, parse_instant
+from heptad.standards.time import as_of, day, format_instant
 from heptad.terminal.commands.cards import editor
 from heptad.terminal.commands.modes import bearers, mode_rows
 from heptad.terminal.commands.pagerows import chart_rows, count_rows, table_rows, timeline_rows
@@ -118,7 +118,7 @@ def ask_page(platform: Platform, name: str, path: str, about: str = "", t: str =
     pages = {page.path: page for page in pages_of(app)}
     if path not in pages:
         raise UnknownName(f"{name} has no page {path!r}.", got=path, do=suggest(path, pages))
-    at = parse_instant(t) if t else None
+    at = as_of(t)
     parts = [part for part in pages[path].parts() if at is None or part.form != "form"]
     whole = [replace(part, read=_about(part.read, about)) for part in parts]
     return Asked(app, pages[path], whole, about, at)

@@ -15,7 +15,7 @@ from heptad.service.decisions.contrast import changes, place, values_of
 from heptad.service.decisions.explaining import shown
 from heptad.service.features import unit_of
 from heptad.standards import Money
-from heptad.standards.time import format_instant, parse_instant
+from heptad.standards.time import as_of, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,7 @@ def feature_card(
 
     app, _, own = name.partition(".")
     card = show_feature(platform, name)
-    edge = parse_instant(at) if at else None
+    edge = as_of(at)
     aim: dict[str, Any] = {"purpose": purpose or None, "role": role, "who": who}
     with platform.reviewing("feature", platform.app(app).purpose, **aim, feature=name):
         known = [d for d in others(platform, app) if edge is None or d.event_time <= edge]
@@ -244,7 +244,7 @@ def table_quality(platform: Platform, name: str, at: str = "") -> dict[str, Any]
     """Show the profile of a table's last load, how each column moved, its drifts and its loads."""
     platform.table(name)
     quality = platform.catalog.quality
-    edge = parse_instant(at) if at else None
+    edge = as_of(at)
     columns = []
     for profile in quality.latest(name):
         past = [p for p in quality.history(name, profile.column, _LOADS) if not _after(p, edge)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from heptad.service.features import parts_of
 from heptad.service.units import shown_column
 from heptad.standards import Money
-from heptad.standards.time import format_instant, parse_instant
+from heptad.standards.time import as_of, format_instant
 
 if TYPE_CHECKING:
     from heptad.runtime import Platform
@@ -115,8 +115,8 @@ def show_rows(  # noqa: PLR0913, PLR0917 - what a read is
     table = platform.table(name)
     rows = platform.read(
         name,
-        parse_instant(t) if t else None,
-        parse_instant(k) if k else None,
+        as_of(t),
+        as_of(k),
         version=version if version >= 0 else None,
         limit=limit,
         purpose=purpose,

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Query, Request
 
 from heptad.security.apikeys import ApiKeys, Principal
 from heptad.security.purposes import PURPOSES, REVIEWS, find_purpose, may_act, reviewing
@@ -290,3 +290,6 @@ def _refused(who: Principal, app: str, purpose: str) -> Refused:
 Opened = Annotated["Platform", Depends(opened)]
 Caller = Annotated[Principal, Depends(caller)]
 Reads = Annotated[Reader, Depends(reader)]
+At = Annotated[
+    str, Query(description="As of this instant, ISO 8601; now by default.", examples=["2026-03-01"])
+]

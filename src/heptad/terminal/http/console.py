@@ -13,6 +13,7 @@ from heptad.security.purposes import PURPOSES, may_act
 from heptad.terminal.commands import run
 from heptad.terminal.commands.decisions import full_id
 from heptad.terminal.http.access import (
+    At,
     Caller,
     Opened,
     Reads,
@@ -40,9 +41,6 @@ from heptad.terminal.http.problems import RESPONSES
 from heptad.terminal.http.schemas import ApprovePlease
 
 router = APIRouter(prefix="/v1", tags=["console"], responses=RESPONSES)
-At = Annotated[
-    str, Query(description="As of this instant, ISO 8601; now by default.", examples=["2026-03-01"])
-]
 
 
 @router.get("/overview")

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from heptad.standards.errors import HeptadError
 from heptad.terminal.commands import run
 from heptad.terminal.commands.pages import ask_page, block_head, show_block
-from heptad.terminal.http.access import Opened, Reads
+from heptad.terminal.http.access import At, Opened, Reads
 from heptad.terminal.http.answers import PageData
 from heptad.terminal.http.problems import RESPONSES, hidden
 
@@ -43,7 +43,7 @@ def page(
     about: Annotated[
         str, Query(description="Key of the one thing that a page is about.", examples=["L-17"])
     ] = "",
-    t: Annotated[str, Query(description="As of this instant, ISO 8601; now by default.")] = "",
+    t: At = "",
 ) -> Any:
     """Read what a declared page shows, for the application's purpose or a review.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from heptad.terminal.commands import run
-from heptad.terminal.http.access import Caller, Opened, Reads
+from heptad.terminal.http.access import At, Caller, Opened, Reads
 from heptad.terminal.http.answers import (
     Accesses,
     Checkpoint,
@@ -40,10 +40,7 @@ def feature_values(
     key: str,
     platform: Opened,
     reader: Reads,
-    t: Annotated[
-        str,
-        Query(description="As of this instant, ISO 8601; now by default.", examples=["2026-03-01"]),
-    ] = "",
+    t: At = "",
     k: Annotated[str, Query(description="As known at this instant; t by default.")] = "",
     entity: Annotated[
         str, Query(description="What the key names; whom decisions are about by default.")

@@ -66,13 +66,13 @@ def restore(
 ) -> None:
     """Make a project from a backup, check every byte of it, and only then give it its name."""
     from heptad.catalog.restoring import restore as restored
-    from heptad.standards.time import parse_instant
+    from heptad.standards.time import as_of
 
     with show.progress_bar(quiet=as_json) as progress:
         data = restored(
             target.absolute(),
             folder.absolute(),
-            to=parse_instant(to) if to else None,
+            to=as_of(to),
             kek=kek.absolute() if kek else None,
             progress=progress,
         )
