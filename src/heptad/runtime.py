@@ -158,6 +158,9 @@ class Platform(Reading):
         """Take clean new rows the quick way from now on; see `heptad.service.decisions.quick`."""
         from heptad.service.decisions.quick import quickened
 
+        # What a killed server left costs disk only: a row store that is damaged hinders no decision.
+        with suppress(HeptadError):
+            self._stores.drop_streams()
         made = quickened(self._stores, self.apps, self.reads, self.desk, self.guard)
         made.start()
         self.intake.quick = made
@@ -174,6 +177,8 @@ class Platform(Reading):
         """
         if self.intake.quick is not None:
             self.intake.quick.stop()
+            with suppress(HeptadError):
+                self._stores.drop_streams()
         self._stores.close()
 
     def __enter__(self) -> Platform:

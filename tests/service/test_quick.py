@@ -11,6 +11,8 @@ import pytest
 
 from heptad.catalog.compacting import crowded
 from heptad.catalog.pending import Pending
+from heptad.engine.local.rows import Rows
+from heptad.engine.protocols import Family
 from heptad.runtime import Platform
 from heptad.service.stream import reels
 from heptad.service.stream.cold import PREFIX
@@ -346,6 +348,34 @@ def cold(tmp_path):
 def test_decisions_from_cold_keys_are_those_of_the_batch_reading(cold):
     test_decisions_are_those_of_the_batch_reading_bit_for_bit(cold)
     assert any(name.startswith(PREFIX) for name in cold._stores.rows.tables())
+
+
+def test_streams_are_dropped_when_serving_ends_and_one_erasure_writes_the_files_anew(
+    cold, monkeypatch
+):
+    cold.accept("Payment", [payment(500)])
+    settled(cold)
+    rows = cold._stores.rows
+    assert any(name.startswith(PREFIX) for name in rows.tables())
+    rows.create(f"{PREFIX}gone_0", {"h": Family()})
+    folder = cold.path
+    cold.close()
+    purged, purge = [], Rows.purge
+    monkeypatch.setattr(Rows, "purge", lambda self: purged.append(1) or purge(self))
+    with Platform.open(folder) as again:
+        assert not any(name.startswith(PREFIX) for name in again._stores.rows.tables())
+        for n, name in enumerate(("someone", "somebody")):
+            again.store("Customer", [customer(name)])
+            again.erasing.erase([name], "asked for", who="ann", role="admin")
+            assert len(purged) == 1, f"erasure {n}"
+        again._stores.rows.create(f"{PREFIX}killed_0", {"h": Family()})
+        again.quicken()
+        assert f"{PREFIX}killed_0" not in again._stores.rows.tables()
+        assert again._stores.streams_left
+
+
+def customer(name):
+    return {"id": name, "event_time": written(NOW - 90 * 24 * hour), "name": "Ana"}
 
 
 def test_who_is_erased_lies_in_no_stream(cold):

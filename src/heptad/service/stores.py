@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 CLOCK = "clock"
 CLOSED = ("catalog", "keys", "_segments", "access", "_engine", "loading", "pending", "_rows")
 """What is closed; the last one first."""
+STREAMS_LEFT = "streams_left"
+"""The setting that says whether dropped streams may have left bytes in the row store's files."""
 
 
 class Stores:
@@ -159,6 +161,30 @@ class Stores:
         """Store every row that was answered, and index every decision."""
         self.pending.pour_all()
         self.log.settle()
+
+    def drop_streams(self) -> None:
+        """Drop all that streams have laid in the row store, also those of applications now gone.
+
+        It is made anew from the tables. Its bytes stay in files until they are written anew, which
+        the next erasure has to do: `streams_left` says so.
+        """
+        from heptad.service.stream.cold import PREFIX
+
+        if (self.path / "rows" / "CURRENT").exists():
+            self.catalog.settings.set(STREAMS_LEFT, True)
+            for table in self.rows.tables():
+                if table.startswith(PREFIX):
+                    self.rows.drop(table)
+
+    @property
+    def streams_left(self) -> bool:
+        """Whether files of the row store may hold what streams had laid there."""
+        return bool(self.catalog.settings.get(STREAMS_LEFT, False))
+
+    def purge_rows(self) -> None:
+        """Write all files of the row store anew, so that nothing removed is left in them."""
+        self.rows.purge()
+        self.catalog.settings.set(STREAMS_LEFT, False)
 
     def keep_clock(self) -> None:
         """Remember where a simulated clock stands, for whoever opens the project next."""
