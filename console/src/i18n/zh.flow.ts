@@ -89,6 +89,7 @@ export const flow = {
   'never asked, or never agreed': '从未询问或从未同意',
   'no objection': '无异议',
   'Without asking:': '无需询问：',
+  '{n} measures of {m}; at most {most}': '{m} 组的 {n} 项指标；最高 {most}',
   'Trials': '试验',
   'What would another flow or model have decided, and is it better?': '另一流程或模型会如何决策，是否更好？',
   'Flows in shadow': '影子流程',

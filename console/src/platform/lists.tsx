@@ -45,8 +45,8 @@ function Entries({ list }: { list: string }) {
   return (
     <State q={seen} height={240}>{data => (
       <Card title={list} plain note={t('{n} of {total}', { n: int(data.entries.length), total: int(data.of) })}>
-        <Scroll label={list}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Key')}</th><th>{t('Kind')}</th><th>{t('Since')}</th><th>{t('Until')}</th></tr></thead>
-          <tbody>{data.entries.map(e => <tr key={e.id}><td><span className="mono">{e.key}</span> <Called name={called[`${e.of}:${e.key}`]} /></td><td>{said(e.kind)}</td><td className="ink2"><When at={e.since} /></td><td className="ink2">{e.until > '2200' ? t('for ever') : <When at={e.until} />}</td></tr>)}</tbody></table></Scroll>
+        {!data.entries.length ? <Empty>{t('Nothing is there yet.')}</Empty> : <Scroll label={list}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Key')}</th><th>{t('Kind')}</th><th>{t('Since')}</th><th>{t('Until')}</th></tr></thead>
+          <tbody>{data.entries.map(e => <tr key={e.id}><td><span className="mono">{e.key}</span> <Called name={called[`${e.of}:${e.key}`]} /></td><td>{said(e.kind)}</td><td className="ink2"><When at={e.since} /></td><td className="ink2">{e.until > '2200' ? t('for ever') : <When at={e.until} />}</td></tr>)}</tbody></table></Scroll>}
       </Card>
     )}</State>
   )
