@@ -46,6 +46,7 @@ def test_two_seals_of_one_text_are_different():
         (evidence._sealed(b"%PDF", KEY, "c1"), lambda s, c: evidence._opened(s, KEY, c)),
         (seal_text(Text("t", "x"), KEY, "c1", "A:1"), lambda s, c: open_text(s, KEY, c, "A:1")),
     ],
+    ids=["note", "document", "message"],
 )
 def test_notes_documents_and_messages_that_were_moved_are_told_as_damage(sealed, opens):
     assert opens(sealed, "c1")
