@@ -10,9 +10,10 @@ from __future__ import annotations
 from benchmarks.recommend_als import als_fits, als_row
 from benchmarks.recommend_clicks import clicks_fits
 from benchmarks.recommend_clicks_rows import clicks_row
+from benchmarks.recommend_cold import cold_fits
 from benchmarks.recommend_next import next_fits
 from benchmarks.recommend_next_rows import next_item
-from benchmarks.recommend_ratings import cold_fits, ratings_fits
+from benchmarks.recommend_ratings import ratings_fits
 from benchmarks.recommend_ratings_rows import cold_row, curves_row, ratings_row
 from benchmarks.recommend_serving import serving_fits
 from benchmarks.recommend_serving_rows import serving

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ratings of MovieLens-1M: the paper's models and ours on the same random 90/10, and the cold cases."""
+"""Ratings of MovieLens-1M: the paper's models and ours on the same random 90/10."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 from scipy import sparse
 
 from benchmarks.fits import Fits, found_data, torch_threads
-from heptad.analysis.intervals import Interval
 from heptad.analysis.recommend.ratings.bayes import BayesianFactors
 from heptad.analysis.recommend.ratings.factors import Factors
 from heptad.analysis.recommend.ratings.rows import Means, Ratings, rmse
@@ -104,14 +103,15 @@ def models(sides: Any, seed: int) -> dict[str, Callable[[], Any]]:
 
 def fitted(model: Any, train: Ratings, test: Ratings, keep: Path) -> dict[str, Any]:
     """Fit a model, watch the test loss by epoch (it decides nothing), and return the curve."""
-    model.fit(train, test, keep=keep, progress=_tell)
+    model.fit(train, test, keep=keep, progress=tell)
     cpu = model.told_[-1].seconds
     expected = model.predict(test.users, test.items)
     answer = loss_of(test.values, expected) | {"expected": np.round(expected, 3).tolist()}
     return answer | {"cpu_s": cpu, "curve": [asdict(epoch) for epoch in model.told_]}
 
 
-def _tell(epoch: Any) -> None:
+def tell(epoch: Any) -> None:
+    """Say how every fifth epoch ended."""
     if epoch.number % 5 == 0:
         print(f"    {epoch.number:4d} {epoch.seconds:7.1f} s  {epoch.loss:.4f}  {epoch.held_out:.4f}", file=sys.stderr, flush=True)  # fmt: skip
 
@@ -152,11 +152,12 @@ def _one_seed(name: str, seed: int, quick: bool, inner: bool, keep: Path) -> dic
         return loss_of(test.values, Means.fit(train).predict(test.users, test.items))
     model = models(sides_of(np.unique(train.items)), seed)[name]()
     if quick:
-        _shorten(model)
+        shorten(model)
     return fitted(model, train, test, keep)
 
 
-def _shorten(model: Any) -> None:
+def shorten(model: Any) -> None:
+    """Let a model learn for a quick run."""
     model.epochs = min(model.epochs, 4)
     if isinstance(model, BayesianFactors):
         model.burn, model.every = 1, 1
@@ -196,57 +197,3 @@ WORDS = {
     "hybrid_no_title": "the same without titles",
     **{f"bayes{k}": f"Bayesian factors of both sides' parts, {k} of them" for k, _ in BAYES},
 }
-
-
-def cold_fits(*, quick: bool, seed: int) -> Fits:
-    """Both models on users without one rating, and on films without one."""
-    work = {
-        f"{name}-{side}-{seed}": partial(_cold, name, side, seed, quick)
-        for side in ("users", "items")
-        for name in ("hybrid", "bayes32")
-    }
-    return Fits("cold", work, "benchmarks.recommend_ratings", *FILES, quick=quick)
-
-
-def _cold(name: str, side: str, seed: int, quick: bool, keep: Path) -> dict[str, Any]:
-    from heptad.analysis.recommend.neural.hybrid import Hybrid
-
-    ratings, sides_of = data_of(quick)
-    codes = ratings.users if side == "users" else ratings.items
-    rng = np.random.default_rng(FIRST + seed)
-    n = ratings.shape[side == "items"]
-    out = np.isin(codes, rng.choice(n, n // 10, replace=False))
-    train, test = ratings.take(np.flatnonzero(~out)), ratings.take(np.flatnonzero(out))
-    sides = sides_of(np.unique(train.items))
-    model: Any = Hybrid(sides, 64, 8, reg=0.06, seed=seed)
-    if name != "hybrid":
-        known = {"users": _fields_of_users(sides), "items": _fields_of_items(sides)}
-        model = BayesianFactors(16, 60, 20, seed=seed, **known)
-    if quick:
-        _shorten(model)
-    model.fit(train, keep=keep, progress=_tell)
-    expected = model.predict(test.users, test.items)
-    base = Means.fit(train).predict(test.users, test.items)
-    return {
-        "rmse": rmse(test.values, expected),
-        "rmse_biases": rmse(test.values, base),
-        "gap": asdict(_resampled(codes[out], test.values, expected, base, seed)),
-    }
-
-
-def _resampled(who: Codes, actual: Array, expected: Array, base: Array, seed: int) -> Interval:
-    """The difference of two RMSE, with its 95 % interval over users (or films) drawn anew."""
-    _, who = np.unique(who, return_inverse=True)
-    sums = np.stack(
-        [
-            np.bincount(who),
-            np.bincount(who, (actual - expected) ** 2),
-            np.bincount(who, (actual - base) ** 2),
-        ]
-    )
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(sums.shape[1], np.full(sums.shape[1], 1 / sums.shape[1]), 2000) @ sums.T
-    gaps = np.sqrt(drawn[:, 1] / drawn[:, 0]) - np.sqrt(drawn[:, 2] / drawn[:, 0])
-    n, ours, theirs = sums.sum(1)
-    low, high = np.quantile(gaps, (0.025, 0.975))
-    return Interval(float(np.sqrt(ours / n) - np.sqrt(theirs / n)), float(low), float(high))
