@@ -170,8 +170,16 @@ class Desk:
         return implied(app, changes)
 
     def policy(self, app: App) -> dict[str, Any]:
-        """Return the policy values of an application with the project's changes; see `changes`."""
-        return in_force(app, self._models, self.changes(app))
+        """Return the policy values of an application with the project's changes; see `changes`.
+
+        Raises:
+            UnknownName: as `changes`.
+            ContractError: if the application cannot decide by a value.
+        """
+        found = in_force(app, self._models, self.changes(app))
+        if app.check is not None:
+            app.check(found)
+        return found
 
     def scorer(self, app: str, sha256: str) -> Scorer:
         """Return a model by the hash of its bytes.
