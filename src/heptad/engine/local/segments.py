@@ -11,6 +11,7 @@ over it; that one is derived, checked against the segment's bytes, and made agai
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import threading
@@ -264,15 +265,23 @@ class Segments:
             )
 
     def _write_durably(self, data: bytes, at: int) -> None:
-        """Write a group at a position, with zeros behind it for the next ones if none are left."""
-        end = at + len(data)
+        """Write a group at a position, with zeros behind it for the next ones if none are left.
+
+        Where the disk has no room for the zeros, the group does without.
+        """
+        end, spare = at + len(data), b""
         if end > self._room and len(data) < _SPARE[0]:
-            data += bytes(min(max(end, _SPARE[0]), _SPARE[1]))
-        written = os.pwrite(self._fd, data, at)
-        if written != len(data):
+            spare = bytes(min(max(end, _SPARE[0]), _SPARE[1]))
+        try:
+            written = os.pwrite(self._fd, data + spare, at)
+        except OSError as error:
+            if not spare or error.errno != errno.ENOSPC:
+                raise
+            written = os.pwrite(self._fd, data, at)
+        if written < len(data):
             raise OSError(f"the disk took {written} of {len(data)} bytes")
         os.fdatasync(self._fd)
-        self._room = max(self._room, at + len(data))
+        self._room = max(self._room, at + written)
 
     def _trim(self) -> None:
         """Cut the zeros off that were written ahead."""
