@@ -86,10 +86,12 @@ class Records:
         s = re.escape(separator.encode())
         q = re.escape(quote.encode())
         plain = rb"[^%b\r\n]*+" % s
-        quoted = rb"%b(?:[^%b]|%b%b)*+%b" % (q, q, q, q, q)
+        # Atomic groups, for possessive repeats of groups are wrong before Python 3.11.5.
+        inside = rb"(?>[^%b]*(?:%b%b[^%b]*)*)" % (q, q, q, q)
+        quoted = rb"%b%b%b" % (q, inside, q)
         field = rb"(?:%b|(?!%b)%b)" % (quoted, q, plain) if quote else plain
-        self.record = re.compile(rb"%b(?:%b%b)*+(?:\r\n|\n|\r|\Z)" % (field, s, field), re.DOTALL)
-        unclosed = rb"(?:%b%b)*+%b(?:[^%b]|%b%b)*+\Z" % (field, s, q, q, q, q)
+        self.record = re.compile(rb"(?>%b(?:%b%b)*)(?:\r\n|\n|\r|\Z)" % (field, s, field), re.DOTALL)
+        unclosed = rb"(?>(?:%b%b)*)%b%b\Z" % (field, s, q, inside)
         self._unclosed = re.compile(unclosed, re.DOTALL) if quote else None
         self._line = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r|\Z)")
         self._ends = _marks(separator + "\r\n")
