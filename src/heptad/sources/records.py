@@ -90,7 +90,9 @@ class Records:
         inside = rb"(?>[^%b]*(?:%b%b[^%b]*)*)" % (q, q, q, q)
         quoted = rb"%b%b%b" % (q, inside, q)
         field = rb"(?:%b|(?!%b)%b)" % (quoted, q, plain) if quote else plain
-        self.record = re.compile(rb"(?>%b(?:%b%b)*)(?:\r\n|\n|\r|\Z)" % (field, s, field), re.DOTALL)
+        self.record = re.compile(
+            rb"(?>%b(?:%b%b)*)(?:\r\n|\n|\r|\Z)" % (field, s, field), re.DOTALL
+        )
         unclosed = rb"(?>(?:%b%b)*)%b%b\Z" % (field, s, q, inside)
         self._unclosed = re.compile(unclosed, re.DOTALL) if quote else None
         self._line = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r|\Z)")
