@@ -20,7 +20,7 @@ from heptad.security.tokens import pan_token
 from heptad.service.decisions.deciding import decide_each, plain_row
 from heptad.service.decisions.desk import hashes_of
 from heptad.service.stream.cold import Cold
-from heptad.service.stream.current import Current
+from heptad.service.stream.current import Current, beside
 from heptad.service.stream.reels import told
 from heptad.service.stream.streams import OutOfReach
 from heptad.sources.cells import flat
@@ -342,7 +342,7 @@ class Quick:
                     owned[slot] = []
         for app in served:
             others = [s for s in self.current.slots[app.name] if s not in owned]
-            found[app.name] = [_beside(others, rows)]
+            found[app.name] = [beside(others, rows)]
         for row in rows:
             self.current.put(line.table, row, owned)
             for slot, values in owned.items():
@@ -455,21 +455,6 @@ def _taken(turn: _Turn, version: int) -> Taken:
     return Taken(
         RowsReport(turn.ask.table, accepted=keys, version=version, became=(NEW,) * len(keys))
     )
-
-
-def _beside(slots: Sequence[Slot], rows: Sequence[Row]) -> list[dict[str, Any] | None]:
-    """Read the reels of other tables for rows; None where one cannot say."""
-    found: list[dict[str, Any] | None] = [{} for _ in rows]
-    for slot in slots:
-        try:
-            values = slot.reel.values(rows) if slot.reel is not None else [None] * len(rows)
-        except ContractError:
-            values = [None] * len(rows)
-        found = [
-            None if old is None or new is None else old | new
-            for old, new in zip(found, values, strict=True)
-        ]
-    return found
 
 
 def _joined(app: App, values: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:

@@ -445,6 +445,21 @@ class Current:
         yield from session.batches(sql)
 
 
+def beside(slots: Sequence[Slot], rows: Sequence[Row]) -> list[dict[str, Any] | None]:
+    """Read the reels of other tables for rows; None where one cannot say."""
+    found: list[dict[str, Any] | None] = [{} for _ in rows]
+    for slot in slots:
+        try:
+            values = slot.reel.values(rows) if slot.reel is not None else [None] * len(rows)
+        except ContractError:
+            values = [None] * len(rows)
+        found = [
+            None if old is None or new is None else old | new
+            for old, new in zip(found, values, strict=True)
+        ]
+    return found
+
+
 class _Load:
     """What one load brought.
 
