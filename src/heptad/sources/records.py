@@ -86,12 +86,14 @@ class Records:
         s = re.escape(separator.encode())
         q = re.escape(quote.encode())
         plain = rb"[^%b\r\n]*+" % s
-        # Atomic groups, for possessive repeats of groups are wrong before Python 3.11.5.
+        # Atomic groups, for possessive repeats of groups are wrong before Python 3.11.5. They
+        # remember each field of a record, so one without any quote is read as a line.
         inside = rb"(?>[^%b]*(?:%b%b[^%b]*)*)" % (q, q, q, q)
         quoted = rb"%b%b%b" % (q, inside, q)
         field = rb"(?:%b|(?!%b)%b)" % (quoted, q, plain) if quote else plain
+        fields = rb"(?>%b(?:%b%b)*)" % (field, s, field)
         self.record = re.compile(
-            rb"(?>%b(?:%b%b)*)(?:\r\n|\n|\r|\Z)" % (field, s, field), re.DOTALL
+            rb"(?:[^%b\r\n]*+|%b)(?:\r\n|\n|\r|\Z)" % (q, fields), re.DOTALL
         )
         unclosed = rb"(?>(?:%b%b)*)%b%b\Z" % (field, s, q, inside)
         self._unclosed = re.compile(unclosed, re.DOTALL) if quote else None
