@@ -101,7 +101,7 @@ class House:
         self.vectors = np.load(folder / "vectors.npy", mmap_mode="r")
         self.din = Ranker.load(folder / "din.npz")
         n, random = len(self.vectors), np.random.default_rng(seed)
-        self.group = random.integers(0, len(RISKS) * len(HOMES), n).astype(np.int8)
+        self.group = random.integers(0, len(RISKS) * len(HOMES), n).astype(np.intp)
         self.terms = [
             Terms("", "advice", youngest=18, risk=risk, once=False,
                   residence=None if home is None else frozenset(home.split("|")))

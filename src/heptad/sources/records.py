@@ -92,9 +92,7 @@ class Records:
         quoted = rb"%b%b%b" % (q, inside, q)
         field = rb"(?:%b|(?!%b)%b)" % (quoted, q, plain) if quote else plain
         fields = rb"(?>%b(?:%b%b)*)" % (field, s, field)
-        self.record = re.compile(
-            rb"(?:[^%b\r\n]*+|%b)(?:\r\n|\n|\r|\Z)" % (q, fields), re.DOTALL
-        )
+        self.record = re.compile(rb"(?:[^%b\r\n]*+|%b)(?:\r\n|\n|\r|\Z)" % (q, fields), re.DOTALL)
         unclosed = rb"(?>(?:%b%b)*)%b%b\Z" % (field, s, q, inside)
         self._unclosed = re.compile(unclosed, re.DOTALL) if quote else None
         self._line = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r|\Z)")

@@ -130,7 +130,8 @@ class Index:
         found = cls(probes=probes)
         folder = path.resolve()
         for name in ("vectors_", "codes_", "centres_", "ends_"):
-            setattr(found, name, np.load(folder / f"{name}.npy", mmap_mode="r"))
+            # As plain arrays, for a memmap makes each slice of it in Python.
+            setattr(found, name, np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")))
         return found
 
 

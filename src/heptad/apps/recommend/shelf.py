@@ -74,18 +74,20 @@ class Shelf:
         return np.array([(row.get("value") or 0) / 1e6 for row in self.items], dtype=np.float64)
 
     @cached_property
-    def _catalogues(self) -> dict[str, NDArray[Any]]:
-        """Catalogue → (items,) whether each is part of it."""
-        of = np.array([str(row["catalogue"]) for row in self.items], dtype=object)
-        return {name: of == name for name in sorted(set(of.tolist()))}
+    def _alike(self) -> tuple[list[tuple[Mapping[str, Any], int]], NDArray[np.intp]]:
+        """Items of one catalogue and equal terms together, so that a million are judged as a few.
 
-    @cached_property
-    def _alike(self) -> list[tuple[Mapping[str, Any], NDArray[Any]]]:
-        """Items of equal terms together, so that a million are judged as a few."""
-        groups: dict[tuple[Any, ...], list[int]] = {}
-        for place, row in enumerate(self.items):
-            groups.setdefault(tuple(row.get(name) for name in TERMS), []).append(place)
-        return [(self.items[p[0]], np.array(p, dtype=np.int64)) for p in groups.values()]
+        Returns:
+            An item of each group and how many are in it, and (items,) the group of each.
+        """
+        groups: dict[tuple[Any, ...], int] = {}
+        of = [
+            groups.setdefault((str(row["catalogue"]), *map(row.get, TERMS)), len(groups))
+            for row in self.items
+        ]
+        group = np.array(of, dtype=np.intp)
+        _, first, counts = np.unique(group, return_index=True, return_counts=True)
+        return [(self.items[p], n) for p, n in zip(first, counts.tolist(), strict=True)], group
 
     def allowed(
         self,
@@ -107,19 +109,20 @@ class Shelf:
         Returns:
             (items,) flags, and how many items of the catalogue each code leaves out.
         """
-        inside = self._catalogues.get(catalogue, np.zeros(len(self), dtype=bool))
-        found, left = inside.copy(), Counter[str]()
-        for row, places in self._alike:
+        left, (alike, group) = Counter[str](), self._alike
+        open_to = np.zeros(len(alike), dtype=bool)
+        for place, (row, n) in enumerate(alike):
+            if str(row["catalogue"]) != catalogue:
+                continue
             terms = terms_of({**row, "item": "", "again": True})
             codes = (
                 ["NO_TERMS"]
                 if terms is None
                 else [e.code for e in exclusions(person, terms, house)]
             )
-            n = int(inside[places].sum())
-            if codes and n:
-                found[places] = False
-                left.update(dict.fromkeys(codes, n))
+            open_to[place] = not codes
+            left.update(dict.fromkeys(codes, n))
+        found = open_to[group]
         named = {
             "ALREADY_HELD": [
                 p for p in self._places(person.held) if not self.items[p].get("again")
@@ -129,7 +132,7 @@ class Shelf:
             "SEEN": chosen,
         }
         for code, some in named.items():
-            theirs = [p for p in sorted(set(some)) if inside[p]]
+            theirs = [p for p in sorted(set(some)) if str(self.items[p]["catalogue"]) == catalogue]
             found[theirs] = False
             left.update({code: len(theirs)} if theirs else {})
         return found, left
