@@ -94,6 +94,7 @@ class House:
         import torch
 
         from heptad.analysis.recommend.neural.ranker import Ranker
+        from heptad.apps.recommend.shelf import Alike
         from heptad.service.rules.eligibility import Terms
 
         torch.set_num_threads(1)
@@ -101,12 +102,14 @@ class House:
         self.vectors = np.load(folder / "vectors.npy", mmap_mode="r")
         self.din = Ranker.load(folder / "din.npz")
         n, random = len(self.vectors), np.random.default_rng(seed)
-        self.group = random.integers(0, len(RISKS) * len(HOMES), n).astype(np.intp)
-        self.terms = [
+        terms = [
             Terms("", "advice", youngest=18, risk=risk, once=False,
                   residence=None if home is None else frozenset(home.split("|")))
             for risk in RISKS for home in HOMES
         ]  # fmt: skip
+        group = random.integers(0, len(terms), n).tolist()
+        self.alike = Alike(group)
+        self.terms = [terms[group[first]] for first in self.alike.firsts]
         self.kinds = np.eye(8, dtype=np.float32)[random.integers(0, 8, n)]
         self.people = empty(n)
         self.safe = random.permutation(n)
@@ -121,7 +124,7 @@ class House:
         person = Person("Customer:c", age=40, residence="DE", profile=RISKS[seed % 5])
         licences = Licences({}, {"advice": "contract"})
         codes = [[e.code for e in exclusions(person, t, licences)] for t in self.terms]
-        allowed = np.array([not c for c in codes])[self.group]
+        allowed = self.alike.flags(np.array([not c for c in codes]))
         held = random.integers(0, self.n, HELD)
         query = np.asarray(self.vectors[held]).mean(axis=0) + self.vectors[held[-1]]
         moment = {"hour": np.array([seed % 24])}

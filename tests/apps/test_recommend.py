@@ -13,6 +13,7 @@ from heptad.apps.recommend.decide import WHY
 from heptad.apps.recommend.learning import learn
 from heptad.apps.recommend.measuring import Shown, figures
 from heptad.apps.recommend.serving import advisor_of, chosen_by
+from heptad.apps.recommend.shelf import Alike
 from heptad.apps.recommend.tables import Item
 from heptad.standards.errors import ContractError, InputError
 from heptad.standards.time import day
@@ -275,3 +276,15 @@ def test_while_it_is_served_a_forged_list_is_dropped_too(platform):
     for decision in made:
         assert "Forged" not in decision.row["slate"]
         assert "f03" not in {r.numbers.get("item") for r in decision.reasons}
+
+
+def test_flags_of_groups_are_ones_own_and_follow_the_terms():
+    terms = [("a", None), ("b", 1), ("a", None), ("a", 1), ("b", 1)]
+    alike = Alike(terms)
+    assert [terms[p] for p in alike.firsts] == [("a", None), ("b", 1), ("a", 1)]
+    assert alike.counts == [2, 2, 1]
+    for _ in range(2):
+        found = alike.flags(np.array([True, False, True]))
+        assert found.tolist() == [True, False, True, True, False]
+        found[:] = False
+    assert Alike([]).flags(np.zeros(0, dtype=bool)).tolist() == []

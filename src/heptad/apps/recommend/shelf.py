@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from heptad.apps.recommend.decide import terms_of
 from heptad.service.rules.eligibility import exclusions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +22,31 @@ if TYPE_CHECKING:
 
 TERMS = ("risk", "youngest", "oldest", "residence", "licence", "again")
 """Fields of an item that say to whom it may be offered."""
+
+
+class Alike:
+    """Items of equal terms together, so that a million are judged as a few.
+
+    Args:
+        terms: of each item.
+
+    Attributes:
+        firsts: an item of each group.
+        counts: how many are in it.
+    """
+
+    def __init__(self, terms: Iterable[Hashable]) -> None:
+        groups: dict[Hashable, int] = {}
+        of = np.array([groups.setdefault(t, len(groups)) for t in terms], dtype=np.intp)
+        _, firsts, counts = np.unique(of, return_index=True, return_counts=True)
+        self.firsts: list[int] = firsts.tolist()
+        self.counts: list[int] = counts.tolist()
+        # People alike are offered the same, and a million flags are sooner copied than looked up.
+        self._flags = lru_cache(32)(lambda open_to: np.frombuffer(open_to, dtype=bool)[of])
+
+    def flags(self, open_to: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return (items,) flags of one's own, given those of the groups."""
+        return self._flags(open_to.tobytes()).copy()
 
 
 @dataclass(frozen=True)
@@ -74,20 +99,9 @@ class Shelf:
         return np.array([(row.get("value") or 0) / 1e6 for row in self.items], dtype=np.float64)
 
     @cached_property
-    def _alike(self) -> tuple[list[tuple[Mapping[str, Any], int]], NDArray[np.intp]]:
-        """Items of one catalogue and equal terms together, so that a million are judged as a few.
-
-        Returns:
-            An item of each group and how many are in it, and (items,) the group of each.
-        """
-        groups: dict[tuple[Any, ...], int] = {}
-        of = [
-            groups.setdefault((str(row["catalogue"]), *map(row.get, TERMS)), len(groups))
-            for row in self.items
-        ]
-        group = np.array(of, dtype=np.intp)
-        _, first, counts = np.unique(group, return_index=True, return_counts=True)
-        return [(self.items[p], n) for p, n in zip(first, counts.tolist(), strict=True)], group
+    def _alike(self) -> Alike:
+        """Items of one catalogue and equal terms together."""
+        return Alike((str(row["catalogue"]), *map(row.get, TERMS)) for row in self.items)
 
     def allowed(
         self,
@@ -109,9 +123,10 @@ class Shelf:
         Returns:
             (items,) flags, and how many items of the catalogue each code leaves out.
         """
-        left, (alike, group) = Counter[str](), self._alike
-        open_to = np.zeros(len(alike), dtype=bool)
-        for place, (row, n) in enumerate(alike):
+        left, alike = Counter[str](), self._alike
+        open_to = np.zeros(len(alike.firsts), dtype=bool)
+        for place, (first, n) in enumerate(zip(alike.firsts, alike.counts, strict=True)):
+            row = self.items[first]
             if str(row["catalogue"]) != catalogue:
                 continue
             terms = terms_of({**row, "item": "", "again": True})
@@ -122,7 +137,7 @@ class Shelf:
             )
             open_to[place] = not codes
             left.update(dict.fromkeys(codes, n))
-        found = open_to[group]
+        found = alike.flags(open_to)
         named = {
             "ALREADY_HELD": [
                 p for p in self._places(person.held) if not self.items[p].get("again")
