@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from heptad.catalog import pending as pending_module
 from heptad.catalog.compacting import crowded
 from heptad.catalog.pending import Pending
 from heptad.engine.local.rows import Rows
@@ -404,3 +405,26 @@ def test_a_look_for_small_files_stores_nothing(platform):
     assert bypassed(platform) == 1
     assert not crowded(platform._stores.lake, "Payment")
     assert bypassed(platform) == 1
+
+
+def test_rows_that_come_while_others_are_stored_wait_for_the_next_time(platform, monkeypatch):
+    stored, more = [], iter(range(500, 520))
+
+    def pour(loading, table, rows, until):
+        stored.append(len(rows))
+        # As from callers who never stop: without an end this would go on until none is left.
+        for n in (next(more, None), next(more, None)):
+            if n is not None:
+                platform.accept("Payment", [payment(n)])
+        return original(loading, table, rows, until)
+
+    original = pending_module.pour
+    monkeypatch.setattr(pending_module, "pour", pour)
+    pending = platform.intake.quick.pending
+    for n in range(100, 103):
+        platform.accept("Payment", [payment(n)])
+    pending.pour("Payment")
+    assert stored == [3]
+    assert bypassed(platform) == 2
+    pending.pour("Payment")
+    assert stored == [3, 2]

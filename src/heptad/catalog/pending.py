@@ -156,7 +156,7 @@ class Pending:
             place = batch.until = place + len(rows)
 
     def pour(self, name: str) -> None:
-        """Store all rows that wait for a table; whoever reads it calls this before.
+        """Store all rows that wait for a table by now; whoever reads it calls this before.
 
         Raises:
             HeptadError: why they were not stored; they go on waiting.
@@ -164,9 +164,11 @@ class Pending:
         line = self.lines.get(name)
         if line is None or not line.batches:
             return
+        # Rows keep coming while some are stored; they wait for the next time, and are many then.
+        last = line.coming
         with line.pours:
             # A batch that is being stored by this very thread reads the table, too.
-            while line.batches and not line.batches[0].held:
+            while line.batches and line.batches[0].version <= last and not line.batches[0].held:
                 self._pour(line)
 
     def pour_all(self) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heptad.security.keys import KeyStore
     from heptad.service.app import App
     from heptad.service.cases.handling import Cases
+    from heptad.service.cases.inboxes import Inbox
     from heptad.service.decisions.decision import Decision
     from heptad.service.decisions.log import DecisionLog
     from heptad.service.outbox.sending import Outbox
@@ -81,13 +82,17 @@ class Following:
         now = self._catalog.store.clock.now()
         with self._catalog.transaction():
             letters: list[Wanted] = []
+            alerts: dict[tuple[str, str], tuple[App, Inbox, list[Decision]]] = {}
             for entry in opened:
                 decision, app = entry.decision, self._apps[str(entry.public["app"])]
                 assert decision is not None  # noqa: S101 - the closed ones are out
                 letters += self._letters(app, decision, now)
                 for inbox in app.inboxes:
                     if decision.outcome in inbox.on and decision.event_time + inbox.fresh > now:
-                        self._cases.alert(app, inbox, decision)
+                        mine = alerts.setdefault((app.name, inbox.name), (app, inbox, []))
+                        mine[2].append(decision)
+            for app, inbox, decisions in alerts.values():
+                self._cases.alert_all(app, inbox, decisions)
             if letters:
                 self._outbox().plan(letters)
             self._catalog.settings.raise_to(FOLLOWED, end)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -100,6 +101,9 @@ def run(
             "preparing features; the first time, what computes them is compiled for this processor"
         ):
             platform.quicken()
+        # What serving begins with stays: to look through it for garbage would hold up callers.
+        gc.collect()
+        gc.freeze()
         room_for_connections()
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
         if not is_loopback(host) and not api_keys(platform).all():

@@ -46,7 +46,7 @@ class Room:
         self._folder, self.low = folder, low
         self._ballast = folder / FILE
         self._size = 0
-        self._seen = -LOOK_S
+        self._enough = (-LOOK_S, 0)
 
     @property
     def free(self) -> int:
@@ -68,7 +68,8 @@ class Room:
         Raises:
             DiskFull: if less than the low-water mark is free.
         """
-        if (now := time.monotonic()) < self._seen + LOOK_S:
+        seen, mark = self._enough
+        if (now := time.monotonic()) < seen + LOOK_S and self.low <= mark:
             return
         free = self.free
         if free < self.low:
@@ -80,7 +81,7 @@ class Room:
             )
         if self.ballast < self._size:
             self.keep(self._size)
-        self._seen = now
+        self._enough = now, self.low
 
     def keep(self, size: int) -> None:
         """Make the ballast file of so many bytes, now or once there is space for it."""

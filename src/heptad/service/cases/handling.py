@@ -3,22 +3,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
 
 from heptad.catalog.casetables import AlertRow, CaseEventRow, CaseKeyRow, CaseRow
-from heptad.catalog.inserts import upsert
 from heptad.security.access import Read
 from heptad.security.purposes import may_act
+from heptad.service.cases.alerting import Alerting
 from heptad.service.cases.case import (
     ADMIN,
     SELECT,
     SYSTEM,
     Case,
     Worker,
-    keys_of,
     needed,
     opened,
     same_person,
@@ -87,27 +85,16 @@ class Cases:
         Returns:
             The case's id.
         """
-        keys = keys_of(inbox, decision)
+        (case,) = self.alert_all(app, inbox, [decision])
+        return case
+
+    def alert_all(self, app: App, inbox: Inbox, decisions: Sequence[Decision]) -> list[str]:
+        """Put many decisions to cases; see `alert`."""
         with self._store.write() as connection:
-            there = select(AlertRow.case).where(
-                AlertRow.decision == decision.id, AlertRow.inbox == inbox.name
-            )
-            known = connection.execute(there).scalar()
-            if known is not None:
-                return self._read(connection, CaseRow.number == known).id
-            found = self._sharing(connection, app.name, inbox.name, keys)
-            number = found[0] if found else self._open(connection, app, inbox, decision)
-            for other in found[1:]:
-                self._merge(connection, number, other)
-            row = {"decision": decision.id, "inbox": inbox.name, "case": number,
-                   "subject": decision.subject, "at": self._store.clock.now()}  # fmt: skip
-            connection.execute(insert(AlertRow), row)
-            upsert(connection, CaseKeyRow, [{"case": number, "key": key} for key in keys])
-            case = self._read(connection, CaseRow.number == number)
-            self._event(connection, case, Worker(SYSTEM, "app"), "alert", decision=decision.id)
-            if case.status == "waiting":
-                self._set(connection, number, status="working", proposed="", proposer="")
-            return case.id
+            now, calendar = self._store.clock.now(), self._calendars.get(inbox.calendar)
+            due = due_after(calendar, inbox.zone, now, inbox.within)
+            alerting = Alerting(connection, app.name, inbox, now, due, calendar.title)
+            return alerting.put(decisions)
 
     def get(self, name: str) -> Case:
         """Return one case.
@@ -358,53 +345,6 @@ class Cases:
     def _closing(self, outcome: str, worker: Worker) -> dict[str, Any]:
         now = self._store.clock.now()
         return {"status": "closed", "outcome": outcome, "closed": now, "closer": worker.who}
-
-    def _open(self, connection: Connection, app: App, inbox: Inbox, decision: Decision) -> int:
-        """Open a case, due by the calendar that holds now."""
-        now, calendar = self._store.clock.now(), self._calendars.get(inbox.calendar)
-        said = f"{app.name}|{inbox.name}|{decision.id}".encode()
-        row = {
-            "id": "c" + hashlib.sha256(said).hexdigest()[:11], "app": app.name,
-            "inbox": inbox.name, "subject": decision.subject, "status": "open", "assignee": "",
-            "opened": now, "due": due_after(calendar, inbox.zone, now, inbox.within),
-            "calendar": calendar.title, "level": 0, "revision": 0, "proposed": "",
-            "proposer": "", "outcome": "", "closed": None, "closer": "", "resumed": 0,
-        }  # fmt: skip
-        made = insert(CaseRow).returning(CaseRow.number)
-        number = int(connection.execute(made, row).scalar_one())
-        self._event(connection, self._read(connection, CaseRow.number == number),
-                    Worker(SYSTEM, "app"), "open", due=row["due"],
-                    calendar=row["calendar"])  # fmt: skip
-        return number
-
-    def _sharing(
-        self, connection: Connection, app: str, inbox: str, keys: Sequence[str]
-    ) -> list[int]:
-        """Return the open cases that share a key, the oldest first."""
-        wanted = (
-            select(CaseRow.number).distinct()
-            .join(CaseKeyRow, CaseKeyRow.case == CaseRow.number)
-            .where(CaseKeyRow.key.in_(keys), CaseRow.status != "closed", CaseRow.app == app,
-                   CaseRow.inbox == inbox)
-            .order_by(CaseRow.number)
-        )  # fmt: skip
-        return list(connection.execute(wanted).scalars())
-
-    def _merge(self, connection: Connection, into: int, other: int) -> None:
-        """Make one case of two: all that the younger one holds goes to the older one."""
-        kept, gone = (self._read(connection, CaseRow.number == n) for n in (into, other))
-        keys = select(CaseKeyRow.key).where(CaseKeyRow.case == other)
-        rows = [{"case": into, "key": key} for key in connection.execute(keys).scalars()]
-        upsert(connection, CaseKeyRow, rows)
-        moved = update(AlertRow).where(AlertRow.case == other)
-        connection.execute(moved.values(case=into))
-        system = Worker(SYSTEM, "app")
-        self._event(connection, gone, system, "merge", into=kept.id)
-        self._event(connection, kept, system, "merge", other=gone.id)
-        if kept.status == "waiting":
-            self._set(connection, into, status="working", proposed="", proposer="")
-        self._set(connection, other, status="closed", outcome="merged", resumed=1,
-                  closed=self._store.clock.now(), closer=SYSTEM)  # fmt: skip
 
     def _event(
         self,
