@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What care costs: digests before a first read, the scrub, backups and restoring."""
+"""What care costs: digests before a first read, the scrub, backups and restoring, and sealing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.harness import Row, child
 
 ROWS_FULL, ROWS_QUICK = 5_000_000, 500_000
+SEALED_FULL, SEALED_QUICK = 1_000_000, 200_000
 ASKED = "SELECT customer, count(*) AS n, sum(amount) AS s FROM ({}) GROUP BY ALL ORDER BY ALL"
 
 
@@ -59,6 +60,55 @@ def keep_safe(folder: str, scratch: str) -> dict[str, Any]:
     return spent | {"restore": time.process_time() - start}
 
 
+def seal_cells(folder: str, n: int) -> dict[str, Any]:
+    """Seal a column, ten cells for each person, and open it again."""
+    import pyarrow as pa
+
+    from heptad.security.keys import Keys
+    from heptad.security.sealing import open_sealed, seal
+
+    people = pa.array([f"Customer:{i % (n // 10)}" for i in range(n)])
+    values = pa.array([f"merchant {i % 999:05d}" for i in range(n)])
+    with Keys(Path(folder) / "keys") as keys:
+        keys.of(people.unique().to_pylist())
+        start = time.process_time()
+        cells = seal(values, people, keys, "Payment", "merchant")
+        between = time.process_time()
+        opened = open_sealed(cells, people, keys, "Payment", "merchant")
+        end = time.process_time()
+    assert opened.values.equals(values)
+    assert not set(cells.to_pylist()) & set(values.cast(pa.binary()).to_pylist())
+    return {"seal": n / (between - start), "open": n / (end - between)}
+
+
+def seal_rows(*, quick: bool, seed: int) -> list[Row]:
+    """Cells sealed by a core, and what two sealed columns add to a load."""
+    from benchmarks.platform import make_project, write_csv
+
+    n = SEALED_QUICK if quick else SEALED_FULL
+    with tempfile.TemporaryDirectory(prefix="heptad-bench-") as scratch:
+        place = Path(scratch)
+        cells = [child("benchmarks.care:seal_cells", place / f"{k}", n).answer for k in range(3)]
+        rate = sorted(c["seal"] for c in cells)[1]
+        write_csv(place / "payments.csv", n, seed)
+
+        def loaded(table: str) -> Any:
+            make_project(place / "project", place / "payments.csv", table)
+            return child("benchmarks.platform:load", place / "project", table)
+
+        pairs = [(loaded("TwiceSealedPayment"), loaded("PlainPayment")) for _ in range(3)]
+    added = sorted(a.answer["seconds"] - b.answer["seconds"] for a, b in pairs)[1]
+    detail = {"cells": cells, "pairs": [[vars(r) for r in p] for p in pairs]}
+    return [
+        Row("seal", "cells sealed, ten of each person whose key is there", rate, "cells/CPU s",
+            None if quick else 300_000, least=True, detail=detail),
+        Row("open", "cells opened", sorted(c["open"] for c in cells)[1], "cells/CPU s"),
+        Row("load-two-sealed", f"what two sealed columns add to a load of {n:,} rows, keys made "
+            "and contents hashed / their cells on two cores", added / (2 * n / (2 * rate)),
+            "ratio of seconds", None if quick else 1.2),
+    ]  # fmt: skip
+
+
 def care_rows(*, quick: bool, seed: int) -> list[Row]:
     """What comparing digests adds to a first read, and CPU seconds a GiB of scrub and backup."""
     from benchmarks.platform import make_project, write_csv
@@ -96,4 +146,4 @@ def care_rows(*, quick: bool, seed: int) -> list[Row]:
     ]  # fmt: skip
 
 
-ROWS = {"care": care_rows}
+ROWS = {"care": care_rows, "seal": seal_rows}

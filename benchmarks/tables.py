@@ -38,6 +38,19 @@ class SealedPayment(Table):
     status = Code("What became of it", standard={"authorised", "declined", "reversed"})
 
 
+class TwiceSealedPayment(Table):
+    """The same payment with two sealed columns."""
+
+    id = Text("Unique id", key=True)
+    event_time = Instant("When it was authorised, UTC")
+    customer = Ref(Customer, "Who paid", subject=True)
+    merchant = Text("Who was paid", personal=True, optional=True)
+    country = Code("Country of the merchant", standard="ISO 3166-1 alpha-2")
+    amount = Money("Amount paid", currency="currency", ge=0)
+    currency = Code("Currency of the amount", standard="ISO 4217")
+    status = Text("What became of it", personal=True)
+
+
 def payments(stage: Path, first: int, n: int) -> None:
     """Stage `n` payments, one a second from `first` seconds after 1970 on, known at once."""
     import duckdb

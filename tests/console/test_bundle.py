@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KB = 1_000
-FIRST_LOAD, CHUNK, MAP, WHEEL = 130 * KB, 25 * KB, 290 * KB, 1_500 * KB
+FIRST_LOAD, ROUTE, SHARED, MAP, WHEEL = 130 * KB, 15 * KB, 25 * KB, 290 * KB, 1_500 * KB
 
 
 def weight(paths: Iterable[Path]) -> int:
@@ -60,9 +60,12 @@ def test_the_first_page_is_light() -> None:
     (places,) = FOLDER.glob("assets/places-*.js")
     drawing = needed(places) - first
     assert weight(drawing) <= MAP
+    names = re.findall(r'import\(["\'`]\./([\w.-]+\.js)["\'`]\)', entry.read_text(encoding="utf-8"))
+    routes = {entry.parent / name for name in names}
+    assert {"home", "decision", "case", "flow"} < {path.name.split("-")[0] for path in routes}
     for path in FOLDER.glob("assets/*.js"):
         if path not in first | drawing:
-            assert weight([path]) <= CHUNK, path.name
+            assert weight([path]) <= (ROUTE if path in routes else SHARED), path.name
     (case,) = FOLDER.glob("assets/case-*.js")
     assert places not in needed(case), "a case loads maps before they are wanted"
 
