@@ -101,9 +101,6 @@ def run(
             "preparing features; the first time, what computes them is compiled for this processor"
         ):
             platform.quicken()
-        # What serving begins with stays: to look through it for garbage would hold up callers.
-        gc.collect()
-        gc.freeze()
         room_for_connections()
         host, port = host or platform.project.serve.host, port or platform.project.serve.port
         if not is_loopback(host) and not api_keys(platform).all():
@@ -121,8 +118,19 @@ def run(
             shown = f"[{host}]" if ":" in host else host
             where = f"http://{shown}:{listener.getsockname()[1]}"
             ready = f"serving {platform.project.name} on {where} (docs: /docs)"
-            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            with _at_rest(), asyncio.Runner(loop_factory=new_event_loop) as runner:
                 runner.run(_serve(apps, ready))
+
+
+@contextmanager
+def _at_rest() -> Iterator[None]:
+    """Look for no garbage in what serving begins with: that would hold up callers for long."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager
