@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -125,7 +126,8 @@ class Counter:
 
     def __init__(self, connection: Connection, caps: Sequence[Cap], now: int) -> None:
         self._connection, self._caps, self._now = connection, caps, now
-        self._counts: dict[tuple[str, int], int] = {}
+        self._before: dict[tuple[str, int], int] = {}
+        self._since: Tally[tuple[str, str]] = Tally()
 
     def full(self, subject: str, purpose: str) -> bool:
         """Whether one message more would be too many for a person."""
@@ -137,13 +139,12 @@ class Counter:
 
     def add(self, subject: str, purpose: str) -> None:
         """Count a message that is taken to be sent."""
-        for n, cap in enumerate(self._caps):
-            if cap.of in ("any", purpose):
-                self._counts[subject, n] = self._count(subject, n) + 1
+        self._since[subject, "any"] += 1
+        self._since[subject, purpose] += 1
 
     def _count(self, subject: str, n: int) -> int:
-        if (subject, n) not in self._counts:
-            cap = self._caps[n]
+        cap = self._caps[n]
+        if (subject, n) not in self._before:
             wanted = select(func.count()).where(
                 MessageRow.subject == subject,
                 MessageRow.sent > self._now - cap.window,
@@ -151,8 +152,8 @@ class Counter:
             )
             if cap.of != "any":
                 wanted = wanted.where(MessageRow.purpose == cap.of)
-            self._counts[subject, n] = self._connection.execute(wanted).scalar_one()
-        return self._counts[subject, n]
+            self._before[subject, n] = self._connection.execute(wanted).scalar_one()
+        return self._before[subject, n] + self._since[subject, cap.of]
 
 
 class Suppressed:
