@@ -302,7 +302,7 @@ export const zh = {
   'none': '无',
   'now': '现在',
   'one load': '一次加载',
-  'one value at a time': '每次只变一个值',
+  'one value at a time, as others have it': '每次只变一个值',
   'optional': '可选',
   'personal: only counted': '个人信息：仅计数',
   'press R': '按 R',

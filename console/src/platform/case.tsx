@@ -131,7 +131,7 @@ function Where({ near }: { near?: Surroundings }) {
 
 function Alerts({ data }: { data: WholeCase }) {
   return (
-    <Card title={t('Alerts')} plain note={t('{n} decisions', { n: int(data.decisions.length) })}>
+    <Card title={t('Alerts')} plain note={data.decisions.length === 1 ? t('one decision') : t('{n} decisions', { n: int(data.decisions.length) })}>
       <Scroll label={t('Alerts')}><table style={{ marginTop: 4 }}><thead><tr><th>{t('Instant, UTC')}</th><th>{t('Outcome')}</th><th>{t('Why')}</th></tr></thead>
         <tbody>{data.decisions.map(d => <tr key={d.id}><td className="nowrap"><Link className="link" to="/decisions/$id" params={{ id: d.id }}><When at={d.when} /></Link></td><td><Outcome name={d.outcome} /></td><td className="ink2">{d.why}</td></tr>)}</tbody></table></Scroll>
     </Card>

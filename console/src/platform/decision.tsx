@@ -170,10 +170,10 @@ function Changes({ data, behind, flow }: { data: Explanation; behind: { data?: B
   const unit = (name: string) => data.features?.find(f => f.name === name)?.unit ?? (['amount', 'income', 'expenses'].includes(name) ? `${data.row?.currency ?? 'EUR'} minor units` : '')
   const found = least.data?.would_be ? least.data : undefined
   return (
-    <Card title={t('What would have changed it')} note={found ? undefined : t('one value at a time')}>
+    <Card title={t('What would have changed it')} note={least.data ? undefined : t('one value at a time, as others have it')}>
       {found && <div className="least"><p className="strong">{t('The smallest change a person may make')}</p><ul>{found.changes.map(c => <li key={c.name} className="row wrap"><span className="grow wraps">{c.name}</span><span className="num ink2">{shown(c.now, unit(c.name))}</span><ArrowRight size={14} className="ink3" aria-hidden /><span className="num strong">{shown(c.to, unit(c.name))}</span></li>)}</ul><p className="row wrap" style={{ marginTop: 4 }}><Outcome name={found.would_be!} /><span className="cap ink3">{t('{n} combinations tried', { n: int(found.tried) })}{found.complete ? '' : ` · ${t('more were left')}`}</span></p></div>}
-      {least.data && !found && <p className="ink2" style={{ marginBottom: 8 }}>{t('No permitted change of {n} tried would have.', { n: int(least.data.tried) })}</p>}
-      {found && <p className="cap ink3" style={{ marginTop: 10 }}>{t('one value at a time')}</p>}
+      {least.data && !found && <p className="ink2" style={{ marginBottom: 8 }}>{t('Nothing that the person may change would have: {n} combinations tried.', { n: int(least.data.tried) })}</p>}
+      {least.data && <p className="cap ink3" style={{ marginTop: 10 }}>{t('one value at a time, as others have it')}</p>}
       <State q={behind} height={96}>{seen => !seen.changes.length ? <p className="ink2">{data.outcome === 'approve' ? t('It was approved; nothing better was to be had.') : t('No single value within what others have would have.')}</p> : (
         <ul className="change">{seen.changes.map(c => <li key={c.name}><p className="wraps"><span className="strong">{c.name}</span></p><div className="row wrap" style={{ marginTop: 3 }}><span className="num ink2">{c.from}</span><ArrowRight size={14} className="ink3" aria-hidden /><span className="num strong">{c.to}</span><Outcome name={c.outcome} /></div></li>)}</ul>
       )}</State>
