@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.fits import Fits, found_data
 from benchmarks.harness import Row
-from benchmarks.recommend_time import HOUR, films, plain, positives, ranked, time_fits
+from benchmarks.recommend_time import films, hours, plain, positives, ranked, time_fits
 from heptad.analysis.recommend.judging import judge
 from heptad.analysis.recommend.popularity import Popularity
 from heptad.analysis.recommend.ranker import Ranker
@@ -124,7 +124,7 @@ def table1(*, quick: bool, seed: int) -> list[Row]:
     recall.signals_ = signals
     votes = judge(split, lambda r: recall.scores(people_of(split.train, r, {})))
     both = judge(split, scores)
-    after, every = {"hour": split.test.times // HOUR % 24 // 4}, np.arange(len(ids))
+    after, every = hours(split.test), np.arange(len(ids))
 
     def unrecalled(rows: Any) -> Any:
         """Sort all there is, as if nothing had been recalled."""

@@ -21,7 +21,7 @@ from benchmarks import load
 from benchmarks.fits import RUNNING, Fits
 from benchmarks.harness import child
 from heptad.analysis.recommend.index import Index
-from heptad.analysis.recommend.pipeline import Pipeline
+from heptad.analysis.recommend.pipeline import Alike, Pipeline
 from heptad.analysis.recommend.signals import empty
 
 if TYPE_CHECKING:
@@ -94,7 +94,6 @@ class House:
         import torch
 
         from heptad.analysis.recommend.neural.ranker import Ranker
-        from heptad.apps.recommend.shelf import Alike
         from heptad.service.rules.eligibility import Terms
 
         torch.set_num_threads(1)

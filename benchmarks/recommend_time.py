@@ -55,14 +55,15 @@ def positives(folder: Path, parts: tuple[str, ...], ids: list[int]) -> Interacti
     )
 
 
-def _hour(data: Interactions) -> dict[str, Any]:
+def hours(data: Interactions) -> dict[str, Any]:
+    """Return the context of each event: the part of the day, four hours long."""
     return {"hour": data.times // HOUR % 24 // 4}
 
 
 def ranked(split: Split, items: Items, **settings: Any) -> tuple[Ranker, Callable[..., Any]]:
     """Our ranker on what was before, and its scores at each user's first moment afterwards."""
-    model = Ranker(**settings).fit(split.train, items, _hour(split.train))
-    after = _hour(split.test)
+    model = Ranker(**settings).fit(split.train, items, hours(split.train))
+    after = hours(split.test)
     return model, lambda r: model.scores(people_of(split.train, r, moments(split.test, r, after)))
 
 

@@ -8,12 +8,12 @@ import json
 import numpy as np
 import pytest
 
+from heptad.analysis.recommend.pipeline import Alike
 from heptad.apps.recommend import app
 from heptad.apps.recommend.decide import WHY
 from heptad.apps.recommend.learning import learn
 from heptad.apps.recommend.measuring import Shown, figures
 from heptad.apps.recommend.serving import advisor_of, chosen_by
-from heptad.apps.recommend.shelf import Alike
 from heptad.apps.recommend.tables import Item
 from heptad.standards.errors import ContractError, InputError
 from heptad.standards.time import day

@@ -15,6 +15,7 @@ from heptad.catalog.pending import Pending
 from heptad.engine.local.rows import Rows
 from heptad.engine.protocols import Family
 from heptad.runtime import Platform
+from heptad.service.decisions import quick as quick_module
 from heptad.service.stream import reels
 from heptad.service.stream.cold import PREFIX
 from heptad.service.stream.reels import Reel
@@ -428,3 +429,21 @@ def test_rows_that_come_while_others_are_stored_wait_for_the_next_time(platform,
     assert bypassed(platform) == 2
     pending.pour("Payment")
     assert stored == [3, 2]
+
+
+def test_few_rows_that_come_while_many_are_stored_call_for_no_second_time(platform, monkeypatch):
+    monkeypatch.setattr(quick_module, "POUR_ROWS", 4)
+    asked, stored, original = platform.intake.quick._many, [], pending_module.pour
+    done = threading.Event()
+
+    def pour(loading, table, rows, until):
+        if not stored:
+            platform.accept("Payment", [payment(600)])
+            stored.append((len(rows), asked.is_set()))
+            done.set()
+        return original(loading, table, rows, until)
+
+    monkeypatch.setattr(pending_module, "pour", pour)
+    platform.accept("Payment", [payment(n) for n in range(590, 594)])
+    assert done.wait(WAIT)
+    assert stored == [(4, False)]

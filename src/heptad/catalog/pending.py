@@ -76,6 +76,11 @@ class Line:
         return sum(len(batch.rows) for batch in list(self.batches))
 
     @property
+    def fresh(self) -> int:
+        """How many rows wait that nobody is storing."""
+        return sum(len(batch.rows) for batch in list(self.batches) if not batch.held)
+
+    @property
     def coming(self) -> int:
         """The version that holds every row taken so far."""
         return self.batches[-1].version if self.batches else self.version

@@ -39,6 +39,9 @@ _SCHEMA = pa.schema(
         ("raw", pa.binary()),
     ]
 )
+_REPEATED = [name for name in _SCHEMA.names if name not in {"line", "raw"}]
+_PACKED = {name: "none" if name == "raw" else "zstd" for name in _SCHEMA.names}
+"""What is sealed neither repeats nor packs."""
 _ABOUT = b"heptad"
 _NONCE = 12
 _STEM = "quarantine|"
@@ -46,7 +49,7 @@ _CODE = re.compile(r"[A-Za-z_-]{1,20}|[A-Za-z0-9_.-]{1,6}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]{4,15}(Z|[+-][0-9]{2}:?[0-9]{2})?)?")
 _FEW_DIGITS, _LONGEST_SHAPE = 9, 80
 _ROW_GROUP = 50_000
-_BYTES = 4 << 20
+_BYTES = 2 << 20
 """A row may be long: so many bytes of them are written at once, too."""
 
 
@@ -173,7 +176,11 @@ class Refusals:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             schema = _SCHEMA.with_metadata({_ABOUT: _described(self.origin)})
             self._writer = pq.ParquetWriter(
-                self._draft, schema, compression="zstd", write_page_checksum=True
+                self._draft,
+                schema,
+                compression=_PACKED,
+                use_dictionary=_REPEATED,
+                write_page_checksum=True,
             )
         rows = pa.Table.from_batches(self._waiting)
         self._writer.write_table(rows.sort_by([("file", "ascending"), ("line", "ascending")]))

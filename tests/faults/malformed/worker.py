@@ -200,6 +200,9 @@ def peak() -> int:
 class Chapter:
     """The cases of a module, run one after another in one project.
 
+    A large file has a process and a project of its own: what is told is what the file takes, and
+    not what those before it left.
+
     Args:
         name: of the module.
         folder: of all chapters.
@@ -222,13 +225,24 @@ class Chapter:
     def run(self, tell: Callable[[dict[str, Any]], None]) -> None:
         """Run the cases."""
         sql.LONGEST_WAIT_S = sql.LOCKED_WAIT_S = 1.0
-        bench = Bench(self._folder / "project")
-        for number, case in enumerate(self.cases):
-            tell({"begin": case.name})
-            tell(self._run(bench, case, number))
+        large = [n for n, case in enumerate(self.cases) if getattr(case, "large", None)]
+        for number in large:
+            os.waitpid(_forked(lambda n=number: self._several([n], str(n), tell)), 0)  # type: ignore[misc]
+        self._several([n for n in range(len(self.cases)) if n not in large], "all", tell)
+
+    def _several(
+        self, numbers: list[int], project: str, tell: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """Run some cases in a project of theirs."""
+        bench = Bench(self._folder / project / "project")
+        for number in numbers:
+            tell({"begin": self.cases[number].name})
+            tell(self._run(bench, self.cases[number], number, last=number == numbers[-1]))
         bench.platform.close()
 
-    def _run(self, bench: Bench, case: Case | Posting, number: int) -> dict[str, Any]:
+    def _run(
+        self, bench: Bench, case: Case | Posting, number: int, *, last: bool
+    ) -> dict[str, Any]:
         trial = Trial(bench, case, self._made / str(number))
         peak()
         begun = time.process_time()
@@ -239,7 +253,7 @@ class Chapter:
         seconds, held = time.process_time() - begun, peak()
         self._owed = self._owed + 1 if trial.error else 0
         try:
-            if wrong or self._owed > self._allowed or number == len(self.cases) - 1:
+            if wrong or self._owed > self._allowed or last:
                 bench.load_good()
                 self._owed = 0
         except Exception:

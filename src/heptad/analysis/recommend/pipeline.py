@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,12 +14,37 @@ from heptad.analysis.recommend.reranking import Reranking, explored, within_quot
 from heptad.standards.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from heptad.analysis.arrays import Array, Codes
     from heptad.analysis.recommend.signals import People
+
+
+class Alike:
+    """Items of equal terms together, so that a million are judged as a few.
+
+    Args:
+        terms: of each item.
+
+    Attributes:
+        firsts: an item of each group.
+        counts: how many are in it.
+    """
+
+    def __init__(self, terms: Iterable[Hashable]) -> None:
+        groups: dict[Hashable, int] = {}
+        of = np.array([groups.setdefault(t, len(groups)) for t in terms], dtype=np.intp)
+        _, firsts, counts = np.unique(of, return_index=True, return_counts=True)
+        self.firsts: list[int] = firsts.tolist()
+        self.counts: list[int] = counts.tolist()
+        # People alike are offered the same, and a million flags are sooner copied than looked up.
+        self._flags = lru_cache(32)(lambda open_to: np.frombuffer(open_to, dtype=bool)[of])
+
+    def flags(self, open_to: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return (items,) flags of one's own, given those of the groups."""
+        return self._flags(open_to.tobytes()).copy()
 
 
 class Recall(Protocol):

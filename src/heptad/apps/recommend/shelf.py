@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heptad.analysis.recommend.pipeline import Alike
 from heptad.apps.recommend.decide import terms_of
 from heptad.service.rules.eligibility import exclusions
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,31 +23,6 @@ if TYPE_CHECKING:
 
 TERMS = ("risk", "youngest", "oldest", "residence", "licence", "again")
 """Fields of an item that say to whom it may be offered."""
-
-
-class Alike:
-    """Items of equal terms together, so that a million are judged as a few.
-
-    Args:
-        terms: of each item.
-
-    Attributes:
-        firsts: an item of each group.
-        counts: how many are in it.
-    """
-
-    def __init__(self, terms: Iterable[Hashable]) -> None:
-        groups: dict[Hashable, int] = {}
-        of = np.array([groups.setdefault(t, len(groups)) for t in terms], dtype=np.intp)
-        _, firsts, counts = np.unique(of, return_index=True, return_counts=True)
-        self.firsts: list[int] = firsts.tolist()
-        self.counts: list[int] = counts.tolist()
-        # People alike are offered the same, and a million flags are sooner copied than looked up.
-        self._flags = lru_cache(32)(lambda open_to: np.frombuffer(open_to, dtype=bool)[of])
-
-    def flags(self, open_to: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return (items,) flags of one's own, given those of the groups."""
-        return self._flags(open_to.tobytes()).copy()
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,7 @@ class Quick:
         for line, mine in by_line.items():
             for app in self._of(line):
                 self._decide(app, named[app.name], mine, found[line], taken)
-        if sum(line.rows for line in by_line) >= POUR_ROWS:
+        if sum(line.fresh for line in by_line) >= POUR_ROWS:
             self._many.set()
         return {turn.ask: answer for turn, answer in taken.items()}
 

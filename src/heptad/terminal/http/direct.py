@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,9 +48,6 @@ _CROWDED = Answer(
     msgspec.json.encode(CROWDED.to_dict()),
     "",
 )
-
-
-_NAME = b"name of the request"
 
 
 class Direct(patience.Patient):
@@ -114,10 +110,7 @@ class Direct(patience.Patient):
         if self.express.meter.crowded:
             name = by_chance()
             self.express.meter.count("POST", route_of(posted.path), CROWDED.status, 0.0, name)
-            if not self.transport.is_closing():
-                self._send(
-                    _refusal(tuple(self.server_state.default_headers)).replace(_NAME, name.encode())
-                )
+            self._tell(_CROWDED._replace(name=name))
             return
         self._own = data
         if not self.express.take(posted, self._tell):
@@ -134,27 +127,21 @@ class Direct(patience.Patient):
                 assert data is not None  # noqa: S101 - something was asked
                 self._leave(data)
             else:
-                self._send(_written(answer, self.server_state.default_headers))
+                self.transport.write(_written(answer, self.server_state.default_headers))
+                self.server_state.total_requests += 1
                 if self._leaving:
+                    self.transport.close()
                     return
+                self.flow.resume_reading()
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
             if later:
                 self.data_received(later)
         except Exception:  # noqa: BLE001 - whoever told this has others to tell
             name = "" if answer is None else answer.name
             _LOG.exception("answer not given", extra={FIELDS: {"request": name}})
             self.transport.close()
-
-    def _send(self, data: bytes) -> None:
-        """Send an answer, and wait for what is asked next."""
-        self.transport.write(data)
-        self.server_state.total_requests += 1
-        if self._leaving:
-            self.transport.close()
-            return
-        self.flow.resume_reading()
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
 
     def _leave(self, data: bytes) -> None:
         """Have the routes answer a row, as the last if the server is about to stop."""
@@ -193,15 +180,6 @@ def _written(answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
     )
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
     return STATUS_LINE[answer.status] + lines + b"\r\n" + answer.body
-
-
-@lru_cache(1)
-def _refusal(defaults: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Return what turns somebody away, `_NAME` in place of the request's name.
-
-    Within a second, which the headers tell, thousands are alike.
-    """
-    return _written(_CROWDED._replace(name=_NAME.decode()), list(defaults))
 
 
 def direct(express: Express) -> type[Direct]:
