@@ -336,10 +336,12 @@ export const zh = {
   'At': '点',
   '{n} lines from {first} to {last}; at most {most}': '从 {first} 到 {last} 共 {n} 条线，最高 {most}',
   '{total} {what} from {first} to {last}; days with any: {n}': '从 {first} 到 {last} 共 {total} 个{what}，涉及 {n} 天',
+  '{n} settings in force': '生效的 {n} 项设置',
 }
 
 // Words that the server sends.
 export const words: Record<string, string> = {
+  events: '事件', day: '天', days: '天', month: '个月', months: '个月', year: '年', years: '年', degree: '度', degrees: '度',
   ...flowWords,
   ...workWords,
   'opened': '已开放',

@@ -8,7 +8,7 @@ import type { AppInfo, Background, Changes as Least, Explanation, MessageList, P
 import { Name } from '../design/named'
 import { Card, Empty, Head, Id, Outcome, outcomeFill, outcomeWord, Refused, Scroll, State, Twin, useShortcuts, When } from '../design/pieces'
 import { Points, Spread } from '../design/pictures'
-import { decimal, instant, int, language, money, percent, said, t } from '../i18n'
+import { counted, decimal, instant, int, language, money, percent, said, t } from '../i18n'
 import './decision.css'
 
 const Ask = lazy(() => import('./ask')), LetterOf = lazy(() => import('./letter'))
@@ -34,7 +34,7 @@ function View({ data }: { data: Explanation }) {
     onSuccess: found => { void client.invalidateQueries(); void go({ to: '/cases/$case', params: { case: found.case } }) },
   })
   useShortcuts(data.erased ? {} : { r: () => again(), l: () => setOpen('letter'), ...(inboxes ? { e: () => setOpen('refer') } : {}) })
-  const amount = Object.values(data.amounts ?? {})[0]
+  const asked = data.row?.amount, amount = Object.values(data.amounts ?? {})[0] ?? (typeof asked === 'number' && data.row?.currency ? `${money(asked, String(data.row.currency))} ${data.row.currency}` : undefined)
   return (
     <>
       <Head over={<><Outcome name={data.outcome} /><span><When at={data.when} /> UTC</span>{data.known_after && <span>· {t('known after {s}', { s: data.known_after })}</span>}</>}
@@ -93,7 +93,8 @@ export function shown(value: Plain, unit: string): string {
   if (typeof value === 'number') return Number.isInteger(value) ? int(value) : decimal(value)
   return value
 }
-const unitOf = (unit: string) => (/ minor units$/.test(unit) ? unit.split(' ')[0] : unit === 'fraction' || unit === 'instant' ? '' : unit)
+/** The unit behind a value, one or many of it. */
+const unitOf = (value: Plain, unit: string) => (value === null || unit === 'fraction' || unit === 'instant' ? '' : / minor units$/.test(unit) ? unit.split(' ')[0] : counted(value, unit))
 
 function Values({ data, behind }: { data: Explanation; behind?: Background }) {
   const [all, setAll] = useState(false)
@@ -115,7 +116,7 @@ function Values({ data, behind }: { data: Explanation; behind?: Background }) {
               return (
                 <tr key={f.name} title={f.means}>
                   <td><Link className="strong" to="/features/$name" params={{ name: `${data.app}.${f.name}` }}>{f.name}</Link><div className="cap ink3 means">{f.means}</div></td>
-                  <td className={`r strong ${edge ? 'warn' : ''}`}>{shown(f.value, f.unit)} <span className="ink3 cap">{f.value === null ? '' : unitOf(f.unit)}</span></td>
+                  <td className={`r strong ${edge ? 'warn' : ''}`}>{shown(f.value, f.unit)} <span className="ink3 cap">{unitOf(f.value, f.unit)}</span></td>
                   <td>{spot ? <Spread spot={spot} tone={edge ? 'var(--warn-fill)' : 'var(--accent)'} /> : <span className="ink3">–</span>}</td>
                   <td className="r">{spot?.percentile == null ? '–' : Math.round(spot.percentile)}</td>
                 </tr>
@@ -207,7 +208,7 @@ function Proven({ data, replay }: { data: Explanation; replay: { data?: Replay; 
         <dt>{t('Tables')}</dt><dd className="chips">{Object.entries(data.tables ?? {}).map(([name, v]) => <span key={name} className="nowrap"><Link className="link" to="/tables/$table" params={{ table: name }}>{name}</Link> <span className="num ink3">v{v}</span></span>)}</dd>
         <dt>{t('Known by')}</dt><dd>{data.known ? <When at={data.known} /> : '–'}</dd>
       </dl>
-      {!data.policy || !Object.keys(data.policy).length ? null : <dl className="dl sub">{Object.entries(data.policy).map(([name, v]) => <div key={name} style={{ display: 'contents' }}><dt>{name}</dt><dd className="num">{typeof v === 'number' ? decimal(v, 6) : String(v)}</dd></div>)}</dl>}
+      {!data.policy || !Object.keys(data.policy).length ? null : <details className="sub"><summary>{t('{n} settings in force', { n: Object.keys(data.policy).length })}</summary><dl className="dl">{Object.entries(data.policy).map(([name, v]) => <div key={name} style={{ display: 'contents' }}><dt>{name}</dt><dd className="num">{typeof v === 'number' ? decimal(v, 6) : String(v)}</dd></div>)}</dl></details>}
       {!data.reasons.length && <Empty>{t('No reason was given.')}</Empty>}
     </Card>
   )

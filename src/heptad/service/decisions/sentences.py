@@ -46,8 +46,14 @@ def messages(folder: Path, language: str) -> dict[str, str]:
 
 
 def sentence(app: App, reason: Reason, *, language: str = "en", currency: str = "EUR") -> str:
-    """Say a reason in words; an unknown code says its code and numbers."""
-    template = messages(app.folder, language).get(reason.code)
+    """Say a reason in words; an unknown code says its code and numbers.
+
+    A value that is not known has a sentence of its own, under the code with `_UNKNOWN` behind it.
+    """
+    found = messages(app.folder, language)
+    template = found.get(reason.code)
+    if template and any(reason.numbers.get(hole[1]) is None for hole in _HOLE.finditer(template)):
+        template = found.get(f"{reason.code}_UNKNOWN", template)
     if template is None and app.flow is not None:
         template = app.flow.says(reason.code, language)
     if template is None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from heptad.apps.business import app
 from heptad.apps.business.decide import flow, modes
 from heptad.apps.business.work import resume
-from heptad.service.app import Inputs, Score
+from heptad.service.app import Inputs, Reason, Score
 from heptad.service.decisions.sentences import messages, sentence
 from heptad.service.letters import written
 from heptad.service.modes import hidden, implied, without
@@ -376,3 +376,10 @@ def test_nothing_is_granted_on_what_is_odd_or_unknown(data):
         assert r["term"] is not None
         assert granted <= r["amount"]
         assert f["room"] is None or granted <= f["room"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_value_that_is_not_known_is_said_in_words(language):
+    for name in set(app.model.inputs) & app.features.keys():
+        found = sentence(app, Reason(f"LOST_{name.upper()}", {"value": None}), language=language)
+        assert "–" not in found or app.features[name].op in {"count", "total", "distinct"}, found

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from heptad.analysis.pricing import Costs, price
 from heptad.apps.credit import app
 from heptad.apps.credit.decide import flow
-from heptad.service.app import Inputs, Score
+from heptad.service.app import Inputs, Reason, Score
 from heptad.service.decisions.sentences import sentence
 from heptad.standards.time import parse_instant
 
@@ -163,3 +163,10 @@ def test_every_input_of_the_model_has_a_sentence_of_its_own():
 
     known = messages(app.folder, "en")
     assert {f"LOST_{name.upper()}" for name in app.model.inputs} <= known.keys()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_value_that_is_not_known_is_said_in_words(language):
+    for name in set(app.model.inputs) & app.features.keys():
+        found = sentence(app, Reason(f"LOST_{name.upper()}", {"value": None}), language=language)
+        assert "–" not in found or app.features[name].op in {"count", "total"}, found
