@@ -39,9 +39,6 @@ _SCHEMA = pa.schema(
         ("raw", pa.binary()),
     ]
 )
-_REPEATED = [name for name in _SCHEMA.names if name not in {"line", "raw"}]
-_PACKED = {name: "none" if name == "raw" else "zstd" for name in _SCHEMA.names}
-"""What is sealed neither repeats nor packs."""
 _ABOUT = b"heptad"
 _NONCE = 12
 _STEM = "quarantine|"
@@ -175,13 +172,7 @@ class Refusals:
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             schema = _SCHEMA.with_metadata({_ABOUT: _described(self.origin)})
-            self._writer = pq.ParquetWriter(
-                self._draft,
-                schema,
-                compression=_PACKED,
-                use_dictionary=_REPEATED,
-                write_page_checksum=True,
-            )
+            self._writer = _writer(self._draft, schema)
         rows = pa.Table.from_batches(self._waiting)
         self._writer.write_table(rows.sort_by([("file", "ascending"), ("line", "ascending")]))
         self._waiting.clear()
@@ -335,9 +326,7 @@ class Quarantine:
         cipher = _cipher(origin, self._keys, create=True)
         schema = _SCHEMA.with_metadata({_ABOUT: _described(origin)})
         draft = path.with_suffix(".draft")
-        with pq.ParquetWriter(
-            draft, schema, compression="zstd", write_page_checksum=True
-        ) as writer:
+        with _writer(draft, schema) as writer:
             while part := list(islice(rows, _ROW_GROUP)):
                 columns = {name: [getattr(row, name) for row in part] for name in _SCHEMA.names}
                 raws = [None if raw is None else raw.encode() for raw in columns.pop("raw")]
@@ -415,6 +404,17 @@ def _named(origin: Origin, turn: int) -> str:
     """Return the name of a file's key; each writing has one of its own, turn 0 is what all share."""
     stem = f"{_STEM}{origin.table}|{origin.load}|"
     return f"{stem}{turn}" if turn else stem
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a file of refused rows; what is sealed neither repeats nor packs."""
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression={name: "none" if name == "raw" else "zstd" for name in schema.names},
+        use_dictionary=[name for name in schema.names if name not in {"line", "raw"}],
+        write_page_checksum=True,
+    )
 
 
 def _sealed(texts: list[bytes | None], cipher: AESGCM) -> pa.BinaryArray:
