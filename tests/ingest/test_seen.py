@@ -50,3 +50,15 @@ def test_hashes_that_may_not_be_written_to_are_taken(monkeypatch):
     seen = Seen()
     seen.expect(10)
     assert seen.fresh(hashes).all()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("few", [1, 5, 1000, 4999])
+def test_many_keys_are_taken_that_nobody_expected(few, monkeypatch):
+    monkeypatch.setattr(module, "_FEW", few)
+    hashes = np.random.default_rng(1).integers(1, 2**63 - 1, 6 * few + 20)
+    seen = Seen()
+    for part in np.array_split(hashes, 7):
+        assert seen.fresh(part).all()
+        assert not seen.fresh(part).any()
+    assert set(seen.keys().tolist()) == set(hashes.tolist())

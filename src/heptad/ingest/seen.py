@@ -36,7 +36,7 @@ class Seen:
     def expect(self, rows: int) -> None:
         """Make room for about so many keys at once, rather than again and again."""
         if rows > _FEW and 2 * rows > len(self._table):
-            self._spread(1 << (2 * rows).bit_length())
+            self._spread(4 * rows)
 
     def fresh(self, hashes: Hashes) -> Flags:
         """Return which rows repeat no key of a row before them, and remember all.
@@ -70,9 +70,10 @@ class Seen:
                 self._spread(2 * len(self._table))
 
     def _spread(self, places: int) -> None:
-        """Move all keys to a larger table."""
+        """Move all keys to a table of at most so many places, a power of two as its loop asks."""
         keys = self.keys()
-        self._few, self._table = None, np.zeros(min(places, _MOST), np.int64)
+        self._few = None
+        self._table = np.zeros(min(1 << (places.bit_length() - 1), _MOST), np.int64)
         self._count = self._insert(keys, np.empty(len(keys), np.bool_))
 
     def _insert(self, hashes: Hashes, fresh: Flags) -> int:
