@@ -70,7 +70,10 @@ class Server:
 
 @contextmanager
 def server(work: str, *given: object) -> Iterator[Server]:
-    """Run `module:function` with arguments and a port, and kill it in the end as a power switch would."""
+    """Run `module:function` with arguments and a port, and kill it in the end as a power switch would.
+
+    Its linear algebra has one thread, as that of `heptad serve` has.
+    """
     module, _, function = work.partition(":")
     code = "import sys, json, importlib\n"
     code += f"getattr(importlib.import_module({module!r}), {function!r})(*json.loads(sys.argv[1]))"
@@ -79,7 +82,7 @@ def server(work: str, *given: object) -> Iterator[Server]:
         port = int(listener.getsockname()[1])
     process = subprocess.Popen(
         [sys.executable, "-c", code, json.dumps([*given, port], default=str)],
-        stdout=subprocess.DEVNULL, cwd=ROOT,
+        stdout=subprocess.DEVNULL, cwd=ROOT, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
     try:
         _wait(port, process)

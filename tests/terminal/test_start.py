@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -94,3 +95,16 @@ def test_every_verb_and_option_says_what_it_does(verb: list[str]) -> None:
     for parameter in command.params:
         if getattr(parameter, "param_type_name", "") == "option":
             assert parameter.help, f"{' '.join(verb)} {parameter.name}"
+
+
+def test_linear_algebra_has_one_thread_for_its_bits_and_for_whoever_asks() -> None:
+    code = CODE.partition("finally:")[0] + "except SystemExit:\n    pass\n"
+    code += (
+        "import numpy, threadpoolctl as t\nprint([p['num_threads'] for p in t.threadpool_info()])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True,
+        env=environment,
+    )  # fmt: skip
+    assert json.loads(ran.stdout.splitlines()[-1]) == [1]

@@ -100,6 +100,9 @@ class Fault(HeptadError):
 
 def main() -> None:
     """Run the command line, turning errors into a panel and a documented exit code."""
+    # Small products gain nothing from a second thread of the linear algebra, which waits for the
+    # next one by spinning and takes a core from whoever asks; and bits must not depend on cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import heptad.terminal.verbs  # noqa: F401 - declares the verbs on `app`
 
     session.json = "--json" in sys.argv
