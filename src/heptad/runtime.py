@@ -147,7 +147,7 @@ class Platform(Reading):
             apps: applications beside those discovered, such as one that is not installed yet.
 
         Raises:
-            Busy: if another process holds the project.
+            Held: if another process holds the project.
             InputError: if heptad.toml is missing or wrong.
             Refused: if the folder is on a network file system.
         """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heptad.engine.local.owner import socket_path
+from heptad.engine.local.owner import Owner, socket_path
 from heptad.runtime import Platform
 from heptad.standards.errors import Busy, UnknownName
 from heptad.terminal import connect
@@ -33,6 +33,15 @@ def test_a_command_waits_for_another_that_holds_the_project(project: Path) -> No
     platform = Platform.open(project)
     threading.Timer(0.3, platform.close).start()
     assert connect.call(project, "log.show", {})["entries"] == 0
+
+
+def test_a_project_that_is_given_up_just_after_it_was_asked_for_is_opened(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, answers = Owner.acquire, [False, False]
+    monkeypatch.setattr(Owner, "acquire", lambda self: answers.pop() if answers else claim(self))
+    assert connect.call(project, "log.show", {})["entries"] == 0
+    assert not answers
 
 
 def test_it_does_not_wait_for_ever(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from heptad.catalog.pending import Pending
 from heptad.engine.local.disk import refusals
 from heptad.engine.local.duck import Duck
 from heptad.engine.local.lake import Lake
-from heptad.engine.local.owner import Owner
+from heptad.engine.local.owner import Held, Owner
 from heptad.engine.local.room import SMALL, Room
 from heptad.engine.local.seals import Seals
 from heptad.engine.local.segments import Segments
@@ -22,7 +22,7 @@ from heptad.security.places import open_keys
 from heptad.service.decisions.log import DecisionLog
 from heptad.service.reads.recording import open_access_log
 from heptad.sources.config import revealed
-from heptad.standards.errors import Busy, HeptadError
+from heptad.standards.errors import HeptadError
 from heptad.standards.time import FixedClock
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Stores:
         clock: tells the present; a simulated one is set to where the project left it.
 
     Raises:
-        Busy: if another process holds the project.
+        Held: if another process holds the project.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Stores:
         self._rows: Rows | None = None
         self._owner = Owner(path)
         if not self._owner.acquire():
-            raise Busy(
+            raise Held(
                 "Another process holds this project.",
                 got=self._owner.holder(),
                 do="run the command as it is: it goes through that process; or stop `heptad serve`",

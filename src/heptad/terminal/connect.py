@@ -54,7 +54,7 @@ def call(
 
     Raises:
         HeptadError: what the command raised, also when it ran in another process.
-        Busy: if another process holds the project and does not serve it.
+        Held: if another process holds the project and does not serve it.
     """
     from heptad.engine.local.owner import socket_path
 
@@ -71,13 +71,13 @@ def call(
 
 def _opened(project: Path, until: float) -> Platform | None:
     """Open the project here; None while another process holds it and there is time to wait."""
-    from heptad.engine.local.owner import Owner
+    from heptad.engine.local.owner import Held
     from heptad.runtime import Platform
 
     try:
         return Platform.open(project)
-    except Busy:
-        if time.monotonic() > until or Owner(project).holder() is None:
+    except Held:
+        if time.monotonic() > until:
             raise
     return None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heptad.engine.local.disk import refusals
-from heptad.standards.errors import Refused
+from heptad.standards.errors import Busy, Refused
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 # A socket's address holds 108 bytes on Linux and 104 on macOS, the closing zero included.
 _LONGEST_ADDRESS = 100
 _held: weakref.WeakSet[Owner] = weakref.WeakSet()
+
+
+class Held(Busy):
+    """Another process holds the project; it may be given up at any moment."""
 
 
 class Owner:
