@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,9 +59,8 @@ class KeySet:
     def marks(texts: Sequence[str]) -> NDArray[np.int64]:
         """Return the mark of each text."""
         parts = [text.encode() for text in texts]
-        at = np.zeros(len(parts) + 1, np.int64)
-        np.cumsum([len(part) for part in parts], out=at[1:])
-        return _marks(b"".join(parts), at)
+        at = [0, *accumulate(map(len, parts))]
+        return _marks(b"".join(parts), np.array(at, np.int64))
 
 
 def _marks(data: Any, at: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -52,7 +52,7 @@ def sentence(app: App, reason: Reason, *, language: str = "en", currency: str = 
     """
     found = messages(app.folder, language)
     template = found.get(reason.code)
-    if template and any(reason.numbers.get(hole[1]) is None for hole in _HOLE.finditer(template)):
+    if template and None in reason.numbers.values():
         template = found.get(f"{reason.code}_UNKNOWN", template)
     if template is None and app.flow is not None:
         template = app.flow.says(reason.code, language)
