@@ -20,8 +20,8 @@ from heptad.catalog.catalog import Catalog
 from heptad.catalog.loading import Loading
 from heptad.engine.local.duck import Duck
 from heptad.engine.local.lake import Lake
-from heptad.ingest.quarantine import HIDDEN
 from heptad.security.keys import Keys
+from heptad.security.masks import HIDDEN
 from heptad.security.sealing import open_sealed, subject_names
 from heptad.sources.config import parse_project
 from heptad.standards import Code, Flag, Instant, Money, Ref, Table, Text

@@ -6,9 +6,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from heptad.ingest.quarantine import HIDDEN, Origin, Quarantine, Refusals, _harmless, about
+from heptad.ingest.masking import _harmless
+from heptad.ingest.quarantine import Origin, Quarantine, Refusals, about
 from heptad.ingest.reasons import REASONS, UNREADABLE, explain
 from heptad.security.keys import Keys
+from heptad.security.masks import HIDDEN
 from heptad.standards.errors import Corrupt
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,9 +16,9 @@ import pyarrow.parquet as pq
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from heptad.ingest.reasons import UNREADABLE, explain
+from heptad.ingest.masking import masked
+from heptad.ingest.reasons import explain
 from heptad.standards.errors import Corrupt
-from heptad.standards.showing import without_cards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from heptad.security.keys import KeyStore
 
-HIDDEN = "•••"
 _SCHEMA = pa.schema(
     [
         ("reason", pa.string()),
@@ -42,9 +40,6 @@ _SCHEMA = pa.schema(
 _ABOUT = b"heptad"
 _NONCE = 12
 _STEM = "quarantine|"
-_CODE = re.compile(r"[A-Za-z_-]{1,20}|[A-Za-z0-9_.-]{1,6}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]{4,15}(Z|[+-][0-9]{2}:?[0-9]{2})?)?")
-_FEW_DIGITS, _LONGEST_SHAPE = 9, 80
 _ROW_GROUP = 50_000
 _BYTES = 2 << 20
 """A row may be long: so many bytes of them are written at once, too."""
@@ -440,70 +435,9 @@ def _opened(raw: bytes | None, cipher: AESGCM | None, path: Path) -> str | None:
 
 
 def _masked(row: Refusal, origin: Origin) -> Refusal:
-    """Hide what says who a person is; of a record that could not be read, everything.
-
-    A card number is hidden wherever it stands: a row may be refused for being in the wrong place.
-    """
-    if row.raw is None:
-        return row
-    shown = row.raw
-    if origin.sealed:
-        values = _values(row)
-        shown = HIDDEN
-        if values is not None:
-            shown = json.dumps(_hidden(values, frozenset(origin.personal)), ensure_ascii=False)
-    fields = {name: getattr(row, name) for name in Refusal.__slots__}
-    return Refusal(**fields | {"raw": without_cards(shown)})
-
-
-def _values(row: Refusal) -> dict[str, Any] | None:
-    try:
-        values = json.loads(row.raw or "") if row.reason not in UNREADABLE else None
-    except (ValueError, RecursionError):
-        return None
-    return values if isinstance(values, dict) else None
-
-
-def _hidden(values: dict[str, Any], personal: frozenset[str], prefix: str = "") -> dict[str, Any]:
-    """Return an object without personal values; those of inner objects are named `outer.inner`."""
-    shown: dict[str, Any] = {}
-    for name, value in values.items():
-        if prefix + name in personal:
-            shown[name] = None if value is None else HIDDEN
-        elif isinstance(value, dict):
-            shown[name] = _hidden(value, personal, f"{prefix}{name}.")
-        else:
-            shown[name] = _harmless(value)
-    return shown
-
-
-def _harmless(value: Any) -> Any:
-    """Return a value that may have slipped in from a personal column next to its own.
-
-    Numbers, times and single words, as codes are, stay. Of anything else the shape is shown: it
-    says what is wrong with a value, and not whose it is.
-
-    >>> _harmless("31.02.2026"), _harmless("autorised"), _harmless("Ana Gil"), _harmless("X0041223B")
-    ('31.02.2026', 'autorised', 'Aaa Aaa', 'A9999999A')
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, list):
-        return HIDDEN
-    text = str(value)
-    if _CODE.fullmatch(text) or (_TIME.fullmatch(text) and sum(map(str.isdigit, text)) < 21):
-        return value
-    if not any(map(str.isalpha, text)) and sum(map(str.isdigit, text)) < _FEW_DIGITS:
-        return value
-    return "".join(map(_shape, text))[:_LONGEST_SHAPE]
-
-
-def _shape(character: str) -> str:
-    if character.isdigit():
-        return "9"
-    if character.isalpha():
-        return "A" if character.isupper() else "a"
-    return character
+    """Hide what says who a person is."""
+    personal = origin.personal if origin.sealed else None
+    return replace(row, raw=masked(row.raw, row.reason, personal))
 
 
 def _sync(path: Path) -> None:
