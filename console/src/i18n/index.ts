@@ -53,10 +53,10 @@ export function money(minor: number, currency: string): string {
   } catch { return int(minor) }
 }
 
-const SEVERAL: Record<string, string> = { day: 'days', month: 'months', year: 'years', degree: 'degrees', events: 'events' }
+const SEVERAL: Record<string, string> = { day: 'days', month: 'months', year: 'years', degree: 'degrees' }
 
 /** A unit in words behind a value of it: 1 event, 2 events. */
-export const counted = (value: unknown, unit: string) => said((Math.abs(Number(value)) === 1 ? unit.replace(/^events$/, 'event') : SEVERAL[unit]) ?? unit)
+export const counted = (value: unknown, unit: string) => said(Math.abs(Number(value)) === 1 ? (unit === 'events' ? 'event' : unit) : (SEVERAL[unit] ?? unit))
 
 /** An instant in UTC as people read it: the day and the second, without its zone's letters. */
 export const instant = (iso: string) => iso.replace('T', ' ').replace(/(\.\d+)?Z$/, '')
