@@ -18,6 +18,7 @@ from workload import Work, find, perform, verify
 
 from heptad.runtime import Platform, discover
 from heptad.security.keys import Keys
+from heptad.service.decisions.decision import decision_id
 from heptad.standards import Text
 from heptad.standards.time import FixedClock, parse_instant, second
 
@@ -205,7 +206,10 @@ def end(platform: Platform, tick: int = 1) -> dict[str, Any]:
     decisions = [entry.decision.to_dict() for entry in platform.log.entries()]
     for decision in decisions:
         del decision["tables"]
-        decision["known_time"] -= decision["known_time"] % tick
+        about, k = [decision[part] for part in ("app", "on", "row_key")], decision["known_time"]
+        decision["known_time"] -= k % tick
+        if decision["id"] == decision_id(*about, k):
+            decision["id"] = decision_id(*about, decision["known_time"])
     return {
         "rows": {name: content(platform, name, tick) for name in platform.lake.names()},
         "decisions": [decision["id"] for decision in decisions],

@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from heptad.catalog.courtesy import pass_by
 from heptad.engine.local.disk import refusals
 from heptad.standards.errors import Corrupt, InputError, UnknownName
 
@@ -95,6 +96,8 @@ def sqlite(path: Path, *, writes: bool, read_only: bool = False) -> Engine:
     )
     engine = create_engine("sqlite://", creator=connect, **pool)
 
+    event.listen(engine, "before_cursor_execute", _let_pass)
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -139,6 +142,8 @@ def postgresql(url: str) -> Engine:
             do='pip install "heptad[postgres]"',
         ) from error
 
+    event.listen(engine, "before_cursor_execute", _let_pass)
+
     @event.listens_for(engine, "connect")
     def settle_session(connection: Any, _record: object) -> None:
         connection.autocommit = True
@@ -147,3 +152,8 @@ def postgresql(url: str) -> Engine:
         connection.autocommit = False
 
     return engine
+
+
+def _let_pass(*_: object) -> None:
+    """Let callers pass before a statement of work in the background."""
+    pass_by()

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +27,7 @@ class KeySet:
     def __init__(self) -> None:
         self._old: NDArray[np.int64] = np.empty(0, np.int64)
         self._new: set[int] = set()
+        self._asked: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._old) + len(self._new)
@@ -40,17 +41,19 @@ class KeySet:
 
     def known(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether it may have been met."""
-        marks = self.marks(texts)
-        at = np.searchsorted(self._old, marks)
-        if len(self._old):
-            old = (self._old[np.minimum(at, len(self._old) - 1)] == marks).tolist()
-        else:
-            old = [False] * len(marks)
-        return [there or mark in self._new for there, mark in zip(old, marks.tolist(), strict=True)]
+        array = self.marks(texts)
+        marks, places = array.tolist(), self._old.searchsorted(array).tolist()
+        self._asked = dict(zip(texts, marks, strict=True))
+        old, n = self._old, len(self._old)
+        return [
+            mark in self._new or (at < n and old.item(at) == mark)
+            for mark, at in zip(marks, places, strict=True)
+        ]
 
-    def add(self, texts: Iterable[str]) -> None:
-        """Take some texts."""
-        self._new.update(self.marks(list(texts)).tolist())
+    def add(self, texts: Sequence[str]) -> None:
+        """Take some texts; those that were just asked about are known by their marks."""
+        known = [self._asked[text] for text in texts if text in self._asked]
+        self._new.update(known if len(known) == len(texts) else self.marks(texts).tolist())
         if len(self._new) > _MERGE:
             self._old = np.union1d(self._old, np.fromiter(self._new, np.int64, len(self._new)))
             self._new = set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from heptad.catalog.courtesy import pass_by
 from heptad.catalog.loads import Counts
 from heptad.catalog.recovering import settle
 from heptad.engine.local.arrow import arrow_type
@@ -98,11 +99,11 @@ def _write(
 ) -> None:
     """Write the rows as they are stored into the stage."""
     n = len(rows)
-    columns = {
-        c.name: pa.array([row.get(c.name) for row in rows], arrow_type(c.kind))
-        for field in table.fields.values()
-        for c in field.columns()
-    }
+    columns: dict[str, pa.Array] = {}
+    for column in (c for field in table.fields.values() for c in field.columns()):
+        pass_by()
+        values = [row.get(column.name) for row in rows]
+        columns[column.name] = pa.array(values, arrow_type(column.kind))
     system = {
         "known_time": pa.array([row["known_time"] for row in rows], pa.int64()),
         "_deleted": pa.array([False] * n, pa.bool_()),

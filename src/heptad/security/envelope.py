@@ -42,6 +42,10 @@ class Kek:
 
     epoch: int
     key: bytes = field(repr=False)
+    _cipher: AESGCM = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_cipher", AESGCM(self.key))
 
     @classmethod
     def fresh(cls, epoch: int) -> Kek:
@@ -50,7 +54,7 @@ class Kek:
 
     def wrap(self, plain: list[tuple[str, bytes]]) -> list[bytes]:
         """Encrypt (label, key) pairs; the label and the epoch are bound to each."""
-        encrypt, stem = AESGCM(self.key).encrypt, self._stem
+        encrypt, stem = self._cipher.encrypt, self._stem
         nonces = os.urandom(NONCE_BYTES * len(plain))
         out = []
         for i, (label, key) in enumerate(plain):
@@ -64,7 +68,7 @@ class Kek:
         Raises:
             Corrupt: if a blob is not what was wrapped under this label and epoch.
         """
-        decrypt, stem = AESGCM(self.key).decrypt, self._stem
+        decrypt, stem = self._cipher.decrypt, self._stem
         label = ""
         try:
             return [

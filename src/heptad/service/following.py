@@ -7,6 +7,7 @@ import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from heptad.catalog.courtesy import passing
 from heptad.service.decisions.records import open_records, public_of
 from heptad.service.letters import Text, values_of, written
 from heptad.service.outbox.messages import Wanted
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from heptad.service.outbox.sending import Outbox
 
 FOLLOWED = "followed"
-BATCH = 512
+BATCH, FEW = 512, 8
+"""Decisions that are followed in one transaction, and that are opened without letting others pass."""
 
 
 class Following:
@@ -77,13 +79,15 @@ class Following:
 
     def _follow(self, batch: Sequence[bytes], end: int) -> None:
         """Draw what follows from some records, and move on behind them."""
-        wanted = [record for record in batch if self._matters(public_of(record)[1])]
-        opened = [o for o in open_records(wanted, self._keys) if o.decision is not None]
+        wanted = [record for record in passing(batch) if self._matters(public_of(record)[1])]
+        starts = passing(range(0, len(wanted), FEW))
+        parts = (open_records(wanted[n : n + FEW], self._keys) for n in starts)
+        opened = [o for part in parts for o in part if o.decision is not None]
         now = self._catalog.store.clock.now()
         with self._catalog.transaction():
             letters: list[Wanted] = []
             alerts: dict[tuple[str, str], tuple[App, Inbox, list[Decision]]] = {}
-            for entry in opened:
+            for entry in passing(opened):
                 decision, app = entry.decision, self._apps[str(entry.public["app"])]
                 assert decision is not None  # noqa: S101 - the closed ones are out
                 letters += self._letters(app, decision, now)

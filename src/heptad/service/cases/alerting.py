@@ -7,9 +7,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from heptad.catalog.casetables import AlertRow, CaseEventRow, CaseKeyRow, CaseRow
+from heptad.catalog.courtesy import passing
 from heptad.catalog.inserts import upsert
 from heptad.service.cases.case import SYSTEM, keys_of
 
@@ -80,7 +81,7 @@ class Alerting:
         fresh = {d.id: d for d in decisions if d.id not in known}
         keys = {name: keys_of(self._inbox, d) for name, d in fresh.items()}
         self._read({key for some in keys.values() for key in some})
-        for name, decision in fresh.items():
+        for name, decision in passing(fresh.items()):
             self._put(decision, keys[name])
         self._write()
         known = self._known(names)
@@ -95,11 +96,13 @@ class Alerting:
 
     def _read(self, keys: Iterable[str]) -> None:
         """Read the open cases that some keys belong to."""
+        # Written so that no index serves them, or SQLite walks all cases of the inbox for the keys.
+        app, inbox = func.coalesce(CaseRow.app, ""), func.coalesce(CaseRow.inbox, "")
         wanted = (
             select(CaseKeyRow.key, CaseRow.number, CaseRow.id, CaseRow.status)
             .join(CaseRow, CaseRow.number == CaseKeyRow.case)
             .where(CaseKeyRow.key.in_(sorted(keys)), CaseRow.status != "closed",
-                   CaseRow.app == self._app, CaseRow.inbox == self._inbox.name)
+                   app == self._app, inbox == self._inbox.name)
         )  # fmt: skip
         matters: dict[int, _Matter] = {}
         for key, number, name, status in self._connection.execute(wanted):

@@ -9,7 +9,7 @@ import os
 import platform as machine
 import sys
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,10 @@ class Decision:
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes: JSON, keys sorted, shortest exact floats."""
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
         import msgspec
 
         self._refuse_nan()

@@ -153,11 +153,11 @@ class DecisionLog:
         names = [d.id for d in decisions]
         if any(self._ids.known(names)) or len({*names}) < len(names):
             return self._record(decisions)
+        public = [d.public() for d in decisions]
         try:
-            records = pack(decisions, self._keys)
+            records = pack(decisions, self._keys, public)
         except Refused:
             return self._record(decisions)
-        public = [d.public() for d in decisions]
         for start in range(0, len(records), BATCH):
             places = self.ledger.add(records[start : start + BATCH])
             for n, place in enumerate(places, start):

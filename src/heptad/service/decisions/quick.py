@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from heptad.catalog.courtesy import behind, serving
 from heptad.ingest.report import NEW, RowsReport
 from heptad.ingest.rowwise import RowCheck, Unusual
 from heptad.security.tokens import pan_token
@@ -214,12 +215,13 @@ class Quick:
             if not group:
                 return
             told = dict.fromkeys(group)
-            try:
-                told |= self._served(group)
-            except BaseException as error:  # noqa: BLE001 - each caller is told, none waits for ever
-                told = dict.fromkeys(group, error)
-            for ask, answer in told.items():
-                ask.done(answer)
+            with serving():
+                try:
+                    told |= self._served(group)
+                except BaseException as error:  # noqa: BLE001 - each caller is told, none waits for ever
+                    told = dict.fromkeys(group, error)
+                for ask, answer in told.items():
+                    ask.done(answer)
 
     def _served(self, group: Sequence[Ask]) -> dict[Ask, Taken | BaseException | None]:
         """Serve a group; who is not in the answer goes the slow way."""
@@ -415,10 +417,11 @@ class Quick:
 
     def _pouring(self) -> None:
         """Store what waits, again and again, and at the end."""
-        while not self._stop.is_set():
-            self._many.wait(POUR_S)
-            self._many.clear()
-            self._pour()
+        with behind():
+            while not self._stop.is_set():
+                self._many.wait(POUR_S)
+                self._many.clear()
+                self._pour()
         self._threads[0].join()
         self._pour()
 

@@ -53,8 +53,17 @@ class Opened:
         return self.decision is None
 
 
-def pack(decisions: Sequence[Decision], keys: KeyStore) -> list[bytes]:
-    """Turn decisions into ledger records, each sealed under its subject's key."""
+def pack(
+    decisions: Sequence[Decision], keys: KeyStore, public: Sequence[dict[str, Any]] | None = None
+) -> list[bytes]:
+    """Turn decisions into ledger records, each sealed under its subject's key.
+
+    Args:
+        decisions: what is recorded.
+        keys: seal them.
+        public: what `Decision.public` says of each, if it is known.
+    """
+    public = public or [d.public() for d in decisions]
     subjects = [d.subject for d in decisions]
     noise = os.urandom((_SALT + _NONCE) * len(decisions))
     ciphers: dict[str, AESGCM] = {}
@@ -67,7 +76,7 @@ def pack(decisions: Sequence[Decision], keys: KeyStore) -> list[bytes]:
         plain, nonce = chunk[:_SALT] + decision.to_bytes(), chunk[_SALT:]
         sealed = nonce + cipher.encrypt(nonce, plain, _bound(decision.id, decision.subject))
         commitment = hashlib.sha256(plain).digest()
-        record = Record(decision.subject, decision.public(), commitment, sealed)
+        record = Record(decision.subject, public[n], commitment, sealed)
         records.append(msgspec.msgpack.encode(record))
     return records
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hmac
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -46,17 +47,18 @@ class Records:
 
     def __init__(self, store: Store, keys: KeyStore) -> None:
         self._store, self._keys = store, keys
+        self._pepper = cache(keys.pepper)
 
     def hashed(self, channel: str, address: str) -> str:
         """Return the keyed hash by which an address is known; "" for none."""
         if not address:
             return ""
         said = f"{channel}|{address.strip().casefold()}".encode()
-        return hmac.digest(self._keys.pepper("addresses"), said, "sha256").hex()
+        return hmac.digest(self._pepper("addresses"), said, "sha256").hex()
 
     def token(self, message: str) -> str:
         """Return what an unsubscribe link ends with."""
-        tag = hmac.new(self._keys.pepper("unsubscribe"), message.encode(), sha256).hexdigest()
+        tag = hmac.new(self._pepper("unsubscribe"), message.encode(), sha256).hexdigest()
         return f"{message}.{tag[:_TAG]}"
 
     def of_token(self, token: str) -> str:

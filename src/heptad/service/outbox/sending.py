@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
+from heptad.catalog.courtesy import passing
 from heptad.catalog.inserts import upsert
 from heptad.catalog.outboxtables import MessageRow
 from heptad.service.letters import open_text, seal_text
@@ -113,7 +114,8 @@ class Outbox:
         with self._store.write() as connection:
             closed = Suppressed(connection, {w.subject for w in wanted}, ())
             rows = [
-                self._row(w, keys, w.subject in allowed[w.purpose], closed, now) for w in wanted
+                self._row(w, keys, w.subject in allowed[w.purpose], closed, now)
+                for w in passing(wanted)
             ]
             upsert(connection, MessageRow, rows)
         return [row["id"] for row in rows]
@@ -306,7 +308,7 @@ class Outbox:
         carrier = self.carriers[provider]
         answers: list[Answer] = []
         try:
-            answers.extend(islice(carrier.carry([p for _, p in parcels]), len(parcels)))
+            answers.extend(passing(islice(carrier.carry([p for _, p in parcels]), len(parcels))))
         except Exception as error:  # noqa: BLE001 - a carrier that breaks must not stop the others
             _LOG.exception("provider %s failed", provider)
             status = "again" if carrier.deduplicates else "uncertain"
@@ -346,7 +348,7 @@ class Outbox:
         now, held = self._clock.now(), self.stops()
         taken: list[tuple[Message, Parcel]] = []
         with self._store.write() as connection:
-            hashes = {m.id: self.records.hashed(m.channel, addresses.of(m)) for m in found}
+            hashes = {m.id: self.records.hashed(m.channel, addresses.of(m)) for m in passing(found)}
             judge = Judge(
                 self.settings,
                 now,
@@ -358,7 +360,7 @@ class Outbox:
                 counter=Counter(connection, self.settings.caps, now),
                 texts=sealed.keys(),
             )
-            for message in found:
+            for message in passing(found):
                 verdict = judge.of(message)
                 if verdict.act == "send":
                     bucket.take()
@@ -403,7 +405,7 @@ class Outbox:
         keys = self._keys.of([m.subject for m in found], create=False)
         return {
             m.id: open_text(m.sealed, key, m.id, m.subject)
-            for m, key in zip(found, keys, strict=True)
+            for m, key in zip(passing(found), keys, strict=True)
             if key is not None and m.sealed is not None
         }
 

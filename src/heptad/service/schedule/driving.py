@@ -7,6 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from heptad.catalog.courtesy import behind
 from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ TIRED_S = 10.0
 """How long is waited after something failed."""
 SHADOW_S = 0.1
 """How long flows in shadow are asked at once, before others get their turn."""
-REST = 4.0
+REST = 2.0
 """For how many times as long as they worked cases and messages rest: more is then done at once."""
 AT_ONCE = 500
 """Messages of one pass: between two passes a stop is heard, and commands get their turn."""
@@ -73,7 +74,8 @@ def _again_and_again(
     while not stopped.wait(pause):
         begun = time.monotonic()
         try:
-            more = act()
+            with behind():
+                more = act()
             pause = min(EVERY_S, rest * (time.monotonic() - begun)) if more else EVERY_S
         except HeptadError as error:
             _LOG.warning("%s: %s", what, error.what)
