@@ -43,3 +43,14 @@ def test_surrogates_are_refused_alike():
     for texts in (["\ud800"], ["\ud800"] * 50):
         with pytest.raises(UnicodeEncodeError):
             KeySet().known(texts)
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_what_was_asked_about_is_known_once_it_is_taken(asked, others, never):
+    held = KeySet()
+    held.known(asked)
+    held.add([*asked, *others])
+    held.known(others)
+    held.add(others)
+    wanted = [*asked, *others, *never]
+    assert held.known(wanted) == [text in {*asked, *others} for text in wanted]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from heptad.apps.fraud import app as fraud
 from heptad.service.cases.case import Worker, keys_of
@@ -120,3 +121,26 @@ def test_at_once_and_one_by_one_are_the_same_cases(bank, pairs, cut, propose) ->
             there = [set(c["decisions"]) for c in seen[-1] if c["as"][0] != "closed"]
             assert sorted(map(sorted, there)) == sorted(map(sorted, groups.values()))
     assert seen[0] == seen[1]
+
+
+def test_the_cases_of_some_keys_are_found_by_the_keys(bank: tuple[Platform, Decision]) -> None:
+    platform, held = bank
+    asked: list[tuple[str, Any]] = []
+    engine = platform.catalog.store._writer
+
+    def listen(_c: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if "case_keys" in statement and statement.startswith("SELECT") and "JOIN" in statement:
+            asked.append((statement, values))
+
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        platform.work.cases.alert_all(fraud, INBOX, drawn(held, "plan", [(1, 1), (2, 1)]))
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+    assert asked
+    with platform.catalog.store.read() as connection:
+        for statement, values in asked:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            steps = " ".join(str(row[-1]) for row in plan)
+            assert "ix_case_keys_key" in steps, steps
+            assert "ix_cases_app_inbox" not in steps, steps

@@ -16,6 +16,7 @@ from heptad.engine.local.rows import Rows
 from heptad.engine.protocols import Family
 from heptad.runtime import Platform
 from heptad.service.decisions import quick as quick_module
+from heptad.service.decisions.quick import Ask
 from heptad.service.stream import reels
 from heptad.service.stream.cold import PREFIX
 from heptad.service.stream.reels import Reel
@@ -447,3 +448,77 @@ def test_few_rows_that_come_while_many_are_stored_call_for_no_second_time(platfo
     platform.accept("Payment", [payment(n) for n in range(590, 594)])
     assert done.wait(WAIT)
     assert stored == [(4, False)]
+
+
+def held_by_another(lock):
+    """Let another thread hold a lock until the event is set; returns the event and the thread."""
+    there, enough = threading.Event(), threading.Event()
+
+    def hold():
+        with lock:
+            there.set()
+            enough.wait(WAIT)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert there.wait(WAIT)
+    return enough, thread
+
+
+@pytest.mark.parametrize("what", ["served", "rows", "log", "slow", "waiting", "stopped"])
+def test_who_would_have_to_wait_hands_the_request_over(platform, what):
+    quick = platform.intake.quick
+    ask = Ask("Payment", [payment(700)], "fraud")
+    locks = {"served": quick._turn, "rows": quick.pending.gate, "log": platform.log._lock}
+    if what in locks:
+        enough, thread = held_by_another(locks[what])
+        assert quick.at_once([ask]) is None
+        enough.set()
+        thread.join()
+    elif what == "slow":
+        quick._swift = False
+        assert quick.at_once([ask]) is None
+        assert quick.ask(Ask("Payment", [payment(701)], "fraud")).made  # a group of the thread
+    elif what == "waiting":
+        quick._asks.append(ask)
+        assert quick.at_once([ask]) is None
+        quick._asks.clear()
+    else:
+        quick.stop()
+        assert quick.at_once([ask]) is None
+        return
+    assert quick.at_once([ask])[ask].made[0].public["row_key"] == "p700"
+
+
+def test_requests_served_by_their_own_thread_are_answered_as_by_the_other(platform):
+    quick = platform.intake.quick
+    asks = [Ask("Payment", [payment(n)], "fraud") for n in range(800, 830)]
+    odd = [
+        Ask("Payment", [payment(800)]),  # known by now
+        Ask("Payment", [payment(831, currency="?")]),
+        Ask("Nowhere", [{}]),
+    ]
+    found = quick.at_once(asks)
+    assert [found[ask].made[0].public["row_key"] for ask in asks] == [
+        f"p{n}" for n in range(800, 830)
+    ]
+    quick._swift = True
+    assert [quick.at_once([ask]) for ask in odd] == [{ask: None} for ask in odd]
+    for ask in asks:
+        entry = found[ask].made[0]
+        assert dict(entry.decision.features) == slowly(platform, entry)
+    assert platform.replay().decided == {"identical": 40 + len(asks)}
+
+
+def test_what_the_log_cannot_take_at_once_is_decided_the_slow_way(platform):
+    (entry, *_) = platform.log.entries()
+    assert platform.log.record_at_once([entry.decision]) is None
+    assert len(platform.log) == 40
+    platform.erasing.erase(["Customer:c1"], "asked for it", who="test", role="admin")
+    settled(platform)
+    ask = Ask("Payment", [payment(900, customer="c1")], "fraud")
+    found = platform.intake.quick.ask(ask)
+    assert found.undecided == ["fraud"]
+    assert not found.made
+    with pytest.raises(Conflict):
+        platform.intake.decided(found, platform.apps["fraud"], None)

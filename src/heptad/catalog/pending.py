@@ -105,6 +105,14 @@ class Pending:
         self._journal: Journal | None = None
         self._one = threading.Lock()
 
+    @property
+    def free(self) -> bool:
+        """Whether whoever takes rows now need not wait for the gate."""
+        if not self.gate.acquire(blocking=False):
+            return False
+        self.gate.release()
+        return True
+
     def recover(self) -> int:
         """Store what a kill left in the journal; return how many rows that were.
 

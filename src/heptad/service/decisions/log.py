@@ -69,14 +69,10 @@ class DecisionLog:
     def __len__(self) -> int:
         return len(self.ledger)
 
-    def record(self, decisions: Sequence[Decision], *, at_once: bool = False) -> list[Opened]:
+    def record(self, decisions: Sequence[Decision]) -> list[Opened]:
         """Append the decisions that are not in the log yet; durable when it returns.
 
         A decision about an erased person is not recorded: nothing can be sealed for them.
-
-        Args:
-            decisions: what to record.
-            at_once: leave the index behind; it follows when it is read, or within a second.
 
         Returns:
             The decisions as the log holds them, in the order given: for an id that was there
@@ -85,13 +81,37 @@ class DecisionLog:
         Raises:
             Conflict: if an id was used before for a decision about another row.
         """
+        with self._recording():
+            return self._record(decisions)
+
+    def record_at_once(self, decisions: Sequence[Decision]) -> list[Opened] | None:
+        """Append new decisions, durable when it returns; the index follows within a second.
+
+        Returns:
+            The decisions; None if `record` has to take them, because one is perhaps not new, or
+            is about an erased person. Nothing is recorded then.
+        """
+        with self._recording():
+            return self._at_once(decisions)
+
+    @property
+    def free(self) -> bool:
+        """Whether whoever records now need not wait for another who does."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        self._lock.release()
+        return True
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Let one thread record, in a ledger that the disk has not refused."""
         with self._lock:
             if self._torn:
                 self.ledger, self._ids = self._mended(), None
                 self._catch_up()
                 self._torn = False
             try:
-                return self._at_once(decisions) if at_once else self._record(decisions)
+                yield
             except BaseException:
                 # The ledger may hold what the index lacks.
                 self._torn = True
@@ -146,18 +166,18 @@ class DecisionLog:
         assert self._ids is not None  # noqa: S101 - they were just read
         return self._ids.known([name])[0]
 
-    def _at_once(self, decisions: Sequence[Decision]) -> list[Opened]:
-        """Append new decisions without reading or writing the index."""
+    def _at_once(self, decisions: Sequence[Decision]) -> list[Opened] | None:
+        """Append new decisions without reading or writing the index; None if that cannot be."""
         self.ready()
         assert self._ids is not None  # noqa: S101 - they were just read
         names = [d.id for d in decisions]
         if any(self._ids.known(names)) or len({*names}) < len(names):
-            return self._record(decisions)
+            return None
         public = [d.public() for d in decisions]
         try:
             records = pack(decisions, self._keys, public)
         except Refused:
-            return self._record(decisions)
+            return None
         for start in range(0, len(records), BATCH):
             places = self.ledger.add(records[start : start + BATCH])
             for n, place in enumerate(places, start):

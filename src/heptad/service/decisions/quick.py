@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import defaultdict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -51,6 +52,8 @@ GROUP, MOST = 256, 2048
 """Requests that are served together, and that may wait."""
 MOST_ROWS = 500
 """Rows of one request; more are stored quicker by a load."""
+SWIFT_S = 0.05
+"""A group that took longer is followed by one that a thread of ours serves."""
 POUR_ROWS, POUR_S = 5_000, 5.0
 """So many rows wait to be stored at most, or so many seconds, about."""
 _LOG = logging.getLogger("heptad.quick")
@@ -105,6 +108,9 @@ class _Turn:
 class Quick:
     """Serves requests in groups, by one thread; another stores what waits, one builds reels.
 
+    A thread that has few requests and need not wait serves them itself: handing them over, and
+    the answers back, takes as long as deciding them.
+
     Args:
         apps: the applications by name.
         desk: tells what decisions rest on.
@@ -148,6 +154,7 @@ class Quick:
                 current.watch(app.on)
         self._asks: deque[Ask] = deque()
         self._some = threading.Condition()
+        self._turn, self._swift = threading.Lock(), True
         self._stop = threading.Event()
         self._many = threading.Event()
         works = (self._serving, self._pouring, self._building)
@@ -160,7 +167,8 @@ class Quick:
 
     def stop(self) -> None:
         """Serve what waits, store all rows, and end."""
-        self._stop.set()
+        with self._turn:
+            self._stop.set()
         for event in (self._many, self.current.old):
             event.set()
         with self._some:
@@ -186,6 +194,23 @@ class Quick:
             self._asks.append(ask)
             if len(self._asks) == 1:
                 self._some.notify()
+
+    def at_once(self, group: Sequence[Ask]) -> dict[Ask, Taken | BaseException | None] | None:
+        """Serve a few requests in the caller's own thread, if nobody has to be waited for.
+
+        Returns:
+            What became of each, None for the slow way; None in all if others are being served, or
+            wait, or the last group took long, as on a slow disk: then they are to be submitted.
+        """
+        if not self._swift or not self._turn.acquire(blocking=False):
+            return None
+        try:
+            if self._asks or self._stop.is_set() or not (self.pending.free and self._log.free):
+                return None
+            with serving():
+                return self._told(group)
+        finally:
+            self._turn.release()
 
     def ask(self, ask: Ask) -> Taken | None:
         """Serve a request and wait for it.
@@ -214,14 +239,19 @@ class Quick:
                 group = [self._asks.popleft() for _ in range(min(len(self._asks), GROUP))]
             if not group:
                 return
-            told = dict.fromkeys(group)
-            with serving():
-                try:
-                    told |= self._served(group)
-                except BaseException as error:  # noqa: BLE001 - each caller is told, none waits for ever
-                    told = dict.fromkeys(group, error)
-                for ask, answer in told.items():
+            with self._turn, serving():
+                for ask, answer in self._told(group).items():
                     ask.done(answer)
+
+    def _told(self, group: Sequence[Ask]) -> dict[Ask, Taken | BaseException | None]:
+        """Serve a group, and return what each caller is told: None for the slow way."""
+        told, begun = dict.fromkeys(group), time.perf_counter()
+        try:
+            return told | self._served(group)
+        except BaseException as error:  # noqa: BLE001 - each caller is told, none waits for ever
+            return dict.fromkeys(group, error)
+        finally:
+            self._swift = time.perf_counter() - begun <= SWIFT_S
 
     def _served(self, group: Sequence[Ask]) -> dict[Ask, Taken | BaseException | None]:
         """Serve a group; who is not in the answer goes the slow way."""
@@ -401,19 +431,32 @@ class Quick:
         for row_key, error in failed.items():
             error.place = error.place or f"{app.on.__name__} {row_key}"
             taken[turn_of[row_key]].failed = error
-        for entry in self._recorded(made, turn_of, taken):
+        for entry in self._recorded(name, made, turn_of, taken):
             taken[turn_of[str(entry.public["row_key"])]].made.append(entry)
 
     def _recorded(
-        self, made: Sequence[Decision], turn_of: Mapping[str, _Turn], taken: Mapping[_Turn, Taken]
+        self,
+        app: str,
+        made: Sequence[Decision],
+        turn_of: Mapping[str, _Turn],
+        taken: Mapping[_Turn, Taken],
     ) -> Sequence[Opened]:
-        """Record decisions; if the log refuses, the callers are told, and the rows are stored."""
+        """Record decisions; if the log refuses, the callers are told, and the rows are stored.
+
+        What the log cannot take at once is decided the slow way.
+        """
+        turns = {turn_of[decision.row_key] for decision in made}
         try:
-            return self._log.record(made, at_once=True)
+            recorded = self._log.record_at_once(made)
         except HeptadError as error:
-            for decision in made:
-                taken[turn_of[decision.row_key]].failed = error
+            for turn in turns:
+                taken[turn].failed = error
             return ()
+        if recorded is None:
+            for turn in turns:
+                taken[turn].undecided.append(app)
+            return ()
+        return recorded
 
     def _pouring(self) -> None:
         """Store what waits, again and again, and at the end."""

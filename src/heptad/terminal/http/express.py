@@ -37,12 +37,14 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
     from heptad.security.apikeys import Principal
-    from heptad.service.decisions.quick import Taken
+    from heptad.service.decisions.quick import Quick, Taken
     from heptad.service.decisions.records import Opened
     from heptad.terminal.http.meter import Meter
 
 KEPT = 30 * second
 """How long a caller is known by the same header, at most; a key that changes is seen at once."""
+FEW = 64
+"""Rows that are served without a thread of their own: more keep the loop for longer than 10 ms."""
 PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
 """Where rows are posted: an application's decisions, a table."""
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
@@ -123,6 +125,7 @@ class Express:
     def __init__(self, api: FastAPI, platform: Platform, meter: Meter) -> None:
         self._api, self._platform, self.meter = api, platform, meter
         self._callers: dict[tuple[str | None, str, str], _Known] = {}
+        self._taken: list[_Call] = []
         self._landed: deque[tuple[_Call, Taken | BaseException | None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = False
@@ -149,13 +152,30 @@ class Express:
         if not quick.takes(call.ask.table):
             _let_go(call)
             return False
-        call.ask.done = partial(self._came, asyncio.get_running_loop(), call)
         self.meter.running += 1
-        try:
-            quick.submit(call.ask)
-        except HeptadError as error:
-            self._told(call, error)
+        self._taken.append(call)
+        if len(self._taken) == 1:
+            asyncio.get_running_loop().call_soon(self._serve, quick)
         return True
+
+    def _serve(self, quick: Quick) -> None:
+        """Serve some of what came on all connections; if that would mean to wait, a thread does."""
+        loop = asyncio.get_running_loop()
+        calls, self._taken = self._taken[:FEW], self._taken[FEW:]
+        if self._taken:  # whoever else came gets a turn in between
+            loop.call_soon(self._serve, quick)
+        few = sum(len(call.ask.rows) for call in calls) <= FEW
+        found = quick.at_once([call.ask for call in calls]) if few else None
+        if found is not None:
+            for call in calls:
+                self._ended(call, found[call.ask])
+            return
+        for call in calls:
+            call.ask.done = partial(self._came, loop, call)
+            try:
+                quick.submit(call.ask)
+            except HeptadError as error:
+                self._told(call, error)
 
     def _call(self, posted: Posted, tell: Callable[[Answer | None], None]) -> _Call | None:
         """Read a request; None, or an error, if it is not plainly right."""
@@ -244,15 +264,18 @@ class Express:
         """Answer the requests whose rows were taken, or were not."""
         self._woken = False  # before the last is looked for, so that none comes unseen
         while self._landed:
-            call, found = self._landed.popleft()
-            if found is None or isinstance(found, BaseException):
-                self._told(call, found)
-            elif found.undecided:
-                task = asyncio.get_running_loop().create_task(self._finished(call, found))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-            else:
-                self._told(call, self._tried(call, found))
+            self._ended(*self._landed.popleft())
+
+    def _ended(self, call: _Call, found: Taken | BaseException | None) -> None:
+        """Answer a request, or have the rest of it done first."""
+        if found is None or isinstance(found, BaseException):
+            self._told(call, found)
+        elif found.undecided:
+            task = asyncio.get_running_loop().create_task(self._finished(call, found))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._told(call, self._tried(call, found))
 
     async def _finished(self, call: _Call, taken: Taken) -> None:
         """Have decided what the reels could not serve, and answer."""

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work in the background stands back while callers are served, and is done all the same."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from heptad.catalog import courtesy
+from heptad.catalog.courtesy import behind, pass_by, passing, serving
+
+STEPS, STEP_S = 20, 0.002
+
+
+def worked() -> float:
+    """Seconds that some steps take, with callers let pass between them."""
+    begun = time.perf_counter()
+    for _ in passing(range(STEPS)):
+        end = time.perf_counter() + STEP_S
+        while time.perf_counter() < end:
+            pass
+    return time.perf_counter() - begun
+
+
+def test_who_works_behind_stands_back_for_a_while_and_goes_on() -> None:
+    with behind():
+        alone = worked()
+        with serving():
+            crowded = worked()
+    # Of the time of callers a fifth is taken all the same: the work is late, not left.
+    assert crowded >= STEPS * STEP_S * 3
+    assert crowded >= 2 * alone
+
+
+def test_who_does_not_work_behind_waits_for_nobody(monkeypatch) -> None:
+    monkeypatch.setattr(courtesy, "LONGEST_S", 60.0)
+    with serving():
+        worked()
+    with behind():
+        time.sleep(2 * courtesy.STEP_S)
+        pass_by()
+
+
+def test_who_stands_back_goes_on_as_soon_as_the_callers_are_served(monkeypatch) -> None:
+    monkeypatch.setattr(courtesy, "LONGEST_S", 60.0)
+    monkeypatch.setattr(courtesy, "SHARE", 1e6)
+    entered, went_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with behind():
+            time.sleep(2 * courtesy.STEP_S)
+            entered.set()
+            pass_by()
+            went_on.set()
+
+    thread = threading.Thread(target=work)
+    with serving():
+        thread.start()
+        assert entered.wait(10)
+        assert not went_on.wait(0.2)
+    assert went_on.wait(10)
+    thread.join()
