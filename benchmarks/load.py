@@ -33,7 +33,7 @@ PATIENCE_S = 60.0
 """How long is waited for answers after the last request was sent."""
 ANSWERED = 0.999
 """The least share of requests whose answers make a latency: with fewer the row does not hold."""
-MOST_CLOSED = 4000
+MOST_CLOSED = 12_000
 """More a second than the closed loop is expected to be answered."""
 START_S = 600.0
 """How long a server may take to begin."""
