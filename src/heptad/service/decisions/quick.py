@@ -52,7 +52,7 @@ GROUP, MOST = 256, 2048
 """Requests that are served together, and that may wait."""
 MOST_ROWS = 500
 """Rows of one request; more are stored quicker by a load."""
-SWIFT_S = 0.05
+SWIFT_S = 0.1
 """A group that took longer is followed by one that a thread of ours serves."""
 POUR_ROWS, POUR_S = 5_000, 5.0
 """So many rows wait to be stored at most, or so many seconds, about."""

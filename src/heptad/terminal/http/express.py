@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 KEPT = 30 * second
 """How long a caller is known by the same header, at most; a key that changes is seen at once."""
-FEW = 64
-"""Rows that are served without a thread of their own: more keep the loop for longer than 10 ms."""
+FEW = 128
+"""Rows that are served without a thread of their own: more would keep the loop for longer than some 30 ms."""
 PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
 """Where rows are posted: an application's decisions, a table."""
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
