@@ -427,3 +427,28 @@ def test_what_was_asked_is_answered_before_the_server_stops(quick_server, monkey
         thread.join()
     assert told_to_leave[0], "nothing was being answered when the server stopped"
     assert taken == [not falls]
+
+
+def test_a_row_that_has_to_wait_holds_up_nobody_else(tmp_path, monkeypatch):
+    """While another thread records decisions, the loop goes on; the row is answered afterwards."""
+    with served(tmp_path / "a", quick=True) as (platform, client):
+        found = short_ways(monkeypatch)
+        answers = []
+
+        def post(n):
+            with httpx.Client(base_url=client.base_url, timeout=60) as other:
+                answers.append(other.post("/v1/apps/fraud/decide", json={"row": payment(n)}))
+
+        with platform.log._lock:
+            callers = [threading.Thread(target=post, args=[n]) for n in (501, 502)]
+            for caller in callers:
+                caller.start()
+            time.sleep(0.3)
+            for _ in range(5):
+                assert client.get("/health").status_code == 200
+            assert not answers
+        for caller in callers:
+            caller.join(30)
+        assert [a.status_code for a in answers] == [200, 200]
+        assert found == [True, True]
+        assert client.post("/v1/apps/fraud/decide", json={"row": payment(503)}).status_code == 200
