@@ -50,6 +50,9 @@ _CROWDED = Answer(
 )
 
 
+_NAME = "{name of the request}"
+
+
 class Direct(patience.Patient):
     """A connection that answers plainly posted rows itself.
 
@@ -110,7 +113,8 @@ class Direct(patience.Patient):
         if self.express.meter.crowded:
             name = by_chance()
             self.express.meter.count("POST", route_of(posted.path), CROWDED.status, 0.0, name)
-            self._tell(_CROWDED._replace(name=name))
+            self.transport.write(self._refusal(name))
+            self._answers_on()
             return
         self._own = data
         if not self.express.take(posted, self._tell):
@@ -128,20 +132,35 @@ class Direct(patience.Patient):
                 self._leave(data)
             else:
                 self.transport.write(_written(answer, self.server_state.default_headers))
-                self.server_state.total_requests += 1
-                if self._leaving:
-                    self.transport.close()
+                if not self._answers_on():
                     return
-                self.flow.resume_reading()
-                self.timeout_keep_alive_task = self.loop.call_later(
-                    self.timeout_keep_alive, self.timeout_keep_alive_handler
-                )
             if later:
                 self.data_received(later)
         except Exception:  # noqa: BLE001 - whoever told this has others to tell
             name = "" if answer is None else answer.name
             _LOG.exception("answer not given", extra={FIELDS: {"request": name}})
             self.transport.close()
+
+    def _answers_on(self) -> bool:
+        """Wait for the next request, having answered one; whether there may be one."""
+        self.server_state.total_requests += 1
+        if self._leaving:
+            self.transport.close()
+            return False
+        self.flow.resume_reading()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+        return True
+
+    def _refusal(self, name: str) -> bytes:
+        """Write what those are told who are too many: the same for all of a second, but its name."""
+        defaults, (known, parts) = self.server_state.default_headers, self.express.refusal
+        if known is not defaults:
+            whole = _written(_CROWDED._replace(name=_NAME), defaults)
+            parts = whole.split(_NAME.encode())
+            self.express.refusal = defaults, parts
+        return name.encode().join(parts)
 
     def _leave(self, data: bytes) -> None:
         """Have the routes answer a row, as the last if the server is about to stop."""

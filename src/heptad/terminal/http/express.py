@@ -120,6 +120,10 @@ class Express:
         api: holds what the callers are checked with.
         platform: the project that is served.
         meter: counts the requests.
+
+    Attributes:
+        refusal: what the crowd is told, in the two parts around the request's name, as made for
+            these headers.
     """
 
     def __init__(self, api: FastAPI, platform: Platform, meter: Meter) -> None:
@@ -128,6 +132,7 @@ class Express:
         self._taken: list[_Call] = []
         self._landed: deque[tuple[_Call, Taken | BaseException | None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.refusal: tuple[object, list[bytes]] = (None, [])
         self._woken = False
 
     def take(self, posted: Posted, tell: Callable[[Answer | None], None]) -> bool:
