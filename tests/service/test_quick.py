@@ -465,11 +465,16 @@ def held_by_another(lock):
     return enough, thread
 
 
-@pytest.mark.parametrize("what", ["served", "rows", "log", "slow", "waiting", "stopped"])
+@pytest.mark.parametrize("what", ["served", "rows", "log", "keys", "slow", "waiting", "stopped"])
 def test_who_would_have_to_wait_hands_the_request_over(platform, what):
     quick = platform.intake.quick
     ask = Ask("Payment", [payment(700)], "fraud")
-    locks = {"served": quick._turn, "rows": quick.pending.gate, "log": platform.log._lock}
+    locks = {
+        "served": quick._turn,
+        "rows": quick.pending.gate,
+        "log": platform.log._lock,
+        "keys": platform.keys._vault._lock,
+    }
     if what in locks:
         enough, thread = held_by_another(locks[what])
         assert quick.at_once([ask]) is None

@@ -39,6 +39,11 @@ DISPOSABLE = "disposable|"
 class KeyStore(Protocol):
     """What sealing, tokens and the ledger need of a key store; a key service fits as well."""
 
+    @property
+    def free(self) -> bool:
+        """Whether keys are at hand: not over a network, nor held by another thread now."""
+        ...
+
     def of(
         self, subjects: Sequence[str], create: bool = True, *, revive: bool = False
     ) -> list[bytes | None]:
@@ -122,6 +127,11 @@ class Keys:
         self._clock = clock or SystemClock()
         self._cache: dict[str, bytes] = {}
         self._cache_size = cache
+
+    @property
+    def free(self) -> bool:
+        """Whether a caller need not wait for another thread, which may be moving all keys."""
+        return self._vault.free
 
     def of(
         self, subjects: Sequence[str], create: bool = True, *, revive: bool = False

@@ -81,6 +81,14 @@ class Vault:
                     raise
             self._seen = self.scalar("PRAGMA data_version")
 
+    @property
+    def free(self) -> bool:
+        """Whether whoever comes now need not wait for another thread."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        self._lock.release()
+        return True
+
     @contextmanager
     def guarded(self) -> Iterator[None]:
         """Let one thread in, and tell storage errors as the platform's own."""

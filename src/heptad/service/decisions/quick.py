@@ -135,7 +135,7 @@ class Quick:
     ) -> None:
         self._desk, self._log, self._loading, self._now = desk, log, loading, now
         self.pending, self.current = pending, current
-        self._pepper = keys.pepper("pan")
+        self._keys, self._pepper = keys, keys.pepper("pan")
         self._apps: dict[str, list[App]] = defaultdict(list)
         self._checks: dict[str, RowCheck] = {}
         self._pans: dict[str, list[str]] = {}
@@ -205,7 +205,9 @@ class Quick:
         if not self._swift or not self._turn.acquire(blocking=False):
             return None
         try:
-            if self._asks or self._stop.is_set() or not (self.pending.free and self._log.free):
+            if self._asks or self._stop.is_set():
+                return None
+            if not (self.pending.free and self._log.free and self._keys.free):
                 return None
             with serving():
                 return self._told(group)
