@@ -115,6 +115,7 @@ class Direct(patience.Patient):
             self.express.meter.count("POST", route_of(posted.path), CROWDED.status, 0.0, name)
             self.transport.write(self._refusal(name))
             self._answers_on()
+            self.express.hurry()
             return
         self._own = data
         if not self.express.take(posted, self._tell):

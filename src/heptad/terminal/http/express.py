@@ -31,13 +31,13 @@ from heptad.terminal.logs import name_request
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from fastapi import FastAPI
 
     from heptad.runtime import Platform
     from heptad.security.apikeys import Principal
-    from heptad.service.decisions.quick import Quick, Taken
+    from heptad.service.decisions.quick import Taken
     from heptad.service.decisions.records import Opened
     from heptad.terminal.http.meter import Meter
 
@@ -45,6 +45,8 @@ KEPT = 30 * second
 """How long a caller is known by the same header, at most; a key that changes is seen at once."""
 FEW = 128
 """Rows that are served without a thread of their own: more would keep the loop for longer than some 30 ms."""
+HURRY_S = 0.005
+"""For so long others are turned away before some of those who were let in are served."""
 PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
 """Where rows are posted: an application's decisions, a table."""
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
@@ -130,6 +132,8 @@ class Express:
         self._api, self._platform, self.meter = api, platform, meter
         self._callers: dict[tuple[str | None, str, str], _Known] = {}
         self._taken: list[_Call] = []
+        self._planned = self._serving = False
+        self._free_since = 0.0
         self._landed: deque[tuple[_Call, Taken | BaseException | None]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self.refusal: tuple[object, list[bytes]] = (None, [])
@@ -159,16 +163,47 @@ class Express:
             return False
         self.meter.running += 1
         self._taken.append(call)
-        if len(self._taken) == 1:
-            asyncio.get_running_loop().call_soon(self._serve, quick)
+        self._plan()
         return True
 
-    def _serve(self, quick: Quick) -> None:
+    def hurry(self) -> None:
+        """Serve what was taken, if the crowd that is turned away keeps the loop from it.
+
+        The loop reads all that has come, from however many, before it does what is planned.
+        """
+        if self._taken and time.perf_counter() - self._free_since > HURRY_S:
+            self._serve()
+
+    def _plan(self) -> None:
+        """Have served what was taken, once the loop has read what came by now."""
+        if not self._planned:
+            self._planned = True
+            asyncio.get_running_loop().call_soon(self._planned_turn)
+
+    def _planned_turn(self) -> None:
+        self._planned = False
+        self._serve()
+
+    def _serve(self) -> None:
         """Serve some of what came on all connections; if that would mean to wait, a thread does."""
-        loop = asyncio.get_running_loop()
+        if self._serving or not self._taken:
+            return
         calls, self._taken = self._taken[:FEW], self._taken[FEW:]
         if self._taken:  # whoever else came gets a turn in between
-            loop.call_soon(self._serve, quick)
+            self._plan()
+        self._serving = True
+        try:
+            self._served(calls)
+        finally:
+            self._serving, self._free_since = False, time.perf_counter()
+
+    def _served(self, calls: Sequence[_Call]) -> None:
+        """Serve some requests, here or by a thread."""
+        loop, quick = asyncio.get_running_loop(), self._platform.intake.quick
+        if quick is None:  # the project is being closed
+            for call in calls:
+                self._told(call, None)
+            return
         few = sum(len(call.ask.rows) for call in calls) <= FEW
         found = quick.at_once([call.ask for call in calls]) if few else None
         if found is not None:
