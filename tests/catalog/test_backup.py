@@ -15,6 +15,7 @@ from heptad.catalog.restoring import restore
 from heptad.catalog.scrub import scrub
 from heptad.engine.local.objects import Objects
 from heptad.runtime import Platform
+from heptad.security.access import KEPT_EVERY, Read
 from heptad.standards.errors import Conflict, Corrupt, InputError, UnknownName
 from heptad.standards.time import FixedClock, day, format_instant, hour, minute
 from heptad.terminal.commands.backups import backup as command
@@ -83,6 +84,23 @@ def story(tmp_path_factory) -> tuple[Path, Path, list[tuple[int, dict]]]:
             seen.append((platform.clock.now(), held(platform)))
             command(platform, str(target), incremental=number > 0)
     return folder, target, seen
+
+
+def test_every_read_that_was_recorded_is_in_the_backup(tmp_path):
+    folder, target = tmp_path / "project", tmp_path / "backups"
+    folder.mkdir()
+    (folder / "heptad.toml").write_text('[project]\nname = "story"\n', encoding="utf-8")
+    with opened(folder, START) as platform:
+        for nth, n in enumerate((1, 2, KEPT_EVERY + 3)):
+            for _ in range(n):
+                platform.access.record(Read("read", "anna", "officer", "credit", rows=n))
+            recorded = platform.access.entries(limit=1000)
+            platform.clock.set(START + (nth + 1) * hour)
+            command(platform, str(target), incremental=nth > 0)
+            restore(target, tmp_path / f"again{nth}", kek=folder / "keys" / "kek")
+            with opened(tmp_path / f"again{nth}", START + day) as again:
+                assert again.access.entries(limit=1000) == recorded
+                assert again.access.verify().entries == len(recorded)
 
 
 @pytest.fixture

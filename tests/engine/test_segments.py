@@ -27,6 +27,7 @@ from heptad.engine.local.frames import (
     group_bytes,
     whole_group,
 )
+from heptad.engine.local.mark import mark_anew
 from heptad.engine.local.segment import offsets_path, segment_name
 from heptad.engine.local.segments import Segments
 from heptad.standards.errors import Busy, ContractError, Corrupt, UnknownName
@@ -55,6 +56,12 @@ def everything(folder: Path, **options) -> list[bytes]:
         found = list(log.iterate())
         assert found == [log.read(n) for n in range(len(log))]
         return found
+
+
+def test_the_mark_of_a_restored_log_is_written_where_nothing_of_it_is(tmp_path):
+    for count, folder in ((0, tmp_path / "log" / "empty"), (40, filled(tmp_path / "log" / "full"))):
+        mark_anew(folder, count)
+        assert len(everything(folder)) == count
 
 
 @pytest.fixture

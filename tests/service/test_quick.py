@@ -15,6 +15,7 @@ from heptad.catalog.pending import Pending
 from heptad.engine.local.rows import Rows
 from heptad.engine.protocols import Family
 from heptad.runtime import Platform
+from heptad.service.decisions import log as log_module
 from heptad.service.decisions import quick as quick_module
 from heptad.service.decisions.quick import Ask
 from heptad.service.stream import reels
@@ -513,6 +514,25 @@ def test_requests_served_by_their_own_thread_are_answered_as_by_the_other(platfo
         entry = found[ask].made[0]
         assert dict(entry.decision.features) == slowly(platform, entry)
     assert platform.replay().decided == {"identical": 40 + len(asks)}
+
+
+def test_the_index_follows_the_log_by_whole_appends(platform, monkeypatch):
+    """Else what is backed up beside a server that decides would end within one."""
+    floors = []
+
+    def between(*given):
+        platform.log.settle()
+        floors.append(platform.catalog.settings.log_floor)
+        return entry(*given)
+
+    entry = log_module.entry
+    monkeypatch.setattr(log_module, "entry", between)
+    asks = [Ask("Payment", [payment(n)], "fraud") for n in range(800, 804)]
+    assert None not in platform.intake.quick.at_once(asks).values()
+    monkeypatch.undo()
+    platform.log.settle()
+    assert floors == [40] * len(asks)
+    assert platform.catalog.settings.log_floor == 40 + len(asks)
 
 
 def test_what_the_log_cannot_take_at_once_is_decided_the_slow_way(platform):

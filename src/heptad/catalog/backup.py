@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from heptad import __version__
+from heptad.catalog.settings import LOG_FLOOR
 from heptad.engine.local.disk import named_digest, refusals, sync, write_durably
 from heptad.engine.local.objects import Objects
 from heptad.engine.local.recovery import entry
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ABOUT, FILES, LISTS = "heptad-backup.json", "files", "backups"
-FLOORS = {"decisions": "log_floor", "access": "access_floor"}
-"""Log → the setting that counts its acknowledged entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +301,12 @@ class _Copier:
         return sorted(p.name for p in (self._folder / "log").glob("*/") if any(p.glob("*.seg")))
 
     def _log(self, name: str, settings: dict[str, Any]) -> int:
-        """Copy a log up to the entries that the catalog counts; return how many that are."""
+        """Copy a log, of decisions no more than the catalog's state knows; return how many entries."""
         folder = self._folder / "log" / name
         with Segments(folder, write=False) as log:
-            stop = min(int(settings.get(FLOORS.get(name, ""), len(log))), len(log))
+            stop = len(log)
+            if name == "decisions":
+                stop = min(int(settings.get(LOG_FLOOR, stop)), stop)
             for path, size in log.extents(stop):
                 self._growing(path, size)
         return stop

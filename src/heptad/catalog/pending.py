@@ -20,6 +20,7 @@ import msgspec
 from heptad.catalog.pouring import pour, poured, settled
 from heptad.engine.local.journal import Journal
 from heptad.standards.errors import Busy, Conflict
+from heptad.standards.locks import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -108,10 +109,7 @@ class Pending:
     @property
     def free(self) -> bool:
         """Whether whoever takes rows now need not wait for the gate."""
-        if not self.gate.acquire(blocking=False):
-            return False
-        self.gate.release()
-        return True
+        return is_free(self.gate)
 
     def recover(self) -> int:
         """Store what a kill left in the journal; return how many rows that were.

@@ -13,6 +13,7 @@ from heptad.security import envelope
 from heptad.security.envelope import Kek
 from heptad.security.lasting import confirm, log_of, settle_log
 from heptad.standards.errors import Busy, Corrupt
+from heptad.standards.locks import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,10 +85,7 @@ class Vault:
     @property
     def free(self) -> bool:
         """Whether whoever comes now need not wait for another thread."""
-        if not self._lock.acquire(blocking=False):
-            return False
-        self._lock.release()
-        return True
+        return is_free(self._lock)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:

@@ -50,7 +50,8 @@ def make_folder(folder: Path) -> None:
 
 
 def mark_anew(folder: Path, count: int) -> None:
-    """Write the mark of a log that was put together from a backup, durably."""
+    """Write the mark of a log that was put together from a backup, durably; it may hold nothing."""
+    make_folder(folder)
     (folder / _NAME).unlink(missing_ok=True)
     mark = Mark(folder, write=True, make=True, fresh=True)
     try:
@@ -88,7 +89,7 @@ class Mark:
                 0o600,
             )
         except FileNotFoundError:
-            if make:
+            if make and not write:
                 return
             raise self._corrupt("is missing") from None
         try:

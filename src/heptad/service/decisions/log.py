@@ -14,6 +14,7 @@ import msgspec
 from heptad.catalog.keyset import KeySet
 from heptad.service.decisions.records import Opened, open_records, pack, public_of
 from heptad.standards.errors import Corrupt, Refused
+from heptad.standards.locks import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -97,10 +98,7 @@ class DecisionLog:
     @property
     def free(self) -> bool:
         """Whether whoever records now need not wait for another who does."""
-        if not self._lock.acquire(blocking=False):
-            return False
-        self._lock.release()
-        return True
+        return is_free(self._lock)
 
     @contextmanager
     def _recording(self) -> Iterator[None]:
@@ -180,9 +178,9 @@ class DecisionLog:
             return None
         for start in range(0, len(records), BATCH):
             places = self.ledger.add(records[start : start + BATCH])
-            for n, place in enumerate(places, start):
-                d = decisions[n]
-                self._behind.append((entry(place, public[n], d.subject, body_of(d)), d))
+            made = zip(places, decisions[start:], public[start:], strict=False)
+            # All of an append at once: what is known is never a part of one.
+            self._behind += [(entry(n, said, d.subject, body_of(d)), d) for n, d, said in made]
         self._ids.add(names)
         return [Opened(d.subject, p, d) for d, p in zip(decisions, public, strict=True)]
 
