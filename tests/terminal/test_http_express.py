@@ -443,7 +443,7 @@ def test_a_row_that_has_to_wait_holds_up_nobody_else(tmp_path, monkeypatch):
             callers = [threading.Thread(target=post, args=[n]) for n in (501, 502)]
             for caller in callers:
                 caller.start()
-            time.sleep(0.3)
+            until(lambda: len(found) == len(callers))
             for _ in range(5):
                 assert client.get("/health").status_code == 200
             assert not answers

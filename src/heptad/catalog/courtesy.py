@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Callers go first: what works in the background stands back while they are served.
 
-Python runs one thread at a time. A thread that draws cases from decisions for 40 ms doubles the
-time of all who wait for a decision meanwhile, unless it lets them pass between two small steps.
+Python runs one thread at a time. A thread that draws cases from decisions holds up all who wait for a
+decision meanwhile, unless it lets them pass between two small steps.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ SLOW_S = 5.0
 TURN_S = 0.001
 """How long one thread may hold the interpreter while others wait: a caller waits for several."""
 OLD = 100
-"""Looks for garbage among young objects to one among all; Python's own 10 came to one in 3 s."""
+"""Looks for garbage among young objects to one among all, instead of Python's own 10."""
 _BACKLOG = 1024
 _TICKS_A_SECOND = 10
 
@@ -128,8 +128,8 @@ def run(
 def _at_rest(platform: Platform) -> Iterator[None]:
     """Seldom look for garbage, and not in what serving begins with: that would hold up callers.
 
-    What waits in memory to be stored lives for seconds, so that a look at all of it, 40 ms, came
-    every three of them.
+    What waits in memory to be stored lives for seconds, so that Python would soon look at all of it
+    again and again.
     """
     before, ended = gc.get_threshold(), threading.Event()
     gc.set_threshold(*before[:2], OLD)

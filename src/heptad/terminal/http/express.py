@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 KEPT = 30 * second
 """How long a caller is known by the same header, at most; a key that changes is seen at once."""
 FEW = 128
-"""Rows that are served without a thread of their own: more would keep the loop for longer than some 30 ms."""
+"""Rows that are served without a thread of their own: more would keep the loop from others for long."""
 HURRY_S = 0.005
 """For so long others are turned away before some of those who were let in are served."""
 PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
