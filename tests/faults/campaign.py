@@ -25,7 +25,7 @@ from injector import MEGABYTES, Disk, Injector, quick
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-STORES = ("Log", "Rows", "Keys", "Catalog", "Lake")
+STORES = ("Log", "Journal", "Rows", "Keys", "Catalog", "Lake")
 WORKS = {name: f"store_work:{name}Work" for name in STORES} | {"Path": "path_work:PathWork"}
 DUTIES = ("Outbox", "Schedule")
 WORKS |= {name: f"duty_work:{name}Work" for name in DUTIES} | {"Stream": "stream_work:StreamWork"}

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import store_work
-from store_work import CatalogWork, LakeWork, LogWork, MarksWork, RowsWork
+from store_work import CatalogWork, JournalWork, LakeWork, LogWork, MarksWork, RowsWork
 
+from heptad.engine.local import journal
 from heptad.standards.errors import Busy
 
 if TYPE_CHECKING:
@@ -47,6 +49,18 @@ class LogThatTriesAgain(LogWork):
                 real(descriptor)
 
         with patch.object(os, "fdatasync", stubborn), super().open(home, told) as store:
+            yield store
+
+
+class JournalThatRemovesInPlace(JournalWork):
+    """Removes the files of a generation one by one, under the name by which it is opened."""
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Any]:
+        def rmtree(gone: Path) -> None:
+            shutil.rmtree(gone.rename(gone.with_name(gone.name.removeprefix(journal._GONE))))
+
+        with patch.object(journal, "_remove", rmtree), super().open(home, told) as store:
             yield store
 
 

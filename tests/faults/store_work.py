@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work of each store alone, at least 60 storage calls each: log, lake, rows, catalog, keys."""
+"""The work of each store alone, at least 60 storage calls each: log, journal, lake, rows, catalog, keys."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from heptad.catalog.catalog import Catalog
 from heptad.catalog.files import SourceFile
 from heptad.catalog.loads import Counts
 from heptad.engine.local.arrow import arrow_schema
-from heptad.engine.local.disk import refusals
+from heptad.engine.local.disk import refusals, write_durably
+from heptad.engine.local.journal import Journal
 from heptad.engine.local.lake import Lake
 from heptad.engine.local.rows import Rows
 from heptad.engine.local.segments import Segments
@@ -74,6 +76,72 @@ class LogWork(Work):
 
 def _id(record: bytes) -> str:
     return record.split(b" ")[0].decode()
+
+
+class JournalWork(Work):
+    """Records appended, stored elsewhere, and given up with the generation that they lie in."""
+
+    RECORDS = tuple((f"r{n}", 1 + n % 3) for n in range(16))
+
+    @contextmanager
+    def open(self, home: Path, told: dict[str, Any]) -> Iterator[Journal]:
+        """Let go of the journal as a project that is closed does: removed, if nothing waits."""
+        self._home = home
+        journal = Journal(home / "intake", self._stored()["until"])
+        try:
+            yield journal
+            if not self._waiting(journal):
+                journal.remove()
+        finally:
+            journal.close()
+
+    def steps(self, store: Journal) -> Steps:
+        for n, (name, size) in enumerate(self.RECORDS, 1):
+            yield name, lambda name=name, size=size: self._append(store, name, size)
+            if n % 4 == 0:
+                yield f"store {n}", lambda: self._store(store)
+
+    def _append(self, journal: Journal, name: str, size: int) -> None:
+        stored = self._stored()
+        if name not in map(
+            _id, [*stored["records"].encode().splitlines(), *self._waiting(journal)]
+        ):
+            places = journal.append([f"{name} {i}|".encode() * 9 for i in range(size)])
+            assert places.start >= stored["until"], (name, places, stored)
+
+    def _store(self, journal: Journal) -> None:
+        """Keep elsewhere what waits, and give it up."""
+        if waiting := self._waiting(journal):
+            lines = "".join(f"{record.decode()}\n" for record in waiting)
+            kept = {
+                "until": max(waiting.values()) + 1,
+                "records": self._stored()["records"] + lines,
+            }
+            with refusals("Records were not stored"):
+                write_durably(self._home / "stored.json", json.dumps(kept).encode())
+        journal.turn()
+        journal.drop(2**63 - 1)
+
+    def _stored(self) -> dict[str, Any]:
+        path = self._home / "stored.json"
+        with refusals("What is stored was not read"):
+            return json.loads(path.read_text()) if path.exists() else {"until": 0, "records": ""}
+
+    def _waiting(self, journal: Journal) -> dict[bytes, int]:
+        """Return what waits; of a record that was appended again after a failure, the later one."""
+        until = self._stored()["until"]
+        return {record: place for place, record in journal.read() if place >= until}
+
+    def check(self, store: Journal, told: dict[str, Any]) -> None:
+        records, sizes = self.end(store), dict(self.RECORDS)
+        ids = [record.split(" ")[0] for record in records]
+        assert len({*records}) == len(records)
+        assert {name: ids.count(name) for name in ids} == {name: sizes[name] for name in ids}
+        assert {name for name in told if name in sizes} <= {*ids}
+
+    def end(self, store: Journal) -> Any:
+        waiting = [record.decode() for record in self._waiting(store)]
+        return sorted([*self._stored()["records"].splitlines(), *waiting])
 
 
 class Coin(Table):

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from harness import Harness, Tally
     from injector import Disk
 
-STORES = ["Log", "Lake", "Rows", "Catalog", "Keys"]
+STORES = ["Log", "Journal", "Lake", "Rows", "Catalog", "Keys"]
 LASTING = ("eio", "enospc", "persist", "full")
 """Faults that a store cannot overlook."""
-SAMPLE = {"Log": 10, "Lake": 3, "Rows": 6, "Catalog": 4, "Keys": 10}
+SAMPLE = {"Log": 10, "Journal": 10, "Lake": 3, "Rows": 6, "Catalog": 4, "Keys": 10}
 ALL = 10_000
 pytestmark = pytest.mark.slow
 each_store = pytest.mark.parametrize("store", STORES)
@@ -148,6 +148,7 @@ class TestTheHarnessFinds:
             ("LakeThatDoesNotSync", "lose"),
             ("CatalogThatSyncsNow_AndThen", "lose"),
             ("RowsThatDoNotSync", "lose"),
+            ("JournalThatRemovesInPlace", "kill"),
             ("LogThatTriesAgain", "syncs"),
             ("LogThatAppendsTwice", "eio"),
             ("CatalogThatTrustsItsLog", "forget"),
@@ -160,6 +161,7 @@ class TestTheHarnessFinds:
             "syncs": work.fail_syncs,
             "forget": work.forget,
             "eio": lambda n: work.fail("eio", n),
+            "kill": lambda n: work.fail("kill", n),
         }
         with pytest.raises(AssertionError):
             methods[method](30)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import threading
 from datetime import UTC, datetime
@@ -315,6 +317,35 @@ def test_what_a_kill_left_in_the_journal_is_stored_once(tmp_path, monkeypatch):
             report = platform.replay()
             assert report.identical, report.findings[:3]
             assert platform.log.check_index() == len(platform.log) == 17
+
+
+def test_a_row_that_was_asked_again_after_the_disk_refused_is_stored_once(tmp_path, monkeypatch):
+    """The append that was refused lies in the journal all the same, whole."""
+    synced, refused = os.fdatasync, []
+
+    def failing(handle):
+        synced(handle)
+        if not refused:
+            refused.append(handle)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with opened(tmp_path) as platform:
+        platform.accept("Payment", [payment(n) for n in range(5)])
+        quickened(platform)
+        platform.accept("Payment", [payment(10)])
+        monkeypatch.setattr(Pending, "pour", lambda self, name: None)
+        monkeypatch.setattr(platform.log, "settle", lambda: None)
+        monkeypatch.setattr(os, "fdatasync", failing)
+        with pytest.raises(Busy):
+            platform.accept("Payment", [payment(11)])
+        made = platform.accept("Payment", [payment(11, amount="7.77", currency="EUR")])[1]
+        monkeypatch.setattr(Pending, "close", lambda self: self._journal.close())
+    monkeypatch.undo()
+    with opened(tmp_path, Ticking(NOW + hour)) as platform:
+        rows = {row["id"]: row for row in platform.read("Payment").to_pylist()}
+        assert platform.catalog.versions.history("Payment")[0].rows == 7
+        assert rows["p11"]["amount"] == 777
+        assert platform.replay([entry.public["id"] for entry in made]).identical
 
 
 def test_a_pour_that_fails_is_tried_again_and_reads_wait_for_it(platform, monkeypatch):

@@ -7,10 +7,9 @@ is decided on a row can name the version that holds it before that version is ma
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -119,13 +118,19 @@ class Pending:
         if not self.folder.is_dir() or not any(self.folder.iterdir()):
             return 0
         done: dict[str, int] = {}
-        found: dict[tuple[str, int], _Batch] = {}
+        waiting: dict[tuple[str, Any], tuple[int, Waiting]] = {}
         for place, data in self._opened().read():
             record = msgspec.msgpack.decode(data, type=Waiting)
             if record.table not in done:
                 done[record.table] = poured(self._loading, record.table)
-            if place < done[record.table]:
-                continue
+            if place >= done[record.table]:
+                # One whose append the disk refused may be there all the same; what counts is the
+                # one that was answered, which came later.
+                key = record.table, record.row[self._loading.table(record.table).key.name]
+                waiting.pop(key, None)
+                waiting[key] = place, record
+        found: dict[tuple[str, int], _Batch] = {}
+        for place, record in waiting.values():
             batch = found.setdefault((record.table, record.version), _Batch(record.version))
             batch.rows.append(_typed(self._loading.table(record.table), record.row))
             batch.until = place + 1
@@ -255,10 +260,12 @@ class Pending:
     def close(self) -> None:
         """Let the journal go; remove it if nothing waits."""
         if self._journal is not None:
-            self._journal.close()
-            self._journal = None
-            if not any(line.batches for line in self.lines.values()):
-                shutil.rmtree(self.folder, ignore_errors=True)
+            journal, self._journal = self._journal, None
+            if any(line.batches for line in self.lines.values()):
+                journal.close()
+                return
+            with suppress(Busy):  # it is removed when the project is closed next
+                journal.remove()
 
     def _opened(self) -> Journal:
         """Return the journal, opened once; its places go on beyond what any table holds of it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from heptad.engine.local.disk import sync
+from heptad.engine.local.disk import refusals, sync
 from heptad.engine.local.segments import Segments
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LARGE = 32 << 20
 """Bytes of a generation after which the next is begun."""
 _SHIFT = 40
+_GONE = ".gone-"
 
 
 class Journal:
@@ -40,8 +41,19 @@ class Journal:
         self._folder, self._least = folder, (beyond >> _SHIFT) + 1
         self._logs: dict[int, Segments] = {}
         self._bytes = 0
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            self._logs[int(path.name)] = Segments(path)
+        try:
+            with refusals("The journal was not opened"):
+                self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            if path.name.startswith(_GONE):
+                _remove(path)
+            else:
+                self._logs[int(path.name)] = Segments(path)
 
     @property
     def _last(self) -> int:
@@ -80,15 +92,43 @@ class Journal:
                 yield (number << _SHIFT) + index, record
 
     def drop(self, before: int) -> None:
-        """Remove the generations that hold nothing from a place on; the last one stays."""
+        """Remove the generations that hold nothing from a place on; the last one stays.
+
+        Raises:
+            Busy: if the disk refused; what is left is removed later.
+        """
         for number in sorted(self._logs):
             if number == self._last or (number + 1) << _SHIFT > before:
                 return
-            self._logs.pop(number).close()
-            shutil.rmtree(self._folder / f"{number:08d}")
-            sync(self._folder)
+            self._give_up(number)
+
+    def remove(self) -> None:
+        """Let the files go and remove all of them, as nothing is needed any more.
+
+        Raises:
+            Busy: if the disk refused; what is left is whole, and removed by the next who opens it.
+        """
+        for number in sorted(self._logs):
+            self._give_up(number)
+        with refusals("The journal was not removed"):
+            self._folder.rmdir()
 
     def close(self) -> None:
         """Let the files go."""
         for log in self._logs.values():
             log.close()
+
+    def _give_up(self, number: int) -> None:
+        """Remove a generation: whole or not at all, wherever a kill or a power loss comes."""
+        gone = self._folder / f"{_GONE}{number:08d}"
+        self._logs.pop(number).close()
+        with refusals("A part of the journal was not removed"):
+            (self._folder / f"{number:08d}").rename(gone)
+        _remove(gone)
+
+
+def _remove(gone: Path) -> None:
+    """Remove what was a generation, once its new name is durable: a part of one would be damage."""
+    with refusals("A part of the journal was not removed"):
+        sync(gone.parent)
+        shutil.rmtree(gone)

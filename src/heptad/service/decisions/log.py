@@ -17,7 +17,7 @@ from heptad.standards.errors import Corrupt, Refused
 from heptad.standards.locks import is_free
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from heptad.catalog import Catalog
     from heptad.catalog.decisions import Entry
@@ -61,7 +61,7 @@ class DecisionLog:
         self._settings, self._versions, self._keys = catalog.settings, catalog.versions, keys
         self._lock, self._torn = threading.RLock(), False
         self._settling = threading.RLock()
-        self._behind: list[tuple[Entry, Decision]] = []
+        self._behind: list[tuple[Entry, Mapping[str, int]]] = []
         self.landed: Callable[[], None] = _nothing
         self._ids: KeySet | None = None
         self.index.behind = self.settle
@@ -131,7 +131,7 @@ class DecisionLog:
             if not behind:
                 return
             self.landed()
-            self._keep([d for _, d in behind])
+            self._keep((e.app, tables) for e, tables in behind)
             self.index.insert([e for e, _ in behind])
             self._settings.raise_to(FLOOR, behind[-1][0].place + 1)
             del self._behind[: len(behind)]
@@ -180,7 +180,9 @@ class DecisionLog:
             places = self.ledger.add(records[start : start + BATCH])
             made = zip(places, decisions[start:], public[start:], strict=False)
             # All of an append at once: what is known is never a part of one.
-            self._behind += [(entry(n, said, d.subject, body_of(d)), d) for n, d, said in made]
+            self._behind += [
+                (entry(n, said, d.subject, body_of(d)), d.tables) for n, d, said in made
+            ]
         self._ids.add(names)
         return [Opened(d.subject, p, d) for d, p in zip(decisions, public, strict=True)]
 
@@ -202,7 +204,7 @@ class DecisionLog:
         if fresh:
             if self._ids is not None:
                 self._ids.add([d.id for d in fresh])
-            self._keep(fresh)
+            self._keep((d.app, d.tables) for d in fresh)
             self.index.insert(entries)
             self._settings.raise_to(FLOOR, len(self.ledger))
         found = self.stored(known)
@@ -257,10 +259,10 @@ class DecisionLog:
         while batch := list(islice(records, BATCH)):
             yield from open_records(batch, self._keys)
 
-    def _keep(self, decisions: Sequence[Decision]) -> None:
-        """Keep the table versions that decisions name from being removed by retention."""
-        named = {(d.app, tuple(sorted(d.tables.items()))) for d in decisions}
-        for app, tables in sorted(named):
+    def _keep(self, named: Iterable[tuple[str, Mapping[str, int]]]) -> None:
+        """Keep the table versions that decisions of applications name from being removed by retention."""
+        each = {(app, tuple(sorted(tables.items()))) for app, tables in named}
+        for app, tables in sorted(each):
             self._versions.pin(dict(tables), f"app:{app}")
 
     def _catch_up(self) -> None:
@@ -276,7 +278,7 @@ class DecisionLog:
                 entry(place + n, o.public, o.subject, body_of(o.decision or o.public))
                 for n, o in enumerate(opened)
             ]
-            self._keep([o.decision for o in opened if o.decision])
+            self._keep((o.decision.app, o.decision.tables) for o in opened if o.decision)
             self.index.insert(entries)
             place += len(batch)
         self._settings.raise_to(FLOOR, len(self.ledger))
