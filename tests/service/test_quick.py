@@ -247,6 +247,23 @@ def test_a_reel_that_breaks_at_a_load_is_built_anew(platform, monkeypatch):
     assert platform.replay().identical
 
 
+def test_rows_that_nobody_asks_about_are_taken_before_they_are_many(platform, monkeypatch):
+    monkeypatch.setattr(reels, "AHEAD", 4)
+    current = platform.intake.quick.current
+    slots = [s for s in current.all if s.shape.table.__name__ == "Payment" and not s.shape.own]
+    for n in range(100, 120):
+        platform.accept("Payment", [payment(n)])
+        assert slots
+        assert all(len(slot.reel._waiting) < 4 for slot in slots)
+    rows = [{"event_time": NOW, "customer": f"c{n}", "merchant": f"m{n}"} for n in range(4)]
+    took = [slot.reel.values(rows) for slot in slots]
+    for slot in slots:
+        current.forget(slot)
+    settled(platform)
+    assert took == [slot.reel.values(rows) for slot in slots]
+    assert any(value for part in took for values in part for value in values.values())
+
+
 def test_few_rows_are_read_one_by_one_as_many_are_in_columns(platform, monkeypatch):
     platform.store("Label", [label(n, f"p{n}") for n in range(30)])
     current = settled(platform).intake.quick.current

@@ -171,7 +171,7 @@ class Current:
         """Let the reels take the stored rows that count as known by k."""
         for slot in self.all:
             while slot.reel is not None and slot.later and slot.later[0]["known_time"] <= k:
-                slot.reel.put(slot.later.pop(0), self.rates)
+                self._put(slot, slot.later.pop(0))
 
     def next_due(self) -> int:
         """Return when the next stored row comes to be known."""
@@ -186,7 +186,14 @@ class Current:
                 if slot.reel is None:
                     slot.extra.append(row)
                 else:
-                    slot.reel.put(row, self.rates)
+                    self._put(slot, row)
+
+    def _put(self, slot: Slot, row: Row) -> None:
+        assert slot.reel is not None  # noqa: S101 - looked at by the caller
+        try:
+            slot.reel.put(row, self.rates)
+        except OverflowError:
+            self._renew(slot)
 
     def came(self, table: type[Table], keys: Sequence[str]) -> None:
         """Have those reels built anew whose events waited for one of these new rows."""

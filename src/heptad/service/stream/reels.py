@@ -39,6 +39,8 @@ LATE = day
 """How far behind the newest row a read may ask."""
 FEW = 8
 """So many rows are read one by one: columns take as long for them as for one."""
+AHEAD = 1024
+"""So many rows wait until something is asked; then they are taken, for each of them holds memory."""
 SYSTEM = ("event_time", "known_time")
 _LOST = "!"
 
@@ -114,8 +116,14 @@ class Reel:
         return sorted(names | {*SYSTEM, self.table.key.name})
 
     def put(self, row: Row, rates: Rates | None) -> None:
-        """Take a new row of the table that nothing is asked for."""
+        """Take a new row of the table that nothing is asked for.
+
+        Raises:
+            OverflowError: if a value of a row leaves 64 bits; the reel is no good any more.
+        """
         self._waiting.append(self._laid(row, rates))
+        if len(self._waiting) >= AHEAD:
+            self._catch_up()
 
     def follow(self, row: Row, rates: Rates | None) -> dict[str, Any]:
         """Take a new row of the table and read the features as of it.
