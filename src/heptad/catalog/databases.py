@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -16,10 +18,15 @@ from heptad.catalog.courtesy import pass_by
 from heptad.engine.local.disk import refusals
 from heptad.standards.errors import Corrupt, InputError, UnknownName
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 BUSY_S = 20
 """How long a writer waits for another: an upgrade of the catalog on a slow disk takes seconds."""
 CONNECT_S = 5
 READERS = 8
+TOGETHER = 512
+"""Rows that one statement inserts into SQLite."""
 PRAGMAS: dict[str, str | int] = {
     "journal_mode": "wal",
     "synchronous": 2,
@@ -34,6 +41,7 @@ WRITER = {"cache_size": -32_768, "wal_autocheckpoint": 4_000}
 READER = {"query_only": 1}
 SESSION = {"synchronous_commit": "on", "lock_timeout": f"{BUSY_S}s", "timezone": "UTC"}
 """What a PostgreSQL session is told; the server refuses what it cannot do."""
+_VALUES = re.compile(r"(INSERT INTO [^?]* VALUES )(\((?:\?(?:, )?)+\))([^?]*)")
 
 
 def located(target: str | Path) -> tuple[str, Path | None]:
@@ -97,6 +105,7 @@ def sqlite(path: Path, *, writes: bool, read_only: bool = False) -> Engine:
     engine = create_engine("sqlite://", creator=connect, **pool)
 
     event.listen(engine, "before_cursor_execute", _let_pass)
+    event.listen(engine, "do_executemany", _inserted_together)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -157,3 +166,25 @@ def postgresql(url: str) -> Engine:
 def _let_pass(*_: object) -> None:
     """Let callers pass before a statement of work in the background."""
     pass_by()
+
+
+def _inserted_together(
+    cursor: sqlite3.Cursor, statement: str, rows: Sequence[Sequence[Any]], _context: object
+) -> bool:
+    """Insert many rows by few statements; whether this was such a statement.
+
+    The driver lets other threads go on at each row, and waits for its turn again after each.
+    """
+    if (found := _VALUES.fullmatch(statement)) is None:
+        return False
+    start, values, end = found.groups()
+    left, at = len(rows), iter(rows)
+    while left:
+        # Powers of two, so that few different statements are prepared and kept.
+        n = min(TOGETHER, 1 << (left.bit_length() - 1))
+        pass_by()
+        cursor.execute(
+            start + ", ".join([values] * n) + end, list(chain.from_iterable(islice(at, n)))
+        )
+        left -= n
+    return True
