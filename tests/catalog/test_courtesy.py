@@ -6,6 +6,8 @@ from __future__ import annotations
 import threading
 import time
 
+import pytest
+
 from heptad.catalog import courtesy
 from heptad.catalog.courtesy import behind, pass_by, passing, serving
 
@@ -62,3 +64,35 @@ def test_who_stands_back_goes_on_as_soon_as_the_callers_are_served(monkeypatch) 
         assert not went_on.wait(0.2)
     assert went_on.wait(10)
     thread.join()
+
+
+def test_who_works_behind_does_not_step_in_between_callers_that_follow_each_other(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(courtesy, "LONGEST_S", 60.0)
+    monkeypatch.setattr(courtesy, "SHARE", 1e6)
+    monkeypatch.setattr(courtesy, "GAP_S", 0.1)
+    stood, ended = [], threading.Event()
+
+    def work() -> None:
+        with behind():
+            time.sleep(2 * courtesy.STEP_S)
+            pass_by()
+            stood.append(ended.is_set())
+
+    with serving():
+        thread = threading.Thread(target=work)
+        thread.start()
+    for _ in range(50):
+        with serving():
+            time.sleep(0.001)
+    ended.set()
+    thread.join(10)
+    assert stood == [True]
+
+
+def test_where_nobody_is_served_nobody_stands_back(monkeypatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("waited for nobody"))
+    monkeypatch.setattr(courtesy, "_served", [time.perf_counter() - 1.0])
+    with behind():
+        worked()

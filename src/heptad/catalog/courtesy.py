@@ -21,6 +21,8 @@ STEP_S = 0.0005
 """How long is worked before anybody is let pass."""
 SHARE, LONGEST_S = 4.0, 0.01
 """Who works in the background waits for callers so many times as long as it worked, at most."""
+GAP_S = 0.001
+"""Callers served at shorter intervals follow each other: nobody steps in between."""
 
 
 class _Mine(threading.local):
@@ -33,6 +35,7 @@ class _Mine(threading.local):
 _mine = _Mine()
 _free = threading.Event()
 _free.set()
+_served = [0.0]
 
 
 @contextmanager
@@ -42,6 +45,7 @@ def serving() -> Iterator[None]:
     try:
         yield
     finally:
+        _served[0] = time.perf_counter()
         _free.set()
 
 
@@ -62,10 +66,19 @@ def pass_by() -> None:
     """
     if not _mine.behind:
         return
-    worked = time.perf_counter() - _mine.since
-    if worked >= STEP_S:
-        _free.wait(min(SHARE * worked, LONGEST_S))
-        _mine.since = time.perf_counter()
+    now = time.perf_counter()
+    if (worked := now - _mine.since) < STEP_S:
+        return
+    end = now + min(SHARE * worked, LONGEST_S)
+    while now < end:
+        if not _free.is_set():
+            _free.wait(end - now)
+        elif now - _served[0] < GAP_S:
+            time.sleep(GAP_S)
+        else:
+            break
+        now = time.perf_counter()
+    _mine.since = now
 
 
 def passing(items: Iterable[T]) -> Iterator[T]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heptad.security.sealing import content_hash, seal, subject_names
+from heptad.security.sealing import seal_rows, subject_names
 from heptad.security.tokens import pan_tokens
 from heptad.standards.fields import Instant, Text
 
@@ -70,11 +70,14 @@ class Protection:
         for name in self.sealed:
             if isinstance(self.table.fields[name], Instant):
                 plain[name] = plain[name].cast(pa.timestamp("us", "UTC"))
-        hashed = content_hash([*plain.values(), columns["_deleted"]], people, keys)
-        cells = {
-            name: seal(plain[name], people, keys, self.table.__name__, name) for name in self.sealed
-        }
-        return cells | {"_hash": hashed}
+        done = seal_rows(
+            {name: plain[name] for name in self.sealed},
+            [*plain.values(), columns["_deleted"]],
+            people,
+            keys,
+            self.table.__name__,
+        )
+        return done.cells | {"_hash": done.hashes}
 
 
 def mixed(hashes: pa.Int64Array, tokens: list[pa.StringArray]) -> pa.Int64Array:

@@ -21,7 +21,7 @@ from heptad.security.envelope import NONCE_BYTES
 from heptad.standards.errors import ContractError, Corrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from heptad.security.keys import KeyStore
     from heptad.standards.tables import Table
@@ -30,8 +30,16 @@ VERSION = b"\x01"
 OVERHEAD = len(VERSION) + NONCE_BYTES + 16
 """Bytes that a sealed cell is longer than its text."""
 
-_SLICE = 65_536
+_SLICE, _BLOCK = 131_072, 4096
+"""Rows of which the keys are in memory together, and the ciphers."""
 _HEAD = 1 + NONCE_BYTES
+
+
+class Sealed(NamedTuple):
+    """Column → (n,) cells, null where the value is null; and (n,) hashes, none if not asked for."""
+
+    cells: dict[str, pa.BinaryArray]
+    hashes: pa.Int64Array
 
 
 class Opened(NamedTuple):
@@ -84,6 +92,53 @@ def subject_names(table: type[Table], rows: pa.Array | pa.ChunkedArray) -> pa.St
     return pc.binary_join_element_wise(pa.scalar(table.subject_type()), keys, pa.scalar(":"))
 
 
+def seal_rows(
+    cells: Mapping[str, pa.Array | pa.ChunkedArray],
+    content: Sequence[pa.Array | pa.ChunkedArray],
+    subjects: pa.Array | pa.ChunkedArray,
+    keys: KeyStore,
+    table: str,
+) -> Sealed:
+    """Seal some columns of rows and hash their content; makes the keys that are not there yet.
+
+    The hash is keyed by the subject's key: without it nothing about the values can be tried
+    out, and once the person is erased nobody can. A row without a subject is hashed under a
+    pepper. It is BLAKE2b of the canonical texts, each with its length, cut to 64 bits.
+
+    Args:
+        cells: column → (n,) values to seal, of any type that `canonical` takes.
+        content: columns of (n,) values to hash, so that equal rows of one subject are found.
+        subjects: (n,) text, the person whom each row is about.
+        keys: holds a key per subject.
+        table: the table's name, bound to each cell, as its column's is.
+
+    Raises:
+        ContractError: if a row has a value to seal but no subject.
+        Refused: if a subject was erased (see `KeyStore.erasures`).
+    """
+    for values in (*cells.values(), *content):
+        people = _aligned(values, subjects)
+    texts = [canonical(values).cast(pa.binary()) for values in cells.values()]
+    stems = [_stem(table, column) for column in cells]
+    about = [
+        _present(people, text, f"{table}.{column}")
+        for column, text in zip(cells, texts, strict=True)
+    ]
+    rows = [_framed([canonical(column) for column in content])] if content else []
+    if not content:
+        people = pc.coalesce(*about)  # nobody is given a key for a row without a value
+    done = [
+        _seal_slice(people.slice(start, _SLICE), [t.slice(start, _SLICE) for t in texts], stems,
+                    [r.slice(start, _SLICE) for r in rows], keys)
+        for start in range(0, len(people), _SLICE)
+    ]  # fmt: skip
+    sealed = {
+        column: pa.concat_arrays([pa.array([], pa.binary()), *(part[nth] for part, _ in done)])
+        for nth, column in enumerate(cells)
+    }
+    return Sealed(sealed, pa.concat_arrays([pa.array([], pa.int64()), *(h for _, h in done)]))
+
+
 def seal(
     values: pa.Array | pa.ChunkedArray,
     subjects: pa.Array | pa.ChunkedArray,
@@ -91,32 +146,12 @@ def seal(
     table: str,
     column: str,
 ) -> pa.BinaryArray:
-    """Seal one column; makes the keys of subjects that have none yet.
-
-    Columns of one batch are best sealed one after the other, so that its keys are in memory.
-
-    Args:
-        values: (n,) of any type that `canonical` takes.
-        subjects: (n,) text, the person whom each row is about.
-        keys: holds a key per subject.
-        table: the table's name, bound to each cell.
-        column: the column's name, bound to each cell.
+    """Seal one column; see `seal_rows`.
 
     Returns:
         (n,) binary; null where the value is null.
-
-    Raises:
-        ContractError: if a row has a value but no subject.
-        Refused: if a subject was erased (see `KeyStore.erasures`).
     """
-    texts, people = canonical(values).cast(pa.binary()), _aligned(values, subjects)
-    stem = _stem(table, column)
-    people = _present(people, texts, f"{table}.{column}")
-    parts = [
-        _seal_slice(texts.slice(start, _SLICE), people.slice(start, _SLICE), keys, stem)
-        for start in range(0, len(texts), _SLICE)
-    ]
-    return pa.concat_arrays([pa.array([], pa.binary()), *parts])
+    return seal_rows({column: values}, (), subjects, keys, table).cells[column]
 
 
 def open_sealed(
@@ -163,56 +198,64 @@ def content_hash(
     subjects: pa.Array | pa.ChunkedArray,
     keys: KeyStore,
 ) -> pa.Int64Array:
-    """Hash rows that have personal values, so that equal rows of one subject are found.
-
-    The hash is keyed by the subject's key: without it nothing about the values can be tried
-    out, and once the person is erased nobody can. A row without a subject is hashed under a
-    pepper. It is BLAKE2b of the canonical texts, each with its length, cut to 64 bits.
-
-    Args:
-        columns: m columns of (n,) values, of any type that `canonical` takes.
-        subjects: (n,) text.
-        keys: holds a key per subject; those missing are made.
+    """Hash rows that have personal values; see `seal_rows`.
 
     Returns:
         (n,) signed 64-bit hashes, never null.
-
-    Raises:
-        Refused: if a subject was erased.
     """
-    people = _aligned(columns[0], subjects)
-    rows = _framed([canonical(column) for column in columns])
-    digests: list[bytes] = []
-    for start in range(0, len(people), _SLICE):
-        names, codes = _by_subject(people.slice(start, _SLICE))
-        # The last key is for code -1, rows without a subject.
-        derived = [_hash_key(key) for key in keys.of(names) if key is not None]
-        derived.append(_hash_key(keys.pepper("content")))
-        here = rows.slice(start, _SLICE).to_pylist()
-        digests += [
-            blake2b(row, digest_size=8, key=derived[code]).digest()
-            for row, code in zip(here, codes, strict=True)
-        ]
-    return pa.array(np.frombuffer(b"".join(digests), dtype="<i8"), pa.int64())
+    return seal_rows({}, columns, subjects, keys, "").hashes
 
 
 def _seal_slice(
-    texts: pa.BinaryArray, people: pa.StringArray, keys: KeyStore, stem: bytes
-) -> pa.BinaryArray:
-    names, codes = _by_subject(people)
-    found, values = keys.of(names), texts.to_pylist()
-    nonces = os.urandom(NONCE_BYTES * len(values))
-    cells: list[bytes | None] = [None] * len(values)
-    present = -1
-    for row, code in _subject_after_subject(codes):
-        if (text := values[row]) is None:
-            continue
-        if code != present:
-            present, seal_one = code, AESGCM(cast("bytes", found[code])).encrypt
-            label = stem + names[code].encode()
-        nonce = nonces[NONCE_BYTES * row : NONCE_BYTES * row + NONCE_BYTES]
-        cells[row] = VERSION + nonce + seal_one(nonce, text, label)
-    return pa.array(cells, pa.binary())
+    people: pa.StringArray,
+    texts: Sequence[pa.BinaryArray],
+    stems: Sequence[bytes],
+    rows: Sequence[pa.BinaryArray],
+    keys: KeyStore,
+) -> tuple[list[pa.BinaryArray], pa.Int64Array]:
+    """Seal columns and hash rows, subject after subject: a cipher is made once, and few live."""
+    encoded = people.dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    found = cast("list[bytes]", keys.of(names))
+    # Rows without a subject come last.
+    codes = pc.fill_null(encoded.indices, len(names)).to_numpy()
+    order = np.argsort(codes, kind="stable")
+    codes = codes[order]
+    values = [text.take(pa.array(order)).to_pylist() for text in texts]
+    contents = [row.take(pa.array(order)).to_pylist() for row in rows]
+    pepper = _hash_key(keys.pepper("content")) if rows else b""
+    cells: list[list[bytes | None]] = [[] for _ in texts]
+    digests: list[bytes] = []
+    for start in range(0, len(codes), _BLOCK):
+        here = slice(start, start + _BLOCK)
+        which = slice(int(codes[start]), int(codes[here][-1]) + 1)
+        mine, who = found[which], [name.encode() for name in names[which]]
+        numbers = (codes[here] - codes[start]).tolist()
+        if texts:
+            ciphers = [AESGCM(key).encrypt for key in mine]
+        for column, text, stem in zip(cells, values, stems, strict=True):
+            labels = [stem + name for name in who]
+            column += [
+                None if value is None else VERSION + n + ciphers[at](n, value, labels[at])
+                for value, at, n in zip(text[here], numbers, _nonces(len(numbers)), strict=True)
+            ]
+        for content in contents:
+            derived = [*map(_hash_key, mine), pepper]
+            digests += [
+                blake2b(row, digest_size=8, key=derived[at]).digest()
+                for row, at in zip(content[here], numbers, strict=True)
+            ]
+    back = np.argsort(order, kind="stable")
+    hashes = np.frombuffer(b"".join(digests), "<i8")
+    return (
+        [pa.array(column, pa.binary()).take(pa.array(back)) for column in cells],
+        pa.array(hashes[back] if rows else hashes, pa.int64()),
+    )
+
+
+def _nonces(n: int) -> Iterator[bytes]:
+    drawn = os.urandom(NONCE_BYTES * n)
+    return (drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES))
 
 
 class _Opening:
