@@ -140,7 +140,7 @@ def in_process(home: str, rows: int, seed: int) -> dict[str, Any]:
     from threading import Semaphore
 
     from heptad.runtime import Platform
-    from heptad.service.decisions.quick import Ask, Taken
+    from heptad.service.decisions.taking import Ask, Taken
 
     draw, room = random.Random(seed), Semaphore(64)
     answers: Counter[str] = Counter()

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from workload import Steps
 
-    from heptad.service.decisions.quick import Ask, Quick, Taken
+    from heptad.service.decisions.quick import Quick
+    from heptad.service.decisions.taking import Ask, Taken
 
 
 def warm() -> None:

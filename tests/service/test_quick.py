@@ -19,7 +19,7 @@ from heptad.engine.protocols import Family
 from heptad.runtime import Platform
 from heptad.service.decisions import log as log_module
 from heptad.service.decisions import quick as quick_module
-from heptad.service.decisions.quick import Ask
+from heptad.service.decisions.taking import Ask
 from heptad.service.stream import reels
 from heptad.service.stream.cold import PREFIX
 from heptad.service.stream.reels import Reel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from heptad.service.decisions.deciding import select_rows
 from heptad.service.decisions.grouping import Grouped
-from heptad.service.decisions.quick import Ask
+from heptad.service.decisions.taking import Ask
 from heptad.standards.errors import Busy, Conflict, ContractError, HeptadError, UnknownName
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from heptad.service.decisions.deciding import Asked
     from heptad.service.decisions.desk import Desk
     from heptad.service.decisions.log import DecisionLog
-    from heptad.service.decisions.quick import Quick, Taken
+    from heptad.service.decisions.quick import Quick
     from heptad.service.decisions.records import Opened
+    from heptad.service.decisions.taking import Taken
     from heptad.service.reads.reads import Reads
     from heptad.standards import Table
 

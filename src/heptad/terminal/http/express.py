@@ -20,7 +20,7 @@ import msgspec
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from heptad.service.decisions.quick import Ask
+from heptad.service.decisions.taking import Ask
 from heptad.standards.errors import HeptadError
 from heptad.standards.time import second
 from heptad.terminal.commands.decisions import row
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
     from heptad.security.apikeys import Principal
-    from heptad.service.decisions.quick import Taken
     from heptad.service.decisions.records import Opened
+    from heptad.service.decisions.taking import Taken
     from heptad.terminal.http.meter import Meter
 
 KEPT = 30 * second
