@@ -65,14 +65,14 @@ def seal_cells(folder: str, n: int) -> dict[str, Any]:
     import pyarrow as pa
 
     from heptad.security.keys import Keys
-    from heptad.security.sealing import open_sealed, seal
+    from heptad.security.sealing import open_sealed, seal_rows
 
     people = pa.array([f"Customer:{i % (n // 10)}" for i in range(n)])
     values = pa.array([f"merchant {i % 999:05d}" for i in range(n)])
     with Keys(Path(folder) / "keys") as keys:
         keys.of(people.unique().to_pylist())
         start = time.process_time()
-        cells = seal(values, people, keys, "Payment", "merchant")
+        cells = seal_rows({"merchant": values}, (), people, keys, "Payment").cells["merchant"]
         between = time.process_time()
         opened = open_sealed(cells, people, keys, "Payment", "merchant")
         end = time.process_time()

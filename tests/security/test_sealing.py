@@ -13,10 +13,18 @@ from hypothesis import strategies as st
 
 from heptad.security import sealing
 from heptad.security.keys import Keys
-from heptad.security.sealing import OVERHEAD, canonical, content_hash, open_sealed, seal
+from heptad.security.sealing import OVERHEAD, canonical, open_sealed, seal_rows
 from heptad.standards.errors import ContractError, Corrupt, Refused
 
 texts = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), max_size=12)
+
+
+def seal(values, subjects, keys, table, column):
+    return seal_rows({column: values}, (), subjects, keys, table).cells[column]
+
+
+def content_hash(columns, subjects, keys):
+    return seal_rows({}, columns, subjects, keys, "").hashes
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +121,8 @@ def test_a_cell_is_what_the_format_says(keys):
 
 
 def test_slices_chunks_and_dictionaries_are_the_same_to_it(keys, monkeypatch):
-    monkeypatch.setattr(sealing, "_SLICE", 7)
+    monkeypatch.setattr(sealing, "_SLICE", 47)
+    monkeypatch.setattr(sealing, "_BLOCK", 3)
     values = pa.array([None if i % 5 == 0 else f"v{i}" for i in range(100)])
     people = pa.array([f"c{i * 7 % 9}" for i in range(100)])
     chunks = pa.chunked_array([values.slice(0, 33), values.slice(33)])
@@ -127,6 +136,20 @@ def test_slices_chunks_and_dictionaries_are_the_same_to_it(keys, monkeypatch):
     assert content_hash([chunks], people, keys).equals(hashes)
     assert len(seal(values[:0], people[:0], keys, "T", "c")) == 0
     assert len(opened(cells[:0], people[:0], keys, "T", "c").values) == 0
+
+
+def test_columns_sealed_and_hashed_together_are_as_each_alone(keys, monkeypatch):
+    monkeypatch.setattr(sealing, "_SLICE", 47)
+    monkeypatch.setattr(sealing, "_BLOCK", 5)
+    one = pa.array([None if i % 7 == 0 else f"v{i}" for i in range(100)])
+    two = pa.array([None if i % 3 == 0 else f"{i}" for i in range(100)])
+    people = pa.array([None if i % 21 == 0 else f"c{i * 7 % 9}" for i in range(100)])
+    found = seal_rows({"one": one, "two": two}, [one, two], people, keys, "T")
+    assert opened(found.cells["one"], people, keys, "T", "one").values.equals(one)
+    assert opened(found.cells["two"], people, keys, "T", "two").values.equals(two)
+    assert found.hashes.equals(content_hash([one, two], people, keys))
+    monkeypatch.undo()
+    assert found.hashes.equals(content_hash([one, two], people, keys))
 
 
 def test_equal_values_do_not_look_equal(keys):

@@ -8,6 +8,7 @@ import os
 import random
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -363,6 +364,78 @@ def test_a_row_that_was_asked_again_after_the_disk_refused_is_stored_once(tmp_pa
         assert platform.catalog.versions.history("Payment")[0].rows == 7
         assert rows["p11"]["amount"] == 777
         assert platform.replay([entry.public["id"] for entry in made]).identical
+
+
+def test_a_refused_row_takes_no_version_that_was_promised_to_another(tmp_path, monkeypatch):
+    """It lies in the journal behind all that was stored of its version."""
+    synced = os.fdatasync
+
+    def failing(handle):
+        synced(handle)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with opened(tmp_path) as platform:
+        platform.accept("Payment", [payment(n) for n in range(5)])
+        quickened(platform)
+        platform.accept("Payment", [payment(10)])
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fdatasync", failing)
+            with pytest.raises(Busy):
+                platform.accept("Payment", [payment(11)])
+        assert "p10" in platform.read("Payment").column("id").to_pylist()
+        monkeypatch.setattr(Pending, "pour", lambda self, name: None)
+        monkeypatch.setattr(platform.log, "settle", lambda: None)
+        made = platform.accept("Payment", [payment(12)])[1]
+        monkeypatch.setattr(Pending, "close", lambda self: self._journal.close())
+    monkeypatch.undo()
+    with opened(tmp_path, Ticking(NOW + hour)) as platform:
+        version = made[0].decision.tables["Payment"]
+        there = platform.read("Payment", version=version).column("id").to_pylist()
+        assert sorted(there) == sorted([*(f"p{n}" for n in range(5)), "p10", "p12"])
+        assert platform.catalog.versions.history("Payment")[0].version == version
+        assert platform.replay().identical
+
+
+def test_a_reel_that_cannot_take_a_row_is_built_anew(platform, monkeypatch):
+    def refused(reel):
+        raise Busy("the disk refused")
+
+    monkeypatch.setattr(reels, "AHEAD", 1)
+    current = platform.intake.quick.current
+    others = [s for s in current.all if s.shape.table.__name__ == "Payment" and not s.shape.own]
+    with monkeypatch.context() as patched:
+        patched.setattr(current.old, "set", lambda: None)
+        patched.setattr(Reel, "_catch_up", refused)
+        current.put(others[0].shape.table, {"event_time": NOW, "known_time": NOW},
+                    [s for s in current.all if s not in others])  # fmt: skip
+        assert all(slot.reel is None for slot in others)
+    current.old.set()
+    settled(platform)
+    made = platform.accept("Payment", [payment(800)])[1]
+    assert dict(made[0].decision.features) == slowly(platform, made[0])
+
+
+def test_a_journal_that_could_not_be_removed_is_let_go_of_and_removed_later(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with opened(tmp_path) as platform:
+        pending = platform._stores.pending
+        quickened(platform)
+        platform.accept("Payment", [payment(1)])
+        platform.intake.quick.stop()
+        for name in ("rename", "fsync"):
+            with monkeypatch.context() as patched:
+                patched.setattr(Path if name == "rename" else os, name, refused)
+                with pytest.raises(Busy):
+                    pending.trim(whole=True)
+            assert any(pending.folder.glob("*/*.seg"))
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", refused)
+            pending.close()
+        pending.trim(whole=True)
+        assert not [p for p in pending.folder.rglob("*") if p.is_file() and p.suffix == ".seg"]
+        platform.intake.quick = None
 
 
 def test_a_pour_that_fails_is_tried_again_and_reads_wait_for_it(platform, monkeypatch):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backups: a consistent copy of a project, taken while it is in use, of which only what is new is written.
 
-The catalog is copied first, as one state. All else is then copied as far as that state knows it:
-each log up to the entries that it counts, each table up to the last load that it knows. What
-came later is left out, so that no file names another that is not there.
+The catalog is copied first, as one state. Tables and decisions are then copied as far as that state
+knows them: up to the last load of each table, and the entries that it counts. What came later is
+left out, so that no file names another that is not there. Accesses name none; all of them are copied.
 """
 
 from __future__ import annotations

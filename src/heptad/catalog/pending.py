@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -117,16 +117,18 @@ class Pending:
         """
         if not self.folder.is_dir() or not any(self.folder.iterdir()):
             return 0
-        done: dict[str, int] = {}
+        done: dict[str, tuple[int, int]] = {}
         waiting: dict[tuple[str, Any], tuple[int, Waiting]] = {}
         for place, data in self._opened().read():
             record = msgspec.msgpack.decode(data, type=Waiting)
-            if record.table not in done:
-                done[record.table] = poured(self._loading, record.table)
-            if place >= done[record.table]:
-                # One whose append the disk refused may be there all the same; what counts is the
-                # one that was answered, which came later.
-                key = record.table, record.row[self._loading.table(record.table).key.name]
+            name = record.table
+            if name not in done:
+                done[name] = poured(self._loading, name), self._loading.lake.version(name)
+            # A row whose append the disk refused may be there all the same. If its version was
+            # made without it, it was never answered; if it was sent again, the later one was.
+            until, version = done[name]
+            if place >= until and record.version > version:
+                key = name, record.row[self._loading.table(name).key.name]
                 waiting.pop(key, None)
                 waiting[key] = place, record
         found: dict[tuple[str, int], _Batch] = {}
@@ -251,21 +253,26 @@ class Pending:
             whole: all of it, wherever rows lie beside each other; else only what lies apart.
         """
         with self.gate:
-            if self._journal is not None:
-                if whole:
-                    self._journal.turn()
-                waits = [line.batches[0].first for line in self.lines.values() if line.batches]
-                self._journal.drop(min(waits, default=2**63 - 1))
+            left = whole and self.folder.is_dir() and any(self.folder.iterdir())
+            if self._journal is None and not left:
+                return
+            journal = self._opened()
+            if whole:
+                journal.turn()
+            waits = [line.batches[0].first for line in self.lines.values() if line.batches]
+            journal.drop(min(waits, default=2**63 - 1))
 
     def close(self) -> None:
         """Let the journal go; remove it if nothing waits."""
         if self._journal is not None:
             journal, self._journal = self._journal, None
-            if any(line.batches for line in self.lines.values()):
+            try:
+                if not any(line.batches for line in self.lines.values()):
+                    journal.remove()
+            except Busy:
+                pass  # whatever is left is removed after the project is opened next
+            finally:
                 journal.close()
-                return
-            with suppress(Busy):  # it is removed when the project is closed next
-                journal.remove()
 
     def _opened(self) -> Journal:
         """Return the journal, opened once; its places go on beyond what any table holds of it."""

@@ -139,21 +139,6 @@ def seal_rows(
     return Sealed(sealed, pa.concat_arrays([pa.array([], pa.int64()), *(h for _, h in done)]))
 
 
-def seal(
-    values: pa.Array | pa.ChunkedArray,
-    subjects: pa.Array | pa.ChunkedArray,
-    keys: KeyStore,
-    table: str,
-    column: str,
-) -> pa.BinaryArray:
-    """Seal one column; see `seal_rows`.
-
-    Returns:
-        (n,) binary; null where the value is null.
-    """
-    return seal_rows({column: values}, (), subjects, keys, table).cells[column]
-
-
 def open_sealed(
     cells: pa.Array | pa.ChunkedArray,
     subjects: pa.Array | pa.ChunkedArray,
@@ -191,19 +176,6 @@ def open_sealed(
         erased += gone
     values = pa.array(texts, pa.binary()).cast(pa.string())
     return Opened(values, pa.array(erased, pa.bool_()))
-
-
-def content_hash(
-    columns: Sequence[pa.Array | pa.ChunkedArray],
-    subjects: pa.Array | pa.ChunkedArray,
-    keys: KeyStore,
-) -> pa.Int64Array:
-    """Hash rows that have personal values; see `seal_rows`.
-
-    Returns:
-        (n,) signed 64-bit hashes, never null.
-    """
-    return seal_rows({}, columns, subjects, keys, "").hashes
 
 
 def _seal_slice(

@@ -55,6 +55,11 @@ class Journal:
             else:
                 self._logs[int(path.name)] = Segments(path)
 
+    def _sweep(self) -> None:
+        """Remove what was given up and could not be removed then."""
+        for path in list(self._folder.glob(f"{_GONE}*")):
+            _remove(path)
+
     @property
     def _last(self) -> int:
         return max(self._logs, default=0)
@@ -95,8 +100,9 @@ class Journal:
         """Remove the generations that hold nothing from a place on; the last one stays.
 
         Raises:
-            Busy: if the disk refused; what is left is removed later.
+            Busy: if the disk refused; what is left is removed by the next call.
         """
+        self._sweep()
         for number in sorted(self._logs):
             if number == self._last or (number + 1) << _SHIFT > before:
                 return
@@ -106,8 +112,9 @@ class Journal:
         """Let the files go and remove all of them, as nothing is needed any more.
 
         Raises:
-            Busy: if the disk refused; what is left is whole, and removed by the next who opens it.
+            Busy: if the disk refused; what is left is whole, or removed by the next who opens it.
         """
+        self._sweep()
         for number in sorted(self._logs):
             self._give_up(number)
         with refusals("The journal was not removed"):
@@ -121,9 +128,10 @@ class Journal:
     def _give_up(self, number: int) -> None:
         """Remove a generation: whole or not at all, wherever a kill or a power loss comes."""
         gone = self._folder / f"{_GONE}{number:08d}"
-        self._logs.pop(number).close()
+        self._logs[number].close()
         with refusals("A part of the journal was not removed"):
             (self._folder / f"{number:08d}").rename(gone)
+        del self._logs[number]
         _remove(gone)
 
 

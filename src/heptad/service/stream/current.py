@@ -192,7 +192,8 @@ class Current:
         assert slot.reel is not None  # noqa: S101 - looked at by the caller
         try:
             slot.reel.put(row, self.rates)
-        except OverflowError:
+        except Exception:  # noqa: BLE001 - the row is taken all the same; the reel is built anew
+            _LOG.exception("a reel could not take a row of %s", slot.shape.table.__name__)
             self._renew(slot)
 
     def came(self, table: type[Table], keys: Sequence[str]) -> None:

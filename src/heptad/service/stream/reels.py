@@ -119,7 +119,7 @@ class Reel:
         """Take a new row of the table that nothing is asked for.
 
         Raises:
-            OverflowError: if a value of a row leaves 64 bits; the reel is no good any more.
+            Exception: whatever kept it from taking rows; the reel is no good any more.
         """
         self._waiting.append(self._laid(row, rates))
         if len(self._waiting) >= AHEAD:
