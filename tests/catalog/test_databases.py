@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from heptad.catalog import Catalog
-from heptad.catalog.databases import TOGETHER
+from heptad.catalog.databases import TOGETHER, sqlite
 from heptad.catalog.inserts import insert_all, upsert
 from heptad.catalog.schema import DecisionCountRow
 from heptad.standards.time import FixedClock
@@ -68,3 +69,27 @@ def test_of_rows_one_of_which_is_refused_none_is_left(connection: Connection) ->
     with pytest.raises(IntegrityError), connection.begin_nested():
         connection.execute(insert(DecisionCountRow), rows)
     assert not connection.execute(select(DecisionCountRow.day)).all()
+
+
+def test_some_who_open_a_new_file_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    errors: list[Exception] = []
+
+    def opened(path: Path, ready: threading.Barrier) -> None:
+        ready.wait()
+        try:
+            engine = sqlite(path, writes=True)
+            with engine.begin() as connection:
+                connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (a)")
+            engine.dispose()
+        except Exception as error:
+            errors.append(error)
+
+    for n in range(200):
+        ready = threading.Barrier(6)
+        path = tmp_path / f"{n}.sqlite"
+        threads = [threading.Thread(target=opened, args=[path, ready]) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert errors == []

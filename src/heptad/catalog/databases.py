@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,10 +118,20 @@ def sqlite(path: Path, *, writes: bool, read_only: bool = False) -> Engine:
 def settle(connection: sqlite3.Connection, name: str, value: str | int, path: Path) -> None:
     """Set a pragma and read it back.
 
+    SQLite waits for nobody when a new file is to have a write-ahead log, so that is tried again.
+
     Raises:
         Corrupt: if SQLite does not take the setting here.
     """
-    connection.execute(f"PRAGMA {name}={value}")
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute(f"PRAGMA {name}={value}")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
     answer = connection.execute(f"PRAGMA {name}").fetchone()
     if answer is None or answer[0] != value:
         raise Corrupt(
