@@ -26,6 +26,7 @@ from heptad.terminal import logs, show
 from heptad.terminal.http.access import api_keys, is_loopback
 from heptad.terminal.http.api import Api, public
 from heptad.terminal.http.direct import direct
+from heptad.terminal.http.express import TURN_S
 from heptad.terminal.http.live import LEAVING
 from heptad.terminal.http.meter import MOST_AT_ONCE
 from heptad.terminal.http.owner import owner
@@ -44,8 +45,6 @@ GRACE_S = 30
 """How long requests that run may go on once the server was told to stop."""
 SLOW_S = 5.0
 """What takes longer is announced."""
-TURN_S = 0.001
-"""How long one thread may hold the interpreter while others wait: a caller waits for several."""
 OLD = 100
 """Looks for garbage among young objects to one among all, instead of Python's own 10."""
 _BACKLOG = 1024

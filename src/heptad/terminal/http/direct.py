@@ -69,6 +69,8 @@ class Direct(patience.Patient):
     _later = b""
     """What came since."""
     _leaving = False
+    _known: tuple[bytes, Mapping[str, str] | None] = (b"", None)
+    """The lines of the last head, and the plain headers that they are: most callers repeat them."""
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
@@ -89,7 +91,9 @@ class Direct(patience.Patient):
             super().data_received(data)
             return
         end = head.end() + int(head[3])
-        headers = _headers(head[2])
+        if self._known[0] != head[2]:
+            self._known = head[2], _headers(head[2])
+        headers = self._known[1]
         if headers is None or len(data) > end:
             super().data_received(data)
         elif len(data) < end:
@@ -149,9 +153,8 @@ class Direct(patience.Patient):
             self.transport.close()
             return False
         self.flow.resume_reading()
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        # To be looked at each second costs less than a timer for each answer.
+        self.due = self.loop.time() + self.timeout_keep_alive
         return True
 
     def _refusal(self, name: str) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import sys
 import time
 from collections import deque
 from functools import partial
@@ -47,6 +48,12 @@ FEW = 128
 """Rows that are served without a thread of their own: more would keep the loop from others for long."""
 HURRY_S = 0.005
 """For so long others are turned away before some of those who were let in are served."""
+TURN_S, CROWDED_TURN_S = 0.001, 0.005
+"""How long one thread may hold the interpreter while others wait: a caller waits for several turns.
+Each turn of the loop, on the other hand, tells one of a crowd to come back, and the thread that
+decides meanwhile waits: so there are fewer of them then."""
+CALM_S = 0.1
+"""A crowd is over when nobody has been turned away for so long."""
 PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
 """Where rows are posted: an application's decisions, a table."""
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
@@ -138,6 +145,7 @@ class Express:
         self._tasks: set[asyncio.Task[None]] = set()
         self.refusal: tuple[object, list[bytes]] = (None, [])
         self._woken = False
+        self._crowd: float | None = None
 
     def take(self, posted: Posted, tell: Callable[[Answer | None], None]) -> bool:
         """Begin to answer a request.
@@ -161,6 +169,7 @@ class Express:
         if not quick.takes(call.ask.table):
             _let_go(call)
             return False
+        self._calm(call.begun)
         self.meter.running += 1
         self._taken.append(call)
         self._plan()
@@ -171,8 +180,17 @@ class Express:
 
         The loop reads all that has come, from however many, before it does what is planned.
         """
-        if self._taken and time.perf_counter() - self._free_since > HURRY_S:
+        if self._crowd is None:
+            sys.setswitchinterval(CROWDED_TURN_S)
+        self._crowd = time.perf_counter()
+        if self._taken and self._crowd - self._free_since > HURRY_S:
             self._serve()
+
+    def _calm(self, now: float) -> None:
+        """Go back to short turns if there is no crowd any more."""
+        if self._crowd is not None and now - self._crowd > CALM_S:
+            self._crowd = None
+            sys.setswitchinterval(TURN_S)
 
     def _plan(self) -> None:
         """Have served what was taken, once the loop has read what came by now."""
