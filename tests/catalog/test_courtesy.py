@@ -28,9 +28,18 @@ def test_who_works_behind_stands_back_for_a_while_and_goes_on() -> None:
         alone = worked()
         with serving():
             crowded = worked()
-    # Of the time of callers a fifth is taken all the same: the work is late, not left.
-    assert crowded >= STEPS * STEP_S * 3
+    # Some of the callers' time is taken all the same: the work is late, not left.
+    assert crowded >= STEPS * courtesy.LONGEST_S * 0.9
     assert crowded >= 2 * alone
+
+
+def test_urgent_work_stands_back_for_less() -> None:
+    urgent = threading.Event()
+    with behind(urgent.is_set), serving():
+        patient = worked()
+        urgent.set()
+        hurried = worked()
+    assert STEPS * STEP_S * 3 <= hurried < patient - STEPS * (courtesy.LONGEST_S - 0.01) / 2
 
 
 def test_who_does_not_work_behind_waits_for_nobody(monkeypatch) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,6 +15,7 @@ import pytest
 
 from heptad.standards.model import Payment
 from heptad.terminal import serve
+from heptad.terminal.http import express
 from heptad.terminal.http.api import Api, public
 from heptad.terminal.http.meter import HEADERS, MOST_AT_ONCE
 from heptad.testing.scratch import project
@@ -75,6 +78,24 @@ def test_who_is_turned_away_is_told_as_by_the_routes_and_may_come_again(served) 
         assert (status, json.loads(body)["accepted"]) == (200, 1), body
     platform = api.state.platform
     assert platform.read("Payment").num_rows == 2
+
+
+def test_threads_take_longer_turns_while_there_is_a_crowd(served) -> None:
+    api, port = served
+    before = sys.getswitchinterval()
+    try:
+        with socket.create_connection(("127.0.0.1", port), 20) as one:
+            api.front.running += MOST_AT_ONCE
+            one.sendall(posted(1))
+            assert answered(one)[0] == 503
+            assert sys.getswitchinterval() == pytest.approx(express.CROWDED_TURN_S)
+            api.front.running -= MOST_AT_ONCE
+            time.sleep(2 * express.CALM_S)
+            one.sendall(posted(1))
+            assert answered(one)[0] == 200
+            assert sys.getswitchinterval() == pytest.approx(express.TURN_S)
+    finally:
+        sys.setswitchinterval(before)
 
 
 @pytest.mark.parametrize(

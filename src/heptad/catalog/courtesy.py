@@ -13,15 +13,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T")
 
-STEP_S = 0.0005
+STEP_S = 0.0003
 """How long is worked before anybody is let pass."""
-SHARE, LONGEST_S = 4.0, 0.01
+SHARE, LONGEST_S = 40.0, 0.02
 """Who works in the background waits for callers so many times as long as it worked, at most."""
-GAP_S = 0.001
+HURRIED = 4.0, 0.01
+"""The same for work that is urgent, as storing rows when many wait in memory."""
+GAP_S = 0.0002
 """Callers served at shorter intervals follow each other: nobody steps in between."""
 
 
@@ -30,6 +32,7 @@ class _Mine(threading.local):
 
     behind = False
     since = 0.0
+    hurry: Callable[[], bool] | None = None
 
 
 _mine = _Mine()
@@ -50,26 +53,33 @@ def serving() -> Iterator[None]:
 
 
 @contextmanager
-def behind() -> Iterator[None]:
-    """Let this thread stand back for callers during the block, wherever `pass_by` is called."""
-    before, _mine.behind, _mine.since = _mine.behind, True, time.perf_counter()
+def behind(hurry: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Let this thread stand back for callers during the block, wherever `pass_by` is called.
+
+    Args:
+        hurry: tells whether the work has become urgent; it never is by default.
+    """
+    before, _mine.behind, _mine.since = (_mine.behind, _mine.hurry), True, time.perf_counter()
+    _mine.hurry = hurry
     try:
         yield
     finally:
-        _mine.behind = before
+        _mine.behind, _mine.hurry = before
 
 
 def pass_by() -> None:
     """Let callers pass, between two small steps; does nothing in a thread that is not `behind`.
 
-    However many callers there are, the thread works a fifth of the time.
+    However many callers there are, the thread works a fortieth of the time, or a fifth in a hurry.
     """
     if not _mine.behind:
         return
     now = time.perf_counter()
     if (worked := now - _mine.since) < STEP_S:
         return
-    end = now + min(SHARE * worked, LONGEST_S)
+    urgent = _mine.hurry is not None and _mine.hurry()
+    share, longest = HURRIED if urgent else (SHARE, LONGEST_S)
+    end = now + min(share * worked, longest)
     while now < end:
         if not _free.is_set():
             _free.wait(end - now)

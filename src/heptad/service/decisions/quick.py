@@ -160,13 +160,17 @@ class Quick:
     def _served(self, group: Sequence[Ask]) -> dict[Ask, Taken]:
         """Serve a group, and have rows stored if many wait by now."""
         found = self._taking.serve(group)
-        if sum(line.fresh for line in list(self.pending.lines.values())) >= POUR_ROWS:
+        if self._crammed():
             self._many.set()
         return found
 
+    def _crammed(self) -> bool:
+        """Whether so many rows wait that they are to be stored soon."""
+        return sum(line.fresh for line in list(self.pending.lines.values())) >= POUR_ROWS
+
     def _pouring(self) -> None:
         """Store what waits, again and again, and at the end."""
-        with behind():
+        with behind(self._crammed):
             while not self._stop.is_set():
                 self._many.wait(POUR_S)
                 self._many.clear()

@@ -91,15 +91,19 @@ class Direct(patience.Patient):
             super().data_received(data)
             return
         end = head.end() + int(head[3])
-        if self._known[0] != head[2]:
-            self._known = head[2], _headers(head[2])
-        headers = self._known[1]
+        headers = self._headers(head[2])
         if headers is None or len(data) > end:
             super().data_received(data)
         elif len(data) < end:
             self._wait_for(data, end)
         else:
             self._answered(data, Posted(path, headers, data[head.end() :], self._client()))
+
+    def _headers(self, lines: bytes) -> Mapping[str, str] | None:
+        """Return plain headers by name, which are read anew where they are not those of the last."""
+        if self._known[0] != lines:
+            self._known = lines, _headers(lines)
+        return self._known[1]
 
     def _client(self) -> str:
         return str(self.client[0]) if self.client else ""
