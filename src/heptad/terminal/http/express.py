@@ -158,6 +158,7 @@ class Express:
             Whether it will be called; if not, the routes have to answer.
         """
         quick = self._platform.intake.quick
+        self._calm()
         if quick is None:
             return False
         try:
@@ -169,7 +170,6 @@ class Express:
         if not quick.takes(call.ask.table):
             _let_go(call)
             return False
-        self._calm(call.begun)
         self.meter.running += 1
         self._taken.append(call)
         self._plan()
@@ -186,9 +186,9 @@ class Express:
         if self._taken and self._crowd - self._free_since > HURRY_S:
             self._serve()
 
-    def _calm(self, now: float) -> None:
+    def _calm(self) -> None:
         """Go back to short turns if there is no crowd any more."""
-        if self._crowd is not None and now - self._crowd > CALM_S:
+        if self._crowd is not None and time.perf_counter() - self._crowd > CALM_S:
             self._crowd = None
             sys.setswitchinterval(TURN_S)
 
