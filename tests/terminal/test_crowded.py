@@ -80,9 +80,21 @@ def test_who_is_turned_away_is_told_as_by_the_routes_and_may_come_again(served) 
     assert platform.read("Payment").num_rows == 2
 
 
+@pytest.mark.slow
+def test_who_asks_nothing_more_is_hung_up_on(served) -> None:
+    api, port = served
+    api.front.running += MOST_AT_ONCE
+    with socket.create_connection(("127.0.0.1", port), 20) as one:
+        one.sendall(posted(1))
+        assert answered(one)[0] == 503
+        assert one.recv(1) == b""
+    api.front.running -= MOST_AT_ONCE
+
+
 def test_threads_take_longer_turns_while_there_is_a_crowd(served) -> None:
     api, port = served
     before = sys.getswitchinterval()
+    sys.setswitchinterval(express.TURN_S)  # Python's own is that of a crowd
     try:
         with socket.create_connection(("127.0.0.1", port), 20) as one:
             api.front.running += MOST_AT_ONCE

@@ -178,7 +178,7 @@ class Express:
     def hurry(self) -> None:
         """Serve what was taken, if the crowd that is turned away keeps the loop from it.
 
-        The loop reads all that has come, from however many, before it does what is planned.
+        From the first of a crowd on, threads take long turns. The loop reads all that has come, from however many, before it does what is planned.
         """
         if self._crowd is None:
             sys.setswitchinterval(CROWDED_TURN_S)
