@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heptad.security import sealing
+from heptad.security import sealing, slices
 from heptad.security.keys import Keys
 from heptad.security.sealing import OVERHEAD, canonical, open_sealed, seal_rows
 from heptad.standards.errors import ContractError, Corrupt, Refused
@@ -122,7 +122,7 @@ def test_a_cell_is_what_the_format_says(keys):
 
 def test_slices_chunks_and_dictionaries_are_the_same_to_it(keys, monkeypatch):
     monkeypatch.setattr(sealing, "_SLICE", 47)
-    monkeypatch.setattr(sealing, "_BLOCK", 3)
+    monkeypatch.setattr(slices, "_BLOCK", 3)
     values = pa.array([None if i % 5 == 0 else f"v{i}" for i in range(100)])
     people = pa.array([f"c{i * 7 % 9}" for i in range(100)])
     chunks = pa.chunked_array([values.slice(0, 33), values.slice(33)])
@@ -140,7 +140,7 @@ def test_slices_chunks_and_dictionaries_are_the_same_to_it(keys, monkeypatch):
 
 def test_columns_sealed_and_hashed_together_are_as_each_alone(keys, monkeypatch):
     monkeypatch.setattr(sealing, "_SLICE", 47)
-    monkeypatch.setattr(sealing, "_BLOCK", 5)
+    monkeypatch.setattr(slices, "_BLOCK", 5)
     one = pa.array([None if i % 7 == 0 else f"v{i}" for i in range(100)])
     two = pa.array([None if i % 3 == 0 else f"{i}" for i in range(100)])
     people = pa.array([None if i % 21 == 0 else f"c{i * 7 % 9}" for i in range(100)])

@@ -14,12 +14,15 @@ import pyarrow.compute as pc
 
 from heptad.catalog.judging import Judge, Judgement
 from heptad.catalog.loads import Counts
+from heptad.ingest.ahead import Ahead
 from heptad.ingest.checks import IDENTITY, RAW, REASON, ROUNDED, check_sql
 from heptad.ingest.clean import clean
 from heptad.ingest.drift import shape
 from heptad.ingest.profile import Profiler
 from heptad.ingest.protect import Protection
 from heptad.ingest.writer import StageWriter
+from heptad.security.sealers import Sealers
+from heptad.security.slices import seal_slice
 from heptad.sources.reading import FAULT, FILE_SHIFT, LINE, TEXT, schema_of
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from heptad.catalog.identities import Index
     from heptad.engine.local.duck import Duck
     from heptad.ingest.checks import Arrival, Binding
+    from heptad.ingest.protect import Protected
     from heptad.ingest.quarantine import Refusals
     from heptad.security.keys import KeyStore
     from heptad.sources.reading import Reading
@@ -71,7 +75,8 @@ class Staging:
 
     Args:
         job: what to do.
-        duck: runs the checks; rows may come out of order.
+        duck: runs the checks; rows may come out of order. If it has several threads, as many
+            processes seal what is personal.
         keys: seals personal values.
         told: called with the rows read so far.
         index: knows which keys the table holds; without, the table is read.
@@ -94,7 +99,10 @@ class Staging:
         self.judgement = Judgement()
         self.duck, self._told = duck, told
         self._judge = Judge(job, duck, index, expected)
-        self._protection = Protection(self.table, keys)
+        self._sealers = Sealers()
+        others = duck.threads if self.table.sealed() and duck.threads > 1 else 0
+        protection = Protection(self.table, keys, self._sealers.seal if others else seal_slice)
+        self._protected = Ahead(protection.apply, self._land, threads=others)
         self._writer = StageWriter(job.stage, monthly=not self.table.state)
         self._read = self._deleted = self._accepted = 0
         self._failure: Exception | None = None
@@ -106,7 +114,12 @@ class Staging:
         Raises:
             HeptadError: as the source, the engine or the keys say; nothing counts then.
         """
-        self._check_all()
+        try:
+            self._check_all()
+            self._protected.finish()
+        finally:
+            self._protected.close()
+            self._sealers.close()
         self.judgement = self._judge.finish(self._writer)
         if self.judgement.conflicts:
             self._refuse_conflicts(self.judgement.conflicts)
@@ -175,10 +188,14 @@ class Staging:
             self._refuse(batch.select(["_line", REASON, RAW]).filter(reasons.is_valid()))
             kept = [n for n in batch.schema.names if n not in (REASON, RAW)]
             batch = batch.select(kept).filter(reasons.is_null())
-        erased = self._protection.erased(batch) if batch.num_rows else None
-        if erased is not None and pc.any(erased).as_py():
-            self._refuse_erased(batch.filter(erased))
-            batch = batch.filter(pc.invert(erased))
+        if batch.num_rows:
+            self._protected.add(batch)
+
+    def _land(self, done: Protected) -> None:
+        """Write rows as they are stored, but for those whose key was seen before."""
+        if done.erased is not None:
+            self._refuse_erased(done.erased)
+        batch = done.clear
         if not batch.num_rows:
             return
         # A copy: a view would keep the whole batch in memory.
@@ -186,7 +203,7 @@ class Staging:
         self.rounded += pc.sum(batch.column(ROUNDED)).as_py()
         self._deleted += pc.sum(batch.column("_deleted")).as_py()
         self.profiler.add(batch)
-        stored = self._stored(self._protection.apply(batch))
+        stored = self._stored(done.stored)
         self._accepted += stored.num_rows
         self._writer.add(self._judge.take(stored, hashes))
 
@@ -199,10 +216,9 @@ class Staging:
     def _refuse(self, batch: pa.RecordBatch) -> None:
         self._add(batch.column(REASON), batch.column("_line"), batch.column(RAW))
 
-    def _refuse_erased(self, batch: pa.RecordBatch) -> None:
+    def _refuse_erased(self, lines: pa.Int64Array) -> None:
         """Note rows about erased persons, without a word of what they say."""
-        none = pa.nulls(batch.num_rows, pa.string())
-        self._add(_all(_ERASED, batch.num_rows), batch.column("_line"), none)
+        self._add(_all(_ERASED, len(lines)), lines, pa.nulls(len(lines), pa.string()))
 
     def _refuse_conflicts(self, lines: list[int]) -> None:
         """Read the source again for the text of rows that only all rows together refuse."""

@@ -4,19 +4,37 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from heptad.security.sealing import seal_rows, subject_names
+from heptad.security.slices import seal_slice
 from heptad.security.tokens import pan_tokens
 from heptad.standards.fields import Instant, Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from heptad.security.keys import KeyStore
+    from heptad.security.slices import Done, Slice
     from heptad.standards.tables import Table
+
+
+class Protected(NamedTuple):
+    """Rows that may be stored, as they came and as they are stored.
+
+    Attributes:
+        clear: (n,) rows as they came.
+        stored: (n,) the same, sealed and tokenised.
+        erased: lines of the rows about erased persons, which are in neither; None without any.
+    """
+
+    clear: pa.RecordBatch
+    stored: pa.RecordBatch
+    erased: pa.Int64Array | None
 
 
 class Protection:
@@ -25,10 +43,16 @@ class Protection:
     Args:
         table: the table.
         keys: keys of the subjects, and peppers.
+        by: seals a slice; see `seal_rows`.
     """
 
-    def __init__(self, table: type[Table], keys: KeyStore | None) -> None:
-        self.table = table
+    def __init__(
+        self,
+        table: type[Table],
+        keys: KeyStore | None,
+        by: Callable[[Slice], Done] = seal_slice,
+    ) -> None:
+        self.table, self._by = table, by
         self.sealed = [f.name for f in table.sealed()]
         self.pans = [f.name for f in table.fields.values() if isinstance(f, Text) and f.pan]
         self._keys = keys
@@ -38,17 +62,25 @@ class Protection:
         """Whether the source's rows say who a person is."""
         return bool(self.sealed or self.pans)
 
-    def erased(self, batch: pa.RecordBatch) -> pa.BooleanArray | None:
+    def apply(self, batch: pa.RecordBatch) -> Protected:
+        """Return the rows as they are stored, with their `_hash`, but for those of erased persons."""
+        erased = self._erased(batch)
+        if erased is None:
+            return Protected(batch, self._stored(batch), None)
+        clear = batch.filter(pc.invert(erased))
+        return Protected(clear, self._stored(clear), batch.column("_line").filter(erased))
+
+    def _erased(self, batch: pa.RecordBatch) -> pa.BooleanArray | None:
         """Return which rows are about an erased person; None if none is."""
         if not self.sealed or self._keys is None or self.table.subject is None:
             return None
         people = subject_names(self.table, batch.column(self.table.subject.name))
         gone = self._keys.erasures(pc.unique(people).to_pylist())
-        return pc.is_in(people, pa.array(list(gone), pa.string())) if gone else None
+        found = pc.is_in(people, pa.array(list(gone), pa.string())) if gone else None
+        return found if found is not None and pc.any(found).as_py() else None
 
-    def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the rows as they are stored, with their `_hash`."""
-        if not self.personal or self._keys is None:
+    def _stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not self.personal or self._keys is None or not batch.num_rows:
             return batch
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         for name in self.pans:
@@ -76,6 +108,7 @@ class Protection:
             people,
             keys,
             self.table.__name__,
+            self._by,
         )
         return done.cells | {"_hash": done.hashes}
 

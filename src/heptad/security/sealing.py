@@ -7,8 +7,6 @@ associated data to its table, its column and its subject: moved elsewhere, it do
 
 from __future__ import annotations
 
-import os
-from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -17,22 +15,21 @@ import pyarrow.compute as pc
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from heptad.security.envelope import NONCE_BYTES
+from heptad.security.slices import HEAD, VERSION, Slice, hash_key, seal_slice
 from heptad.standards.errors import ContractError, Corrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from heptad.security.keys import KeyStore
+    from heptad.security.slices import Done
     from heptad.standards.tables import Table
 
-VERSION = b"\x01"
-OVERHEAD = len(VERSION) + NONCE_BYTES + 16
+OVERHEAD = HEAD + 16
 """Bytes that a sealed cell is longer than its text."""
 
-_SLICE, _BLOCK = 131_072, 4096
-"""Rows of which the keys are in memory together, and the ciphers."""
-_HEAD = 1 + NONCE_BYTES
+_SLICE = 131_072
+"""Rows of which the keys are in memory together."""
 
 
 class Sealed(NamedTuple):
@@ -98,6 +95,7 @@ def seal_rows(
     subjects: pa.Array | pa.ChunkedArray,
     keys: KeyStore,
     table: str,
+    by: Callable[[Slice], Done] = seal_slice,
 ) -> Sealed:
     """Seal some columns of rows and hash their content; makes the keys that are not there yet.
 
@@ -111,6 +109,7 @@ def seal_rows(
         subjects: (n,) text, the person whom each row is about.
         keys: holds a key per subject.
         table: the table's name, bound to each cell, as its column's is.
+        by: seals a slice, as `Sealers` do in other processes.
 
     Raises:
         ContractError: if a row has a value to seal but no subject.
@@ -124,19 +123,19 @@ def seal_rows(
         _present(people, text, f"{table}.{column}")
         for column, text in zip(cells, texts, strict=True)
     ]
-    rows = [_framed([canonical(column) for column in content])] if content else []
-    if not content:
+    rows = [canonical(column) for column in content]
+    if not rows:
         people = pc.coalesce(*about)  # nobody is given a key for a row without a value
     done = [
-        _seal_slice(people.slice(start, _SLICE), [t.slice(start, _SLICE) for t in texts], stems,
-                    [r.slice(start, _SLICE) for r in rows], keys)
+        by(_slice_of(people.slice(start, _SLICE), [t.slice(start, _SLICE) for t in texts],
+                     stems, [r.slice(start, _SLICE) for r in rows], keys))
         for start in range(0, len(people), _SLICE)
     ]  # fmt: skip
     sealed = {
-        column: pa.concat_arrays([pa.array([], pa.binary()), *(part[nth] for part, _ in done)])
+        column: pa.concat_arrays([pa.array([], pa.binary()), *(part.cells[nth] for part in done)])
         for nth, column in enumerate(cells)
     }
-    return Sealed(sealed, pa.concat_arrays([pa.array([], pa.int64()), *(h for _, h in done)]))
+    return Sealed(sealed, pa.concat_arrays([pa.array([], pa.int64()), *(p.hashes for p in done)]))
 
 
 def open_sealed(
@@ -178,56 +177,20 @@ def open_sealed(
     return Opened(values, pa.array(erased, pa.bool_()))
 
 
-def _seal_slice(
+def _slice_of(
     people: pa.StringArray,
-    texts: Sequence[pa.BinaryArray],
-    stems: Sequence[bytes],
-    rows: Sequence[pa.BinaryArray],
+    texts: list[pa.BinaryArray],
+    stems: list[bytes],
+    rows: list[pa.StringArray],
     keys: KeyStore,
-) -> tuple[list[pa.BinaryArray], pa.Int64Array]:
-    """Seal columns and hash rows, subject after subject: a cipher is made once, and few live."""
+) -> Slice:
+    """Return rows with the keys of their subjects; those that are not there yet are made."""
     encoded = people.dictionary_encode()
-    names = encoded.dictionary.to_pylist()
-    found = cast("list[bytes]", keys.of(names))
-    # Rows without a subject come last.
+    names = encoded.dictionary
+    found = b"".join(cast("list[bytes]", keys.of(names.to_pylist())))
     codes = pc.fill_null(encoded.indices, len(names)).to_numpy()
-    order = np.argsort(codes, kind="stable")
-    codes = codes[order]
-    values = [text.take(pa.array(order)).to_pylist() for text in texts]
-    contents = [row.take(pa.array(order)).to_pylist() for row in rows]
-    pepper = _hash_key(keys.pepper("content")) if rows else b""
-    cells: list[list[bytes | None]] = [[] for _ in texts]
-    digests: list[bytes] = []
-    for start in range(0, len(codes), _BLOCK):
-        here = slice(start, start + _BLOCK)
-        which = slice(int(codes[start]), int(codes[here][-1]) + 1)
-        mine, who = found[which], [name.encode() for name in names[which]]
-        numbers = (codes[here] - codes[start]).tolist()
-        if texts:
-            ciphers = [AESGCM(key).encrypt for key in mine]
-        for column, text, stem in zip(cells, values, stems, strict=True):
-            labels = [stem + name for name in who]
-            column += [
-                None if value is None else VERSION + n + ciphers[at](n, value, labels[at])
-                for value, at, n in zip(text[here], numbers, _nonces(len(numbers)), strict=True)
-            ]
-        for content in contents:
-            derived = [*map(_hash_key, mine), pepper]
-            digests += [
-                blake2b(row, digest_size=8, key=derived[at]).digest()
-                for row, at in zip(content[here], numbers, strict=True)
-            ]
-    back = np.argsort(order, kind="stable")
-    hashes = np.frombuffer(b"".join(digests), "<i8")
-    return (
-        [pa.array(column, pa.binary()).take(pa.array(back)) for column in cells],
-        pa.array(hashes[back] if rows else hashes, pa.int64()),
-    )
-
-
-def _nonces(n: int) -> Iterator[bytes]:
-    drawn = os.urandom(NONCE_BYTES * n)
-    return (drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES))
+    pepper = hash_key(keys.pepper("content")) if rows else b""
+    return Slice(names, found, codes, texts, stems, rows, pepper)
 
 
 class _Opening:
@@ -268,10 +231,10 @@ class _Opening:
 
 
 def _open(cell: bytes, cipher: AESGCM | None, label: bytes) -> bytes | None:
-    if cipher is None or cell[:1] != VERSION:
+    if cipher is None or cell[: len(VERSION)] != VERSION:
         return None
     try:
-        return cipher.decrypt(cell[1:_HEAD], cell[_HEAD:], label)
+        return cipher.decrypt(cell[len(VERSION) : HEAD], cell[HEAD:], label)
     except (InvalidTag, ValueError):
         return None
 
@@ -286,22 +249,6 @@ def _broken(place: str, *, keyless: bool) -> Corrupt:
         f"{place} does not match its seal: it was changed or moved.",
         do="find the damaged file with `heptad doctor --scrub`, then restore it",
     )
-
-
-def _hash_key(key: bytes) -> bytes:
-    """Derive a key for hashing, so that one key serves one purpose."""
-    return blake2b(key=key, person=b"heptad content", digest_size=32).digest()
-
-
-def _framed(columns: list[pa.StringArray]) -> pa.BinaryArray:
-    """Join the texts of each row so that no two different rows read the same."""
-    parts = []
-    for column in columns:
-        text = column.cast(pa.binary())
-        size = pc.binary_length(text).cast(pa.string()).cast(pa.binary())
-        framed = pc.binary_join_element_wise(size, text, pa.scalar(b":"))
-        parts.append(pc.fill_null(framed, pa.scalar(b"-")))
-    return pc.binary_join_element_wise(*parts, pa.scalar(b","))
 
 
 def _by_subject(people: pa.StringArray) -> tuple[list[str], list[int]]:

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from heptad.security import envelope
@@ -43,7 +44,7 @@ _PASSING = tuple(
 """SQLite's errors that say nothing about the content of the database."""
 
 _SLICE = 32_768
-_ASKED_AT_ONCE = 4096
+_ASKED_AT_ONCE, _INSERTED_AT_ONCE = 4096, 512
 
 Wrapping = tuple[str, bytes]
 
@@ -173,10 +174,14 @@ class Vault:
                 keys = [block[i : i + size] for i in range(0, len(block), size)]
                 labelled = [(f"{table}|{n}", key) for n, key in zip(part, keys, strict=True)]
                 wrapped = self.kek.wrap(labelled)
-                self.db.executemany(
-                    f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                    ((n, epoch, blob) for n, blob in zip(part, wrapped, strict=True)),
-                )
+                for at in range(0, len(part), _INSERTED_AT_ONCE):
+                    here = slice(at, at + _INSERTED_AT_ONCE)
+                    rows = zip(part[here], wrapped[here], strict=True)
+                    marks = ",".join([f"(?,{epoch:d},?)"] * len(part[here]))
+                    self.db.execute(
+                        f"INSERT INTO {table} VALUES {marks} ON CONFLICT DO NOTHING",
+                        list(chain.from_iterable(rows)),
+                    )
                 made.update(zip(part, keys, strict=True))
         if self.db.total_changes - before == len(made):
             return made

@@ -60,6 +60,9 @@ class Duck:
         keep_order: rows come out in the order in which they were read, where no order is asked
             for. Without, large copies need less memory.
 
+    Attributes:
+        threads: most threads.
+
     Raises:
         Busy: if the disk refuses.
     """
@@ -75,6 +78,7 @@ class Duck:
         keep_order: bool = True,
     ) -> None:
         home = folder.resolve()
+        self.threads = threads
         self._spill = _spill_folder(home)
         places = [path.resolve() for path in allow]
         folders = [home / name for name in _STORES] + [p for p in places if not p.is_file()]
