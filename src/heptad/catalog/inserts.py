@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, inspect
@@ -11,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Insert
 
     from heptad.catalog.schema import Row
 
@@ -54,15 +55,25 @@ def upsert(
         add: columns that take the sum of the old and the new value.
         key: the unique columns; the primary key if not given.
     """
-    if not rows:
-        return
-    spelled = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = spelled(model)
+    if rows:
+        wanted = _upserting(connection.dialect.name, model, tuple(update), tuple(add), tuple(key))
+        connection.execute(wanted, rows)
+
+
+@cache
+def _upserting(
+    dialect: str,
+    model: type[Row],
+    update: tuple[str, ...],
+    add: tuple[str, ...],
+    key: tuple[str, ...],
+) -> Insert:
+    """Return the statement of an upsert; to write one anew costs more than to run it."""
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(model)
     new = statement.excluded
     changed = {name: new[name] for name in update}
     changed |= {name: getattr(model, name) + new[name] for name in add}
-    key = key or [column.name for column in inspect(model).primary_key]
+    taken = key or tuple(column.name for column in inspect(model).primary_key)
     if changed:
-        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), rows)
-    else:
-        connection.execute(statement.on_conflict_do_nothing(index_elements=key), rows)
+        return statement.on_conflict_do_update(index_elements=taken, set_=changed)
+    return statement.on_conflict_do_nothing(index_elements=taken)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from heptad.catalog.inserts import upsert
 from heptad.catalog.schema import SettingRow
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from heptad.catalog.store import Store
 
 PROJECT, CREATED, VERSION, LOG_FLOOR = "project", "created", "created_version", "log_floor"
+_ONE = select(SettingRow.value).where(SettingRow.name == bindparam("of"))
 
 
 class Settings:
@@ -27,8 +28,7 @@ class Settings:
     def get(self, name: str, default: Any = None) -> Any:
         """Return a value, or `default` if it was never set."""
         with self._store.read() as connection:
-            wanted = select(SettingRow.value).where(SettingRow.name == name)
-            row = connection.execute(wanted).first()
+            row = connection.execute(_ONE, {"of": name}).first()
         return default if row is None else row[0]
 
     def set(self, name: str, value: Any) -> None:

@@ -88,24 +88,14 @@ class Alerting:
         return [known[name] for name in names]
 
     def _known(self, names: Sequence[str]) -> dict[str, str]:
-        wanted = (
-            select(AlertRow.decision, CaseRow.id).join(CaseRow, CaseRow.number == AlertRow.case)
-            .where(AlertRow.decision.in_(names), AlertRow.inbox == self._inbox.name)
-        )  # fmt: skip
-        return {row.decision: row.id for row in self._connection.execute(wanted)}
+        asked = {"names": names, "of": self._inbox.name}
+        return {row.decision: row.id for row in self._connection.execute(_KNOWN, asked)}
 
     def _read(self, keys: Iterable[str]) -> None:
         """Read the open cases that some keys belong to."""
-        # Written so that no index serves them, or SQLite walks all cases of the inbox for the keys.
-        app, inbox = func.coalesce(CaseRow.app, ""), func.coalesce(CaseRow.inbox, "")
-        wanted = (
-            select(CaseKeyRow.key, CaseRow.number, CaseRow.id, CaseRow.status)
-            .join(CaseRow, CaseRow.number == CaseKeyRow.case)
-            .where(CaseKeyRow.key.in_(sorted(keys)), CaseRow.status != "closed",
-                   app == self._app, inbox == self._inbox.name)
-        )  # fmt: skip
+        asked = {"keys": sorted(keys), "by": self._app, "of": self._inbox.name}
         matters: dict[int, _Matter] = {}
-        for key, number, name, status in self._connection.execute(wanted):
+        for key, number, name, status in self._connection.execute(_OPEN, asked):
             matter = matters.setdefault(number, _Matter(number, number, name, status))
             self._sharing.setdefault(key, []).append(matter)
 
@@ -175,23 +165,20 @@ class Alerting:
         born = {m.id: m for m in self._touched if m.row is not None}
         if born:
             rows = [(m.row or {}) | {"revision": m.steps} for m in born.values()]
-            made = insert(CaseRow).returning(
-                CaseRow.id, CaseRow.number, sort_by_parameter_order=True
-            )
-            for name, number in run(made, rows):
+            for name, number in run(_BORN, rows):
                 matter = born[name]
                 matter.number, matter.age, matter.row = number, number, None
         raised = [{"at": m.number, "n": m.steps} for m in self._touched if m.id not in born]
         if raised:
             run(_RAISE, raised)
         if self._steps:
-            run(insert(CaseEventRow), [
+            run(_STEPS, [
                 {"case": m.number, "at": self._now, "who": SYSTEM, "role": "app",
                  "action": action, "detail": detail, "sealed": None}
                 for m, action, detail in self._steps
             ])  # fmt: skip
         if self._alerts:
-            run(insert(AlertRow), [
+            run(_ALERTS, [
                 {"decision": d.id, "inbox": self._inbox.name, "case": m.number,
                  "subject": d.subject, "at": self._now}
                 for m, d in self._alerts
@@ -205,6 +192,28 @@ class Alerting:
             gathered.clear()
 
 
+# Written once: to write a statement anew costs ten times what it costs to run.
+_KNOWN = (
+    select(AlertRow.decision, CaseRow.id)
+    .join(CaseRow, CaseRow.number == AlertRow.case)
+    .where(
+        AlertRow.decision.in_(bindparam("names", expanding=True)),
+        AlertRow.inbox == bindparam("of"),
+    )
+)
+# Application and inbox so that no index serves them, or SQLite walks all cases of the inbox.
+_OPEN = (
+    select(CaseKeyRow.key, CaseRow.number, CaseRow.id, CaseRow.status)
+    .join(CaseRow, CaseRow.number == CaseKeyRow.case)
+    .where(
+        CaseKeyRow.key.in_(bindparam("keys", expanding=True)),
+        CaseRow.status != "closed",
+        func.coalesce(CaseRow.app, "") == bindparam("by"),
+        func.coalesce(CaseRow.inbox, "") == bindparam("of"),
+    )
+)
+_BORN = insert(CaseRow).returning(CaseRow.id, CaseRow.number, sort_by_parameter_order=True)
+_STEPS, _ALERTS = insert(CaseEventRow), insert(AlertRow)
 _RAISE = (
     update(CaseRow)
     .where(CaseRow.number == bindparam("at"))

@@ -13,8 +13,11 @@ from heptad.security.purposes import may_act
 from heptad.service.cases.alerting import Alerting
 from heptad.service.cases.case import (
     ADMIN,
+    FIRST_LATE,
     SELECT,
+    SOME_LATE,
     SYSTEM,
+    UNRESUMED,
     Case,
     Worker,
     needed,
@@ -252,12 +255,11 @@ class Cases:
     def escalate(self) -> list[str]:
         """Raise the level of each case that is late, and give it a new time; return their ids."""
         now, found = self._store.clock.now(), []
-        wanted = SELECT.where(CaseRow.status != "closed", CaseRow.due <= now)
         with self._store.read() as connection:
-            if connection.execute(wanted.limit(1)).first() is None:
+            if connection.execute(FIRST_LATE, {"now": now}).first() is None:
                 return []
         with self._store.write() as connection:
-            for row in connection.execute(wanted.order_by(CaseRow.due).limit(1000)).all():
+            for row in connection.execute(SOME_LATE, {"now": now}).all():
                 case = Case(*row)
                 inbox = self.inbox(case.app, case.inbox)
                 calendar = self._calendars.get(inbox.calendar)
@@ -272,9 +274,8 @@ class Cases:
 
     def unresumed(self) -> list[Case]:
         """Return the cases that were closed and of which the decisions do not know yet."""
-        wanted = SELECT.where(CaseRow.status == "closed", CaseRow.resumed == 0)
         with self._store.read() as connection:
-            return [Case(*row) for row in connection.execute(wanted.order_by(CaseRow.number))]
+            return [Case(*row) for row in connection.execute(UNRESUMED)]
 
     def resumed(self, case: Case) -> None:
         """Note that the decisions of a closed case know of it."""

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections import Counter as Tally
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import BindParameter, Select, bindparam, func, select
 
 from heptad.catalog.outboxtables import MessageRow, SuppressionRow
 from heptad.security.purposes import WITHDRAWABLE
@@ -121,6 +121,15 @@ def _night(at: int, name: str, quiet: tuple[str, str]) -> int:
     return micros(datetime(date.year, date.month, date.day, hours, minutes, tzinfo=place))
 
 
+# Statements are written once: to write one anew costs ten times what it costs to run.
+_WRITTEN = select(func.count()).where(
+    MessageRow.subject == bindparam("whom"),
+    MessageRow.sent > bindparam("since"),
+    MessageRow.status.in_(COUNTED),
+)
+_WRITTEN_FOR = _WRITTEN.where(MessageRow.purpose == bindparam("why"))
+
+
 class Counter:
     """How often persons were written to, counted in the transaction that takes messages to send."""
 
@@ -145,15 +154,21 @@ class Counter:
     def _count(self, subject: str, n: int) -> int:
         cap = self._caps[n]
         if (subject, n) not in self._before:
-            wanted = select(func.count()).where(
-                MessageRow.subject == subject,
-                MessageRow.sent > self._now - cap.window,
-                MessageRow.status.in_(COUNTED),
-            )
-            if cap.of != "any":
-                wanted = wanted.where(MessageRow.purpose == cap.of)
-            self._before[subject, n] = self._connection.execute(wanted).scalar_one()
+            asked = {"whom": subject, "since": self._now - cap.window, "why": cap.of}
+            wanted = _WRITTEN if cap.of == "any" else _WRITTEN_FOR
+            self._before[subject, n] = self._connection.execute(wanted, asked).scalar_one()
         return self._before[subject, n] + self._since[subject, cap.of]
+
+
+def _suppressions(column: Any) -> Select[Any]:
+    """Return the question which rules there are about some subjects or addresses."""
+    fields = (SuppressionRow.channel, SuppressionRow.purpose, SuppressionRow.reason)
+    some: BindParameter[Any] = bindparam("some", expanding=True)
+    return select(column, *fields).where(column.in_(some), SuppressionRow.ended.is_(None))
+
+
+_OF_SUBJECTS = _suppressions(SuppressionRow.subject)
+_OF_ADDRESSES = _suppressions(SuppressionRow.address)
 
 
 class Suppressed:
@@ -163,16 +178,11 @@ class Suppressed:
         self, connection: Connection, subjects: Iterable[str], addresses: Iterable[str]
     ) -> None:
         self._rules: dict[str, list[tuple[str, str, str]]] = {}
-        fields = (SuppressionRow.channel, SuppressionRow.purpose, SuppressionRow.reason)
-        for column, values in (
-            (SuppressionRow.subject, sorted({*subjects} - {""})),
-            (SuppressionRow.address, sorted({*addresses} - {""})),
-        ):
+        for wanted, names in ((_OF_SUBJECTS, subjects), (_OF_ADDRESSES, addresses)):
+            values = sorted({*names} - {""})
             for start in range(0, len(values), 500):
-                wanted = select(column, *fields).where(
-                    column.in_(values[start : start + 500]), SuppressionRow.ended.is_(None)
-                )
-                for name, channel, purpose, reason in connection.execute(wanted):
+                some = {"some": values[start : start + 500]}
+                for name, channel, purpose, reason in connection.execute(wanted, some):
                     self._rules.setdefault(name, []).append((channel, purpose, reason))
 
     def why(self, subject: str, address: str, channel: str, purpose: str) -> str:

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from heptad.catalog.outboxtables import MessageRow
 from heptad.standards.time import day
@@ -77,6 +77,32 @@ class Message:
 COLUMNS = tuple(Message.__slots__)
 SELECT = select(*(getattr(MessageRow, name) for name in COLUMNS))
 _TABLE = MessageRow.__table__
+# Written once: to write a statement anew costs ten times what it costs to run.
+DUE = (
+    SELECT.where(
+        MessageRow.status == "waiting",
+        MessageRow.provider == bindparam("by"),
+        MessageRow.urgent == bindparam("hurry"),
+        MessageRow.next <= bindparam("now"),
+    )
+    .order_by(MessageRow.next, MessageRow.id)
+    .limit(bindparam("most"))
+)
+"""What one provider may be given now, urgent or not: a range of one index."""
+SENDING = SELECT.where(MessageRow.status == "sending")
+FIRST_SENDING = select(MessageRow.id).where(MessageRow.status == "sending").limit(1)
+ASTRAY = (MessageRow.status == "waiting", MessageRow.next > bindparam("ahead"))
+"""What waits for an instant that no attempt is put off to: the clock was set back."""
+FIRST_ASTRAY = select(MessageRow.id).where(*ASTRAY).limit(1)
+MARK = (
+    update(MessageRow)
+    .where(MessageRow.id.in_(bindparam("some", expanding=True)))
+    .values(
+        status="sending", owner=bindparam("whose"), sent=bindparam("at"),
+        attempts=MessageRow.attempts + 1, reason="",
+    )
+)  # fmt: skip
+"""Notes that some are about to be handed over."""
 SENT = (
     _TABLE.update()  # type: ignore[attr-defined]
     .where(_TABLE.c.id == bindparam("of"))

@@ -20,7 +20,19 @@ from heptad.service.outbox.addresses import Found
 from heptad.service.outbox.carriers import Answer, Parcel
 from heptad.service.outbox.judge import Judge
 from heptad.service.outbox.limits import Bucket, Counter, Suppressed, Verdict, consented
-from heptad.service.outbox.messages import SELECT, SENT, Message, Wanted, message_id
+from heptad.service.outbox.messages import (
+    ASTRAY,
+    DUE,
+    FIRST_ASTRAY,
+    FIRST_SENDING,
+    MARK,
+    SELECT,
+    SENDING,
+    SENT,
+    Message,
+    Wanted,
+    message_id,
+)
 from heptad.service.outbox.records import Records
 from heptad.service.schedule.slots import wait
 from heptad.standards.errors import UnknownName
@@ -182,18 +194,17 @@ class Outbox:
         Returns:
             How many are uncertain.
         """
-        wanted = SELECT.where(MessageRow.status == "sending")
-        ahead = (MessageRow.status == "waiting", MessageRow.next > self._clock.now() + LONGEST)
+        ahead = {"ahead": self._clock.now() + LONGEST}
         with self._store.read() as connection:
-            lost = connection.execute(wanted.limit(1)).first()
-            astray = connection.execute(select(MessageRow.id).where(*ahead).limit(1)).first()
+            lost = connection.execute(FIRST_SENDING).first()
+            astray = connection.execute(FIRST_ASTRAY, ahead).first()
         if lost is None and astray is None:
             return 0
         uncertain = 0
         with self._store.write() as connection:
-            back = update(MessageRow).where(*ahead).values(next=self._clock.now())
-            connection.execute(back)
-            for row in connection.execute(wanted).all():
+            back = update(MessageRow).where(*ASTRAY).values(next=self._clock.now())
+            connection.execute(back, ahead)
+            for row in connection.execute(SENDING).all():
                 message = Message(*row)
                 carrier = self.carriers.get(message.provider)
                 if carrier is not None and carrier.deduplicates:
@@ -388,12 +399,10 @@ class Outbox:
         waiting messages costs as much for each of them as over few.
         """
         found: list[Message] = []
-        mine = (MessageRow.status == "waiting", MessageRow.provider == provider)
-        due = SELECT.where(*mine, MessageRow.next <= self._clock.now())
-        due = due.order_by(MessageRow.next, MessageRow.id).limit(n + len(seen))
+        asked = {"by": provider, "now": self._clock.now(), "most": n + len(seen)}
         with self._store.read() as connection:
             for urgent in (1, 0):
-                rows = connection.execute(due.where(MessageRow.urgent == urgent))
+                rows = connection.execute(DUE, asked | {"hurry": urgent})
                 fresh = (Message(*row) for row in rows if row.id not in seen)
                 found += islice(fresh, n - len(found))
                 if len(found) == n:
@@ -428,13 +437,8 @@ class Outbox:
     def _mark(self, connection: Connection, ids: Sequence[str], now: int) -> None:
         """Note that messages are about to be handed over."""
         for start in range(0, len(ids), BATCH):
-            part = update(MessageRow).where(MessageRow.id.in_(ids[start : start + BATCH]))
-            connection.execute(
-                part.values(
-                    status="sending", owner=self._store.epoch, sent=now,
-                    attempts=MessageRow.attempts + 1, reason="",
-                )
-            )  # fmt: skip
+            part = {"some": ids[start : start + BATCH], "whose": self._store.epoch, "at": now}
+            connection.execute(MARK, part)
 
     def _put_off(self, connection: Connection, message: Message, verdict: Verdict) -> str:
         """Note that a message does not go now, or never."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from heptad.catalog.inserts import upsert
 from heptad.catalog.worktables import AlarmRow, ScheduleRow, SlotRow
@@ -193,16 +193,15 @@ class Schedules:
     def _plan(self, schedule: Schedule) -> int:
         """Plan one schedule; the slots and how far it is planned become durable together."""
         now, calendar = self._clock.now(), self._calendar(schedule)
-        kept = (ScheduleRow.planned, ScheduleRow.definition)
-        wanted = select(*kept).where(ScheduleRow.name == schedule.name)
+        mine = {"mine": schedule.name}
         with self._store.read() as connection:
-            row = connection.execute(wanted).first()
+            row = connection.execute(_PLANNED, mine).first()
         if row is not None and row.definition == definition(schedule):
             due = next(slots(schedule, calendar, row.planned, now), None)
             if due is None and now - row.planned < IDLE:
                 return 0
         with self._store.write() as connection:
-            planned = connection.execute(wanted).scalar()
+            planned = connection.execute(_PLANNED, mine).scalar()
             if planned is None:
                 planned = now if schedule.since is None else schedule.since - 1
             found = list(islice(slots(schedule, calendar, planned, now), MOST))
@@ -215,24 +214,23 @@ class Schedules:
 
     def _take_over(self) -> None:
         """Make due what a process was at that is no more: a project has one process at a time."""
-        lost = (SlotRow.status == "running", SlotRow.owner != self._store.epoch)
+        mine = {"mine": self._store.epoch}
         with self._store.read() as connection:
-            if connection.execute(_SLOTS.where(*lost).limit(1)).first() is None:
+            if connection.execute(_FIRST_LOST, mine).first() is None:
                 return
         with self._store.write() as connection:
-            connection.execute(update(SlotRow).where(*lost).values(status="due"))
+            connection.execute(update(SlotRow).where(*_LOST).values(status="due"), mine)
 
     def _take(self, tried: set[tuple[str, str]]) -> Due | None:
         """Take the oldest slot that is due and whose group has room."""
         now = self._clock.now()
-        ready = (SlotRow.next <= now) | (SlotRow.next > now + LONGEST)
-        wanted = _SLOTS.where(SlotRow.status == "due", ready).order_by(SlotRow.instant)
+        asked = {"now": now, "ahead": now + LONGEST}
         with self._store.read() as connection:
-            if connection.execute(wanted.limit(1)).first() is None:
+            if connection.execute(_FIRST_READY, asked).first() is None:
                 return None
         with self._lock, self._store.write() as connection:
             busy = self._busy(connection)
-            for row in connection.execute(wanted.limit(1000)):
+            for row in connection.execute(_READY.limit(1000), asked):
                 slot = Due(*row)
                 schedule = self.schedules.get(slot.schedule)
                 which = (slot.schedule, slot.label)
@@ -360,6 +358,17 @@ class Late(HeptadError):
 
 
 _SLOTS = select(*(getattr(SlotRow, name) for name in Due.__slots__))
+# Written once: to write a statement anew costs ten times what it costs to run.
+_LOST = (SlotRow.status == "running", SlotRow.owner != bindparam("mine"))
+_FIRST_LOST = select(SlotRow.label).where(*_LOST).limit(1)
+_READY = _SLOTS.where(
+    SlotRow.status == "due",
+    (SlotRow.next <= bindparam("now")) | (SlotRow.next > bindparam("ahead")),
+).order_by(SlotRow.instant)
+_FIRST_READY = _READY.limit(1)
+_PLANNED = select(ScheduleRow.planned, ScheduleRow.definition).where(
+    ScheduleRow.name == bindparam("mine")
+)
 
 
 def _group(schedule: Schedule) -> str:
