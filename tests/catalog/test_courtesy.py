@@ -108,3 +108,13 @@ def test_where_nobody_is_served_nobody_stands_back(monkeypatch) -> None:
     with behind():
         worked()
     assert not slept
+
+
+def test_where_somebody_was_served_lately_each_step_ends_with_a_breath(monkeypatch) -> None:
+    slept: list[float] = []
+    clock = SimpleNamespace(perf_counter=time.perf_counter, sleep=slept.append)
+    monkeypatch.setattr(courtesy, "time", clock)
+    monkeypatch.setattr(courtesy, "_served", [time.perf_counter() - 0.3])
+    with behind():
+        worked()
+    assert slept == [courtesy.BREATH_S] * (STEPS - 1)

@@ -25,6 +25,9 @@ HURRIED = 4.0, 0.01
 """The same for work that is urgent, as storing rows when many wait in memory."""
 GAP_S = 0.0002
 """Callers served at shorter intervals follow each other: nobody steps in between."""
+BREATH_S, LATELY_S = 0.00005, 1.0
+"""If somebody was served lately, the interpreter is given up so long after each step at least: whoever
+has come during the step would otherwise wait until it is taken away."""
 
 
 class _Mine(threading.local):
@@ -80,6 +83,9 @@ def pass_by() -> None:
     urgent = _mine.hurry is not None and _mine.hurry()
     share, longest = HURRIED if urgent else (SHARE, LONGEST_S)
     end = now + min(share * worked, longest)
+    if now - _served[0] < LATELY_S:
+        time.sleep(BREATH_S)
+        now = time.perf_counter()
     while now < end:
         if not _free.is_set():
             _free.wait(end - now)
