@@ -271,8 +271,8 @@ class _Load:
 
     async def _run(self, seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
-        await self._more(CALLERS)
         await asyncio.sleep(max(0.0, self._begin - time.time()))
+        await self._more(CALLERS)  # not before: a server hangs up on who asks nothing
         self._start, self._end = self.now, self.now + seconds
         if self._at is None:
             for wire in [self._free.pop() for _ in range(len(self._free))]:
