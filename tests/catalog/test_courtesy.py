@@ -8,7 +8,7 @@ import time
 from types import SimpleNamespace
 
 from heptad.catalog import courtesy
-from heptad.catalog.courtesy import behind, pass_by, passing, serving
+from heptad.catalog.courtesy import behind, make_way, pass_by, passing, serving
 
 STEPS, STEP_S = 20, 0.002
 
@@ -118,3 +118,26 @@ def test_where_somebody_was_served_lately_each_step_ends_with_a_breath(monkeypat
     with behind():
         worked()
     assert slept == [courtesy.BREATH_S] * (STEPS - 1)
+
+
+def test_who_makes_way_waits_until_the_others_are_served_and_no_longer_than_told() -> None:
+    begun = time.perf_counter()
+    make_way(60)
+    assert time.perf_counter() - begun < 1
+    with serving():
+        make_way(0.1)
+    assert time.perf_counter() - begun >= 0.1
+    entered, went_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        make_way(60)
+        went_on.set()
+
+    with serving():
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert entered.wait(10)
+        assert not went_on.wait(0.1)
+    assert went_on.wait(10)
+    thread.join()

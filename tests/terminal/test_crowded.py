@@ -8,11 +8,13 @@ import socket
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from heptad.catalog import courtesy
 from heptad.standards.model import Payment
 from heptad.terminal import serve
 from heptad.terminal.http import express
@@ -108,6 +110,29 @@ def test_threads_take_longer_turns_while_there_is_a_crowd(served) -> None:
             assert sys.getswitchinterval() == pytest.approx(express.TURN_S)
     finally:
         sys.setswitchinterval(before)
+
+
+def test_the_loop_waits_for_the_thread_that_serves_while_it_turns_others_away(
+    served, monkeypatch
+) -> None:
+    api, port = served
+    monkeypatch.setattr(express, "WAY_S", 0.4)
+    spent = []
+    with socket.create_connection(("127.0.0.1", port), 20) as one:
+        api.front.running += MOST_AT_ONCE
+        for crowd in (courtesy.serving(), nullcontext()):
+            with crowd:
+                begun = time.perf_counter()
+                for _ in range(3):
+                    time.sleep(2 * express.HURRY_S)
+                    one.sendall(posted(1))
+                    assert answered(one)[0] == 503
+                one.sendall(posted(1))
+                assert answered(one)[0] == 503
+                spent.append(time.perf_counter() - begun)
+        api.front.running -= MOST_AT_ONCE
+    assert spent[0] > 2 * 0.4 * 0.9  # each second one finds that the loop has just waited
+    assert spent[1] < spent[0] / 2
 
 
 @pytest.mark.parametrize(

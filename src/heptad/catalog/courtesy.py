@@ -97,6 +97,12 @@ def pass_by() -> None:
     _mine.since = now
 
 
+def make_way(longest_s: float) -> None:
+    """Wait until nobody is being served in another thread, some seconds at most."""
+    if not _free.is_set():
+        _free.wait(longest_s)
+
+
 def passing(items: Iterable[T]) -> Iterator[T]:
     """Yield items, letting callers pass between them; see `pass_by`."""
     for item in items:

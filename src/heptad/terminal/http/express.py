@@ -21,6 +21,7 @@ import msgspec
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from heptad.catalog.courtesy import make_way
 from heptad.service.decisions.taking import Ask
 from heptad.standards.errors import HeptadError
 from heptad.standards.time import second
@@ -46,8 +47,9 @@ KEPT = 30 * second
 """How long a caller is known by the same header, at most; a key that changes is seen at once."""
 FEW = 128
 """Rows that are served without a thread of their own: more would keep the loop from others for long."""
-HURRY_S = 0.005
-"""For so long others are turned away before some of those who were let in are served."""
+HURRY_S, WAY_S = 0.005, 0.025
+"""For so long others are turned away before some of those who were let in are served; and so long at
+most the loop waits for the thread that serves them, lest each one who is turned away hold it up."""
 TURN_S, CROWDED_TURN_S = 0.001, 0.005
 """How long one thread may hold the interpreter while others wait: a caller waits for several turns.
 Each turn of the loop, on the other hand, tells one of a crowd to come back, and the thread that
@@ -176,15 +178,18 @@ class Express:
         return True
 
     def hurry(self) -> None:
-        """Serve what was taken, if the crowd that is turned away keeps the loop from it.
+        """Serve what was taken, or let it be served, if the crowd that is turned away keeps others from it.
 
         From the first of a crowd on, threads take long turns. The loop reads all that has come, from however many, before it does what is planned.
         """
         if self._crowd is None:
             sys.setswitchinterval(CROWDED_TURN_S)
         self._crowd = time.perf_counter()
-        if self._taken and self._crowd - self._free_since > HURRY_S:
-            self._serve()
+        if self._crowd - self._free_since > HURRY_S:
+            if self._taken:
+                self._serve()
+            make_way(WAY_S)
+            self._free_since = time.perf_counter()
 
     def _calm(self) -> None:
         """Go back to short turns if there is no crowd any more."""
