@@ -18,6 +18,7 @@ from heptad.security import sealers
 from heptad.security.keys import Keys
 from heptad.security.sealers import Sealers
 from heptad.security.sealing import open_sealed, seal_rows
+from heptad.security.slices import seal_slice as seal
 
 N = 400
 
@@ -123,6 +124,16 @@ def test_nothing_of_the_environment_goes_along(keys, hands, monkeypatch):
     assert Path(f"/proc/{child}/environ").read_bytes() == b""
     told = Path(f"/proc/{child}/cmdline").read_bytes()
     assert not any(k in told for k in keys.of([f"Customer:{i}" for i in range(90)]))
+
+
+def test_keys_and_values_are_not_told_with_what_goes_wrong(keys):
+    values, people = rows()
+    seen = []
+    seal_rows({"name": values}, [values], people, keys, "T", lambda g: (seen.append(g), seal(g))[1])
+    told = repr(seen[0])
+    assert "väl" not in told
+    assert repr(seen[0].keys[:8])[2:-1] not in told
+    assert "Customer:7" not in told
 
 
 STARTER = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,13 +40,13 @@ class Slice:
         pepper: the key of hashes of rows without a subject.
     """
 
-    names: pa.StringArray
-    keys: bytes
-    codes: np.ndarray
-    texts: list[pa.BinaryArray]
+    names: pa.StringArray = field(repr=False)
+    keys: bytes = field(repr=False)
+    codes: np.ndarray = field(repr=False)
+    texts: list[pa.BinaryArray] = field(repr=False)
     stems: list[bytes]
-    rows: list[pa.StringArray]
-    pepper: bytes
+    rows: list[pa.StringArray] = field(repr=False)
+    pepper: bytes = field(repr=False)
 
 
 class Done(NamedTuple):
