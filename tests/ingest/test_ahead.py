@@ -56,6 +56,9 @@ def test_few_items_wait():
     ahead = Ahead(work, got.append, 2)
     adding = threading.Thread(target=lambda: [ahead.add(item) for item in range(50)])
     adding.start()
+    end = time.monotonic() + 20
+    while len(begun) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
     time.sleep(0.2)
     assert adding.is_alive()  # it waits for the first
     assert sorted(begun) == [0, 1]
