@@ -7,6 +7,8 @@ import threading
 import time
 from types import SimpleNamespace
 
+import pytest
+
 from heptad.catalog import courtesy
 from heptad.catalog.courtesy import behind, make_way, pass_by, passing, serving
 
@@ -100,25 +102,19 @@ def test_who_works_behind_does_not_step_in_between_callers_that_follow_each_othe
     assert stood == [True]
 
 
-def test_where_nobody_is_served_nobody_stands_back(monkeypatch) -> None:
+@pytest.mark.parametrize("lately", [True, False])
+def test_each_step_ends_with_a_breath_where_somebody_was_served_lately_only(
+    monkeypatch, lately
+) -> None:
     slept: list[float] = []
     clock = SimpleNamespace(perf_counter=time.perf_counter, sleep=slept.append)
+    served = time.perf_counter() - (0.3 if lately else courtesy.LATELY_S)
     monkeypatch.setattr(courtesy, "time", clock)
-    monkeypatch.setattr(courtesy, "_served", [time.perf_counter() - 1.0])
+    monkeypatch.setattr(courtesy, "_served", [served])
     with behind():
         worked()
-    assert not slept
-
-
-def test_where_somebody_was_served_lately_each_step_ends_with_a_breath(monkeypatch) -> None:
-    slept: list[float] = []
-    clock = SimpleNamespace(perf_counter=time.perf_counter, sleep=slept.append)
-    monkeypatch.setattr(courtesy, "time", clock)
-    monkeypatch.setattr(courtesy, "_served", [time.perf_counter() - 0.3])
-    with behind():
-        worked()
-    assert len(slept) >= STEPS - 1
-    assert set(slept) == {courtesy.BREATH_S}
+    assert set(slept) == ({courtesy.BREATH_S} if lately else set())
+    assert len(slept) >= (STEPS - 1 if lately else 0)
 
 
 def test_who_makes_way_waits_until_the_others_are_served_and_no_longer_than_told() -> None:

@@ -368,7 +368,7 @@ class Loads:
 
 
 _LOADS = select(*LoadRow.__table__.columns)
-# Written once: to write a statement anew costs ten times what it costs to run.
+# Written once: to write a statement anew costs more than to run it.
 _ONE = _LOADS.where(LoadRow.id == bindparam("number"))
 _BEGUN = insert(LoadRow).returning(LoadRow.id)
 _MOVED = update(LoadRow).where(LoadRow.id == bindparam("number"))

@@ -14,12 +14,8 @@ import sys
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
 
 from heptad.security.slices import Done, Slice, seal_slice
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LEAST = 65_536
 """Rows of a slice for which a process is started; fewer are sealed sooner than it starts."""
@@ -39,9 +35,6 @@ class Sealers:
 
         Args:
             given: the rows, with the keys that it takes.
-
-        Raises:
-            HeptadError: as `seal_slice` does.
         """
         if len(given.codes) < LEAST:
             return seal_slice(given)
@@ -96,11 +89,11 @@ class _Process:
         self._process.wait()
 
 
-def serve(line: Connection, seal: Callable[[Slice], Done] = seal_slice) -> None:
+def serve(line: Connection) -> None:
     """Seal what comes until the other side closes."""
     with suppress(EOFError, OSError):
         while True:
-            line.send(seal(line.recv()))
+            line.send(seal_slice(line.recv()))
 
 
 if __name__ == "__main__":

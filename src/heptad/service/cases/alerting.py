@@ -192,7 +192,7 @@ class Alerting:
             gathered.clear()
 
 
-# Written once: to write a statement anew costs ten times what it costs to run.
+# Written once: to write a statement anew costs more than to run it.
 _KNOWN = (
     select(AlertRow.decision, CaseRow.id)
     .join(CaseRow, CaseRow.number == AlertRow.case)

@@ -55,7 +55,7 @@ class Worker:
 
 SELECT = select(*(getattr(CaseRow, name) for name in Case.__slots__))
 """Reads cases, a column for each field of `Case`."""
-# Written once: to write a statement anew costs ten times what it costs to run.
+# Written once: to write a statement anew costs more than to run it.
 LATE = (CaseRow.status != "closed", CaseRow.due <= bindparam("now"))
 FIRST_LATE = select(CaseRow.number).where(*LATE).limit(1)
 SOME_LATE = SELECT.where(*LATE).order_by(CaseRow.due).limit(1000)

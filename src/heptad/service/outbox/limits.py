@@ -121,7 +121,7 @@ def _night(at: int, name: str, quiet: tuple[str, str]) -> int:
     return micros(datetime(date.year, date.month, date.day, hours, minutes, tzinfo=place))
 
 
-# Statements are written once: to write one anew costs ten times what it costs to run.
+# Statements are written once: to write one anew costs more than to run it.
 _WRITTEN = select(func.count()).where(
     MessageRow.subject == bindparam("whom"),
     MessageRow.sent > bindparam("since"),

@@ -77,7 +77,7 @@ class Message:
 COLUMNS = tuple(Message.__slots__)
 SELECT = select(*(getattr(MessageRow, name) for name in COLUMNS))
 _TABLE = MessageRow.__table__
-# Written once: to write a statement anew costs ten times what it costs to run.
+# Written once: to write a statement anew costs more than to run it.
 DUE = (
     SELECT.where(
         MessageRow.status == "waiting",

@@ -358,7 +358,7 @@ class Late(HeptadError):
 
 
 _SLOTS = select(*(getattr(SlotRow, name) for name in Due.__slots__))
-# Written once: to write a statement anew costs ten times what it costs to run.
+# Written once: to write a statement anew costs more than to run it.
 _LOST = (SlotRow.status == "running", SlotRow.owner != bindparam("mine"))
 _FIRST_LOST = select(SlotRow.label).where(*_LOST).limit(1)
 _READY = _SLOTS.where(
