@@ -104,8 +104,8 @@ class Reader:
 
     def values(self, measure: Measure) -> Ints | int:
         """Return the values of the measure, or the one that all have."""
-        if measure.form in ("there", "one"):
-            return int(measure.form == "one")
+        if measure.form == "one":
+            return 1
         if measure.form in ("cell", "region"):
             lats, lons = (self._once(name, "value") for name in measure.columns)
             return looked_up(measure, lats, lons)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _ONLY_THERE = frozenset({"count", "share", "since", "streak", "gap"})
 _WHOLES = frozenset({"share", "streak"})
+_SUMS = frozenset({"total", "mean", "rate"})
 LOG_SCALE = 24
 
 
@@ -63,7 +64,9 @@ class Compiled:
         keys: what the key is made of.
         features: the features, ratios taken apart, in the order of their steps.
         masks: name → condition.
-        measures: what is read of an event.
+        measures: what is read of an event; those that are added up first, then the others that
+            have values, then those that are only there or not.
+        kept: how many there are, how many of them have values, and how many are added up.
         windows: (w, 4) kind, length, delay, every; see `kernel.pool.slices`.
         steps: see `kernel.reading.Program`.
         columns: how many columns of state there are.
@@ -77,6 +80,7 @@ class Compiled:
     windows: list[tuple[int, int, int, int]] = field(default_factory=list)
     steps: list[list[int]] = field(default_factory=list)
     columns: int = 0
+    kept: tuple[int, int, int] = (0, 0, 0)
     shapes: list[tuple[Ints, Ints]] = field(default_factory=list)
 
     def program(self, longest: int) -> Program:
@@ -121,7 +125,21 @@ def compiled(features: Sequence[Feature]) -> Compiled:
                 do=f'fix the currency with where=… == "{feature.into}"',
             )
         _add(made, feature)
+    _order(made)
     return made
+
+
+def _order(made: Compiled) -> None:
+    """Bring the measures into the order in which a pool keeps them."""
+    sums = {s[1] for s, f in zip(made.steps, made.features, strict=True) if f.op in _SUMS}
+    n = len(made.measures)
+    kinds = [0 if j in sums else 2 if made.measures[j].form == "there" else 1 for j in range(n)]
+    # The two measures of a place stay side by side: they are of one kind, and the order is kept.
+    order = sorted(range(n), key=kinds.__getitem__)
+    made.measures = [made.measures[j] for j in order]
+    for step in made.steps:
+        step[1], step[2] = order.index(step[1]), order.index(step[2])
+    made.kept = n, n - kinds.count(2), kinds.count(0)
 
 
 def _add(made: Compiled, feature: Feature) -> None:

@@ -206,19 +206,22 @@ class _Loaded:
         """Return the pool with the measures in order."""
         from heptad.engine.local.kernel import pool as pools
 
-        pool = pools.empty(len(self.made.measures), len(us))
+        pool = pools.empty(*self.made.kept, len(us))
         np.take(us, self.order, out=pool.us)
         for j, measure in enumerate(self.made.measures):
-            values, held = reader.values(measure), reader.held(measure)
-            if isinstance(values, int):
-                pool.v[j] = values
-            else:
-                np.take(values, self.order, out=pool.v[j])
+            held = reader.held(measure)
             if held is None:
                 pool.h[j] = 1
             else:
                 np.take(held.astype(np.uint8), self.order, out=pool.h[j])
-                pool.v[j] *= pool.h[j]
+            if j < len(pool.v):
+                values = reader.values(measure)
+                if isinstance(values, int):
+                    pool.v[j] = values
+                else:
+                    np.take(values, self.order, out=pool.v[j])
+                if held is not None:
+                    pool.v[j] *= pool.h[j]
         return pool
 
     def read(self, entity: Ints, t: Ints, k: Ints, own: pa.Array | None) -> tuple[Ints, Any]:
@@ -269,7 +272,7 @@ class _Loaded:
         from heptad.engine.local.kernel import pool as pools
 
         m, n = len(t), int(reached[:, 2].sum())
-        pool, begin = pools.empty(len(self.made.measures), n), np.zeros(m + 1, np.int64)
+        pool, begin = pools.empty(*self.made.kept, n), np.zeros(m + 1, np.int64)
         pools.gather(self.pool, self.known, k, reached, pool, begin)
         pools.index(pool, begin[:-1].copy(), begin[1:].copy())
         since, until = np.full(n, -_FOREVER - 1), np.full(n, _FOREVER)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PREFIX = "Stream_"
 """What the tables of a project's streams are called by; they are made anew when it is served."""
-FORM = 1
+FORM = 2
 """Version of how states are kept; what was kept otherwise is begun anew."""
 _HEAD, _STATE, _OWNER, _MARKS, _TEXTS = b"h", b"k", b"i", b"m", b"t"
 _AT_ONCE = 100_000
@@ -183,22 +183,24 @@ def packed(cut: int, arrays: Iterable[Any]) -> bytes:
 
     Args:
         cut: microseconds, as `Ring.cut`.
-        arrays: us (n), size (n), v (measures, n), h (measures, n), and the bytes of all keys.
+        arrays: us (n), size (n), v (values, n), h (measures, n), and the bytes of all keys.
     """
     us, *rest = arrays
     head = np.array([len(us), cut], np.int64)
     return b"".join(a.tobytes() for a in (head, us, *rest))
 
 
-def unpacked(state: bytes, measures: int) -> tuple[int, tuple[Any, Any, Any, Any, Any]]:
+def unpacked(
+    state: bytes, measures: int, values: int
+) -> tuple[int, tuple[Any, Any, Any, Any, Any]]:
     """Return what `packed` was given."""
     n, cut = (int(x) for x in np.frombuffer(state, np.int64, 2))
     at = 16
     found = []
     for kind, shape in (
         (np.int64, (n,)),
-        (np.int64, (n,)),
-        (np.int64, (measures, n)),
+        (np.int32, (n,)),
+        (np.int64, (values, n)),
         (np.uint8, (measures, n)),
     ):
         count = int(np.prod(shape))

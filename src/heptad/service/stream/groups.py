@@ -111,7 +111,7 @@ class Group:
         self._logs = any(f.op == "entropy" for f in made.features)
         self._entity: dict[Any, int] = {}
         self._touched = np.zeros(1 << 8, np.int64)
-        self.pool: Pool = rings.empty(len(made.measures), 1 << 10)
+        self.pool: Pool = rings.empty(*made.kept, 1 << 10)
         self.ring: Ring = rings.ring(1 << 8, 1 << 10, 1 << 12, 1 << 14)
 
     @property
@@ -175,14 +175,15 @@ class Group:
         return len(self._entity) - 1
 
     def measured(self, reader: Reader, n: int) -> tuple[Ints, Any]:
-        """Return values and whether they are held, (measures, n)."""
-        v = np.zeros((len(self.made.measures), n), np.int64)
-        h = np.ones((len(self.made.measures), n), np.uint8)
+        """Return (values, n) values and whether they are held, (measures, n)."""
+        measures, values, _ = self.made.kept
+        v, h = np.zeros((values, n), np.int64), np.ones((measures, n), np.uint8)
         for j, measure in enumerate(self.made.measures):
             held = reader.held(measure)
-            v[j] = reader.values(measure)
             if held is not None:
                 h[j] = held
+            if j < values:
+                v[j] = reader.values(measure)
                 v[j] *= h[j]
         return v, h
 
@@ -250,7 +251,7 @@ class Group:
         sizes = self.ring.size[self._alive()] if live else np.zeros(0, np.int64)
         positions = int(slack * (live + live // 2 + 3 * len(self.ring.begin))) + 1024
         heap = int((1 + 2 * slack) * sizes.sum()) + (1 << 14) + 4 * text
-        pool = rings.empty(len(self.made.measures), positions)
+        pool = rings.empty(*self.made.kept, positions)
         fill = not self.ring.meta[rings.SLOTS]
         slots = _slots(live) if fill else self.ring.slots
         ring = rings.ring(max(entities, len(self.ring.begin)), positions, slots, heap)
@@ -316,7 +317,7 @@ class Group:
             self._entity[key] = len(self._entity)
         numbers = np.arange(first, len(self._entity))
         self._seen(numbers)
-        found = [unpacked(state, len(self.made.measures)) for state in states]
+        found = [unpacked(state, *self.made.kept[:2]) for state in states]
         us, size, v, h, ids = (
             np.concatenate([arrays[i] for _, arrays in found], axis=-1) for i in range(5)
         )
@@ -433,7 +434,7 @@ class Group:
         keys = [_key(name, parts) for name in names] if parts > 1 else names
         self._entity = {key: n for n, key in enumerate(keys)}
         n, m = len(keys), len(arrays["us"])
-        pool = rings.empty(len(self.made.measures), max(1, m))
+        pool = rings.empty(*self.made.kept, max(1, m))
         ring = rings.ring(max(1, n), max(1, m), 2, max(1, len(arrays["heap"])))
         pool.us[:m], pool.v[:, :m], pool.h[:, :m] = arrays["us"], arrays["v"], arrays["h"]
         pool.big[:] = arrays["big"]

@@ -106,11 +106,11 @@ class _Step:
         from heptad.engine.local.kernel.rings import Rows
 
         self.group = group
-        n = len(group.made.measures)
+        measures, values, _ = group.made.kept
         self.tests = {name: compile_row(test) for name, test in group.made.masks.items()}
         self.entity, self.us, self.known = (np.zeros(1, np.int64) for _ in range(3))
         self.id_at, self.short = np.zeros(2, np.int64), np.zeros(1, np.uint8)
-        self.v, self.h = np.zeros((n, 1), np.int64), np.zeros((n, 1), np.uint8)
+        self.v, self.h = np.zeros((values, 1), np.int64), np.zeros((measures, 1), np.uint8)
         self.out, self.ok = group.room(1)
         self._rows, self._ask = Rows, Ask
 
@@ -162,13 +162,14 @@ class _Step:
             there = all(row.get(name) is not None for name in measure.columns)
             held = there and (not measure.mask or true[measure.mask])
             self.h[j, 0] = held
-            self.v[j, 0] = self._number(measure, row) if held else 0
+            if j < len(self.v):
+                self.v[j, 0] = self._number(measure, row) if held else 0
 
     def _number(self, measure: Measure, row: Mapping[str, Any]) -> int:
         """Return the value of a measure."""
         first = row[measure.columns[0]]
-        if measure.form in ("there", "one"):
-            return int(measure.form == "one")
+        if measure.form == "one":
+            return 1
         if measure.form == "code":
             return self.group.codes.number(measure.columns[0], first)
         if measure.form in ("cell", "region"):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-FORM = 1
+FORM = 2
 """Version of the snapshot's form; another is refused."""
 _MAGIC = b"HEPTADST"
 __all__ = ["OutOfReach", "Stream", "partition_of"]

@@ -23,7 +23,18 @@ from heptad.engine.local.kernel.pool import (
     upper,
 )  # fmt: skip
 from heptad.engine.local.kernel.reading import PROGRAM, steps_at
-from heptad.engine.local.kernel.rings import FREE, HASH, OWNER, RING, ROWS, hashed, record, take
+from heptad.engine.local.kernel.rings import (
+    FREE,
+    RING,
+    ROWS,
+    TAG,
+    alike,
+    first_slot,
+    hashed,
+    next_slot,
+    record,
+    take,
+)
 
 _pair: Any = types.Tuple
 
@@ -105,7 +116,6 @@ def _run(ring: Any, rows: Any, start: Any, touched: Any, seen: Any) -> Any:
     stored already or came before, so that no row is read with what only a later one brought.
     """
     n, stop = len(rows.us), start
-    mask = np.uint64(len(ring.slots) - 1)
     while stop < n and stop - start < 512:
         group = stop + 1
         while group < n and rows.known[group] == rows.known[stop]:
@@ -117,10 +127,10 @@ def _run(ring: Any, rows: Any, start: Any, touched: Any, seen: Any) -> Any:
             if rows.entity[r] >= 0:
                 again |= touched[rows.entity[r]] == start
                 touched[rows.entity[r]] = start
-            slot = np.int64((np.uint64(value) >> np.uint64(20)) & mask)
-            while ring.slots[slot, OWNER] != FREE and not again:
-                again = ring.slots[slot, OWNER] >= 0 and ring.slots[slot, HASH] == value
-                slot = np.int64((np.uint64(slot) + np.uint64(1)) & mask)
+            slot = first_slot(ring, value)
+            while ring.slots[slot, TAG] != FREE and not again:
+                again = alike(ring.slots[slot, TAG], value)
+                slot = next_slot(ring, slot)
             if again and stop > start:
                 return stop
         stop = group

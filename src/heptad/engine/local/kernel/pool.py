@@ -5,6 +5,9 @@ Positions p of an entity's run [begin, end) carry for each measure j: the value 
 is held h[j, p], and sums over the run before p: how many were held c[j, p] and their total s[j, p]
 (modulo 2^64, so differences are exact while they fit). Blocks of 64 positions carry the least and
 greatest held value. Any slice of a run is read from these without a pass over its events.
+
+Of many measures it is only asked whether they are held, and few are added up. Those that are added
+up come first, then the others that have values: v, least, most and big end with these, s with those.
 """
 
 # ruff: noqa: PLR0913, PLR0917, C901, PLR0912 - compiled loops take arrays one by one
@@ -14,7 +17,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import boolean, int64, njit, types, uint8
+from numba import boolean, int32, int64, njit, types, uint8
 
 LEAST, GREATEST = -(2**63), 2**63 - 1
 BLOCK = 6
@@ -24,13 +27,19 @@ V = types.Array(int64, 1, "C")
 M = types.Array(int64, 2, "C")
 B = types.Array(uint8, 1, "C")
 BM = types.Array(uint8, 2, "C")
+N = types.Array(int32, 1, "C")
+NM = types.Array(int32, 2, "C")
 READ = types.Array(int64, 1, "C", readonly=True)
 READ_B = types.Array(uint8, 1, "C", readonly=True)
 _tuple: Any = types.Tuple
 
 
 class Pool(NamedTuple):
-    """What slices are read from; shapes: us (n), v, h, c, s (measures, n), blocks (measures, b)."""
+    """What slices are read from.
+
+    Shapes: us (n); h, c (measures, n); v (values, n); s (sums, n); least, most (values, blocks); big
+    (values), the greatest size of a value.
+    """
 
     us: Any
     v: Any
@@ -44,35 +53,41 @@ class Pool(NamedTuple):
 
 _record: Any = types.NamedTuple
 _alike: Any = types.NamedUniTuple
-POOL = _record((V, M, BM, M, M, M, M, V), Pool)
+POOL = _record((V, M, BM, NM, M, M, M, V), Pool)
 
 
-def empty(measures: int, n: int) -> Pool:
+def empty(measures: int, values: int, sums: int, n: int) -> Pool:
     """Return a pool for n positions that holds nothing."""
     blocks = (n >> BLOCK) + 1
     return Pool(
         np.zeros(n, np.int64),
-        np.zeros((measures, n), np.int64),
+        np.zeros((values, n), np.int64),
         np.zeros((measures, n), np.uint8),
-        np.zeros((measures, n), np.int64),
-        np.zeros((measures, n), np.int64),
-        np.full((measures, blocks), GREATEST, np.int64),
-        np.full((measures, blocks), LEAST, np.int64),
-        np.zeros(measures, np.int64),
+        np.zeros((measures, n), np.int32),
+        np.zeros((sums, n), np.int64),
+        np.full((values, blocks), GREATEST, np.int64),
+        np.full((values, blocks), LEAST, np.int64),
+        np.zeros(values, np.int64),
     )
 
 
 def _reindex(pool: Any, begin: Any, start: Any, end: Any) -> None:
     """Make the sums and blocks of a run right again from position `start` on."""
-    for j in range(pool.v.shape[0]):
-        count, total = np.int64(0), np.int64(0)
+    for j in range(pool.h.shape[0]):
+        count = np.int64(0)
         if start > begin:
-            count = pool.c[j, start - 1] + pool.h[j, start - 1]
+            count = np.int64(pool.c[j, start - 1]) + pool.h[j, start - 1]
+        for p in range(start, end):
+            pool.c[j, p] = count
+            count += pool.h[j, p]
+    for j in range(pool.s.shape[0]):
+        total = np.int64(0)
+        if start > begin:
             total = pool.s[j, start - 1] + pool.v[j, start - 1]
         for p in range(start, end):
-            pool.c[j, p], pool.s[j, p] = count, total
-            count += pool.h[j, p]
+            pool.s[j, p] = total
             total += pool.v[j, p]
+    for j in range(pool.v.shape[0]):
         for block in range(start >> BLOCK, ((end - 1) >> BLOCK) + 1):
             low, high = np.int64(GREATEST), np.int64(LEAST)
             for p in range(max(begin, block << BLOCK), min(end, (block + 1) << BLOCK)):
@@ -377,7 +392,9 @@ def _gather(pool: Any, known: Any, k: Any, reached: Any, into: Any, begin: Any) 
             if known.since[p] <= k[r] < known.until[p]:
                 into.us[q] = pool.us[p]
                 for j in range(pool.v.shape[0]):
-                    into.v[j, q], into.h[j, q] = pool.v[j, p], pool.h[j, p]
+                    into.v[j, q] = pool.v[j, p]
+                for j in range(pool.h.shape[0]):
+                    into.h[j, q] = pool.h[j, p]
                 q += 1
     begin[len(k)] = q
 

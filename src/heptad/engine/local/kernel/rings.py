@@ -25,6 +25,7 @@ from heptad.engine.local.kernel.pool import (
     READ_B,
     B,
     M,
+    N,
     V,
     compare,
     empty,
@@ -35,9 +36,11 @@ from heptad.engine.local.kernel.pool import (
 
 USED, HEAP, SLOTS, NEWEST = range(4)
 """Places in `meta`: positions given out, bytes given out, slots taken, newest known_time."""
-HASH, OWNER, WHEN = range(3)
-"""Places in a slot, which lie together since they are looked at together."""
+TAG, WHEN = range(2)
+"""Places in a slot: the upper half of an event's hash over its entity, and its time."""
 FREE, _GONE = -1, -2
+"""Tags of slots without an event; an entity never has all these bits."""
+_OWNER = 0xFFFFFFFF
 _SLACK = 8
 """Events kept beyond a count window, so that some may be deleted."""
 
@@ -46,7 +49,7 @@ class Ring(NamedTuple):
     """Where runs lie, the keys of events, and the search from key to event.
 
     Shapes: begin, end, base, room, cut, fresh (entities); at, size, noted (positions); heap
-    (bytes); slots (a power of two, 3: hash, owner, when); meta (4). `fresh` tells whose events
+    (bytes); slots (a power of two, 2: tag, when); meta (4). `fresh` tells whose events
     changed, and `noted` which events are written down, since they were last laid to the row store.
     """
 
@@ -65,7 +68,7 @@ class Ring(NamedTuple):
 
 
 record: Any = types.NamedTuple
-RING = record((V, V, V, V, V, V, V, B, M, V, B, B), Ring)
+RING = record((V, V, V, V, V, V, N, B, M, V, B, B), Ring)
 
 
 def ring(entities: int, positions: int, slots: int | Any, text: int) -> Ring:
@@ -77,9 +80,9 @@ def ring(entities: int, positions: int, slots: int | Any, text: int) -> Ring:
         np.zeros(entities, np.int64),
         np.full(entities, LEAST, np.int64),
         np.zeros(positions, np.int64),
-        np.zeros(positions, np.int64),
+        np.zeros(positions, np.int32),
         np.zeros(text, np.uint8),
-        np.full((slots, 3), FREE, np.int64) if isinstance(slots, int) else slots,
+        np.full((slots, 2), FREE, np.int64) if isinstance(slots, int) else slots,
         np.array([0, 0, 0, LEAST], np.int64),
         np.zeros(entities, np.uint8),
         np.zeros(positions, np.uint8),
@@ -127,9 +130,25 @@ def _locate(pool: Any, ring: Any, e: Any, us: Any, ids: Any, start: Any, stop: A
 locate: Any = njit(int64(POOL, RING, int64, int64, READ_B, int64, int64), cache=True)(_locate)
 
 
+def _tagged(value: Any, e: Any) -> Any:
+    """Return the tag of an event with a hash, of an entity."""
+    return (value & ~_OWNER) | e
+
+
+tagged: Any = njit(_tagged)
+
+
+def _alike(tag: Any, value: Any) -> Any:
+    """Whether a slot may be that of an event with a hash."""
+    return tag >> 32 == value >> 32 and tag != _GONE
+
+
+alike: Any = njit(_alike)
+
+
 def _slot(ring: Any, value: Any) -> Any:
-    """Return the first slot to look for a hash in."""
-    return np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.slots) - 1))
+    """Return the first slot to look in for a hash, or for a tag made from it."""
+    return np.int64((np.uint64(value) >> np.uint64(32)) & np.uint64(len(ring.slots) - 1))
 
 
 first_slot: Any = njit(_slot)
@@ -152,15 +171,11 @@ crowded: Any = njit(_crowded)
 
 def _forget(pool: Any, ring: Any, e: Any, p: Any) -> None:
     """Free the slot of the event at a position."""
-    value = hashed(ring.heap, ring.at[p], ring.at[p] + ring.size[p])
-    slot = first_slot(ring, value)
-    while ring.slots[slot, OWNER] != FREE:
-        if (
-            ring.slots[slot, OWNER] == e
-            and ring.slots[slot, HASH] == value
-            and ring.slots[slot, WHEN] == pool.us[p]
-        ):
-            ring.slots[slot, OWNER] = _GONE
+    tag = tagged(hashed(ring.heap, ring.at[p], ring.at[p] + ring.size[p]), e)
+    slot = first_slot(ring, tag)
+    while ring.slots[slot, TAG] != FREE:
+        if ring.slots[slot, TAG] == tag and ring.slots[slot, WHEN] == pool.us[p]:
+            ring.slots[slot, TAG] = _GONE
             return
         slot = next_slot(ring, slot)
 
@@ -168,28 +183,29 @@ def _forget(pool: Any, ring: Any, e: Any, p: Any) -> None:
 forget: Any = njit(types.void(POOL, RING, int64, int64), cache=True)(_forget)
 
 
-def _remember(ring: Any, value: Any, e: Any, us: Any) -> None:
+def _remember(ring: Any, tag: Any, us: Any) -> None:
     """Take a slot for an event."""
-    slot = first_slot(ring, value)
-    while ring.slots[slot, OWNER] >= 0:
+    slot = first_slot(ring, tag)
+    while ring.slots[slot, TAG] != FREE and ring.slots[slot, TAG] != _GONE:
         slot = next_slot(ring, slot)
-    if ring.slots[slot, OWNER] == FREE:
+    if ring.slots[slot, TAG] == FREE:
         ring.meta[SLOTS] += 1
-    ring.slots[slot, HASH], ring.slots[slot, OWNER], ring.slots[slot, WHEN] = value, e, us
+    ring.slots[slot, TAG], ring.slots[slot, WHEN] = tag, us
 
 
-remember: Any = njit(types.void(RING, int64, int64, int64), cache=True)(_remember)
+remember: Any = njit(types.void(RING, int64, int64), cache=True)(_remember)
 
 
 def _drop(pool: Any, ring: Any, value: Any, ids: Any, start: Any, stop: Any) -> None:
     """Remove the earlier version of a row, wherever it lies."""
     slot = first_slot(ring, value)
-    while ring.slots[slot, OWNER] != FREE:
-        e = ring.slots[slot, OWNER]
-        if e >= 0 and ring.slots[slot, HASH] == value:
+    while ring.slots[slot, TAG] != FREE:
+        tag = ring.slots[slot, TAG]
+        if alike(tag, value):
+            e = tag & _OWNER
             p = locate(pool, ring, e, ring.slots[slot, WHEN], ids, start, stop)
             if p >= 0:
-                ring.slots[slot, OWNER], ring.fresh[e] = _GONE, 1
+                ring.slots[slot, TAG], ring.fresh[e] = _GONE, 1
                 shift(pool, ring, p + 1, ring.end[e], -1)
                 ring.end[e] -= 1
                 if ring.end[e] > ring.begin[e]:
@@ -208,7 +224,9 @@ def _shift(pool: Any, ring: Any, start: Any, stop: Any, by: Any) -> None:
         ring.at[p + by], ring.size[p + by] = ring.at[p], ring.size[p]
         ring.noted[p + by] = ring.noted[p]
         for j in range(pool.v.shape[0]):
-            pool.v[j, p + by], pool.h[j, p + by] = pool.v[j, p], pool.h[j, p]
+            pool.v[j, p + by] = pool.v[j, p]
+        for j in range(pool.h.shape[0]):
+            pool.h[j, p + by] = pool.h[j, p]
 
 
 shift: Any = njit(types.void(POOL, RING, int64, int64, int64), cache=True)(_shift)
@@ -297,9 +315,9 @@ def _take(
             return r
         ring.meta[NEWEST] = max(ring.meta[NEWEST], rows.known[r])
         value = hashed(rows.ids, first, last)
-        slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.slots) - 1))
-        while ring.slots[slot, OWNER] != FREE:
-            if ring.slots[slot, HASH] == value and ring.slots[slot, OWNER] >= 0:
+        slot = first_slot(ring, value)
+        while ring.slots[slot, TAG] != FREE:
+            if alike(ring.slots[slot, TAG], value):
                 drop(pool, ring, value, rows.ids, first, last)
                 break
             slot = (slot + 1) & (len(ring.slots) - 1)
@@ -321,30 +339,26 @@ def _take(
         ring.meta[HEAP] += last - first
         append = p == ring.end[e]
         ring.end[e] += 1
+        for j in range(pool.h.shape[0]):
+            pool.h[j, p] = rows.h[j, r]
+            if append:
+                pool.c[j, p] = 0 if p == begin else pool.c[j, p - 1] + pool.h[j, p - 1]
         for j in range(pool.v.shape[0]):
-            x, held = rows.v[j, r], rows.h[j, r]
-            pool.v[j, p], pool.h[j, p] = x, held
+            x = rows.v[j, r]
+            pool.v[j, p] = x
             pool.big[j] = max(pool.big[j], GREATEST if x == LEAST else abs(x))
             if append:
-                if p == begin:
-                    pool.c[j, p], pool.s[j, p] = 0, 0
-                else:
-                    pool.c[j, p] = pool.c[j, p - 1] + pool.h[j, p - 1]
-                    pool.s[j, p] = pool.s[j, p - 1] + pool.v[j, p - 1]
+                if j < pool.s.shape[0]:
+                    pool.s[j, p] = 0 if p == begin else pool.s[j, p - 1] + pool.v[j, p - 1]
                 block = p >> BLOCK
                 if p == begin or p & ((1 << BLOCK) - 1) == 0:
                     pool.least[j, block], pool.most[j, block] = GREATEST, LEAST
-                if held:
+                if rows.h[j, r]:
                     pool.least[j, block] = min(pool.least[j, block], x)
                     pool.most[j, block] = max(pool.most[j, block], x)
         if not append:
             reindex(pool, begin, p, ring.end[e])
-        slot = np.int64((np.uint64(value) >> np.uint64(20)) & np.uint64(len(ring.slots) - 1))
-        while ring.slots[slot, OWNER] >= 0:
-            slot = (slot + 1) & (len(ring.slots) - 1)
-        if ring.slots[slot, OWNER] == FREE:
-            ring.meta[SLOTS] += 1
-        ring.slots[slot, HASH], ring.slots[slot, OWNER], ring.slots[slot, WHEN] = value, e, us
+        remember(ring, tagged(value, e), us)
     return stop
 
 
@@ -354,9 +368,9 @@ take: Any = njit(int64(POOL, RING, ROWS, int64, int64, M, int64, int64), cache=T
 def _spread(ring: Any, into: Any) -> None:
     """Take the slots of a ring into another one; a table twice as large is filled in order."""
     for n in range(len(ring.slots)):
-        e = ring.slots[n, OWNER]
-        if e >= 0:
-            remember(into, ring.slots[n, HASH], e, ring.slots[n, WHEN])
+        tag = ring.slots[n, TAG]
+        if tag not in (FREE, _GONE):
+            remember(into, tag, ring.slots[n, WHEN])
 
 
 spread: Any = njit(types.void(RING, RING), cache=True)(_spread)
@@ -371,8 +385,7 @@ def _move(
     """
     into.meta[NEWEST] = ring.meta[NEWEST]
     free, text = np.int64(0), np.int64(0)
-    for j in range(pool.v.shape[0]):
-        to.big[j] = pool.big[j]
+    to.big[:] = pool.big
     for e in range(len(ring.begin)):
         evict(pool, ring, e, windows, late, most)
         n = ring.end[e] - ring.begin[e]
@@ -383,12 +396,15 @@ def _move(
             p, z = ring.begin[e] + q, free + q
             to.us[z] = pool.us[p]
             for j in range(pool.v.shape[0]):
-                to.v[j, z], to.h[j, z] = pool.v[j, p], pool.h[j, p]
+                to.v[j, z] = pool.v[j, p]
+            for j in range(pool.h.shape[0]):
+                to.h[j, z] = pool.h[j, p]
             into.at[z], into.size[z], into.noted[z] = text, ring.size[p], ring.noted[p]
             for i in range(ring.size[p]):
                 into.heap[text + i] = ring.heap[ring.at[p] + i]
             if fill:
-                remember(into, hashed(into.heap, text, text + ring.size[p]), e, pool.us[p])
+                value = hashed(into.heap, text, text + ring.size[p])
+                remember(into, tagged(value, e), pool.us[p])
             text += ring.size[p]
         if n:
             reindex(to, free, free, free + n)
