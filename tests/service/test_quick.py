@@ -15,14 +15,11 @@ import pytest
 from heptad.catalog import pending as pending_module
 from heptad.catalog.compacting import crowded
 from heptad.catalog.pending import Pending
-from heptad.engine.local.rows import Rows
-from heptad.engine.protocols import Family
 from heptad.runtime import Platform
 from heptad.service.decisions import log as log_module
 from heptad.service.decisions import quick as quick_module
 from heptad.service.decisions.taking import Ask
 from heptad.service.stream import reels
-from heptad.service.stream.cold import PREFIX
 from heptad.service.stream.reels import Reel
 from heptad.standards.errors import Busy, Conflict, HeptadError
 from heptad.standards.time import hour, minute, parse_instant, second
@@ -459,69 +456,6 @@ def test_a_pour_that_fails_is_tried_again_and_reads_wait_for_it(platform, monkey
     assert platform.read("Payment").column("id").to_pylist().count("p700") == 1
     assert platform.replay().identical
     assert len(made) == 2
-
-
-@pytest.fixture
-def cold(tmp_path):
-    """The same project, whose streams keep three events in memory and the others in the row store."""
-    with opened(tmp_path, more="[engine]\nstream_events = 3\n") as found:
-        found.store("Rate", [rate(1, "USD", "0.9"), rate(2, "JPY", "0.006")])
-        found.accept("Payment", [payment(n) for n in range(40)])
-        yield quickened(found)
-
-
-def test_decisions_from_cold_keys_are_those_of_the_batch_reading(cold):
-    test_decisions_are_those_of_the_batch_reading_bit_for_bit(cold)
-    assert any(name.startswith(PREFIX) for name in cold._stores.rows.tables())
-
-
-def test_streams_are_dropped_when_serving_ends_and_one_erasure_writes_the_files_anew(
-    cold, monkeypatch
-):
-    cold.accept("Payment", [payment(500)])
-    settled(cold)
-    rows = cold._stores.rows
-    assert any(name.startswith(PREFIX) for name in rows.tables())
-    rows.create(f"{PREFIX}gone_0", {"h": Family()})
-    folder = cold.path
-    cold.close()
-    purged, purge = [], Rows.purge
-    monkeypatch.setattr(Rows, "purge", lambda self: purged.append(1) or purge(self))
-    with Platform.open(folder) as again:
-        assert not any(name.startswith(PREFIX) for name in again._stores.rows.tables())
-        for n, name in enumerate(("someone", "somebody")):
-            again.store("Customer", [customer(name)])
-            again.erasing.erase([name], "asked for", who="ann", role="admin")
-            assert len(purged) == 1, f"erasure {n}"
-        again._stores.rows.create(f"{PREFIX}killed_0", {"h": Family()})
-        again.quicken()
-        assert f"{PREFIX}killed_0" not in again._stores.rows.tables()
-        assert again._stores.streams_left
-
-
-def customer(name):
-    return {"id": name, "event_time": written(NOW - 90 * 24 * hour), "name": "Ana"}
-
-
-def test_who_is_erased_lies_in_no_stream(cold):
-    """Also those whose keys nobody asked about for long."""
-    found = cold.read("Payment", purpose="").column("customer").to_pylist()
-    name = "someone-to-be-erased"
-    cold.store(
-        "Customer", [{"id": name, "event_time": written(NOW - 90 * 24 * hour), "name": "Ana"}]
-    )
-    cold.accept("Payment", [payment(500 + n) | {"customer": name} for n in range(3)])
-    cold.accept("Payment", [payment(510) | {"customer": found[0]}])
-    settled(cold)
-    rows = cold._stores.rows
-    rows._store.flush()
-    files = [p for p in (cold.path / "rows").iterdir() if p.suffix in (".sst", ".log")]
-    assert any(name.encode() in p.read_bytes() for p in files)
-    cold.erasing.erase([f"Customer:{name}"], "asked for it", who="test", role="admin")
-    settled(cold)
-    rows._store.flush()
-    files = [p for p in (cold.path / "rows").iterdir() if p.is_file()]
-    assert not any(name.encode() in p.read_bytes() for p in files)
 
 
 def test_a_look_for_small_files_stores_nothing(platform):

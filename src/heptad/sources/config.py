@@ -55,8 +55,8 @@ class Engine:
         memory: most memory of the query engine, for example "1GB".
         threads: most threads of a query, and processes that seal a large load beside it.
         low_water: free bytes of the disk below which nothing is written.
-        stream_events: events that a stream of a served project keeps in memory; where a table has
-            more, the keys that nobody asks about lie in the row store.
+        stream_events: events that a stream of a served project keeps in memory; when more came,
+            the keys that nobody asks about lie in the row store.
     """
 
     memory: str = "1GB"

@@ -217,12 +217,10 @@ def quickened(
     loading, pending, now = stores.loading, stores.pending, stores.clock.now
     most = stores.project.engine.stream_events
 
-    def cold(name: str, events: int) -> Cold | None:
-        if events <= most:
-            return None
+    def cold(name: str, events: int) -> Cold:
         # 13 bits of the sieve for each event, or up to twice as many.
         sieve = max(1 << 24, 1 << (13 * events // 8).bit_length())
-        return Cold(stores.rows, name, events=most, sieve_bytes=sieve, lasting=False)
+        return Cold(lambda: stores.rows, name, events=most, sieve_bytes=sieve, lasting=False)
 
     current = Current(free.values(), reads, pending, loading, now, cold)
     pepper = stores.keys.pepper("pan")

@@ -13,7 +13,7 @@ from heptad.catalog.keyset import KeySet
 from heptad.engine.protocols import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -39,7 +39,7 @@ class Cold:
     new ones are not looked for on disk.
 
     Args:
-        rows: the row store.
+        rows: the row store, or what opens it when something is laid there first.
         name: of the stream: a table of the row store that is its own.
         events: events kept in memory, beside those of one batch; half of them stay when more came.
         keys: keys kept in memory.
@@ -47,11 +47,14 @@ class Cold:
             for in vain, at 6 bits one in 18.
         lasting: go on from what is there, and let a later process do so. If not, it begins with
             nothing, and of what changed only keys that leave memory are written.
+
+    Attributes:
+        used: whether anything lies there.
     """
 
     def __init__(
         self,
-        rows: Store,
+        rows: Store | Callable[[], Store],
         name: str,
         *,
         events: int = 10_000_000,
@@ -59,10 +62,14 @@ class Cold:
         sieve_bytes: int = 1 << 24,
         lasting: bool = True,
     ) -> None:
-        self._rows, self._name = rows, name
+        self._given, self._name = rows, name
         self.events, self.keys, self.lasting = events, keys, lasting
-        self._sieve = np.zeros(sieve_bytes, np.uint8)
-        self._turn = 0
+        self._bytes, self._sieve = sieve_bytes, np.zeros(0, np.uint8)
+        self._turn, self.used = 0, False
+
+    @property
+    def _rows(self) -> Store:
+        return self._given() if callable(self._given) else self._given
 
     def open(self, definitions: Sequence[Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Open it for features; what was kept of others is let go.
@@ -72,25 +79,32 @@ class Cold:
         """
         from heptad.engine.local.kernel import sieve
 
+        if not self.lasting:
+            return {}, []
         if self._name in self._rows.tables():
             found = self._rows.get(self._name, _HEAD).get(b"h:", b"{}")
             head: dict[str, Any] = json.loads(found)
             same = (head.get("form"), head.get("definitions")) == (FORM, list(definitions))
-            if same and self.lasting:
+            if same:
+                self.used, self._sieve = True, np.zeros(self._bytes, np.uint8)
                 for key, cells in self._rows.scan(self._name, prefix=_MARKS):
                     sieve.add(self._sieve, np.frombuffer(cells[b"h:"], np.int64).copy())
                     self._turn = int.from_bytes(key[1:]) + 1
                 texts = list(self._rows.scan(self._name, prefix=_TEXTS))
                 self._turn = max([self._turn, *(int.from_bytes(key[1:]) + 1 for key, _ in texts)])
                 return head, [json.loads(cells[b"h:"]) for _, cells in texts]
-            self._rows.drop(self._name)
-        self._rows.create(self._name, {"h": Family(), "s": Family()})
+        self._begin()
         return {}, []
+
+    def _begin(self) -> None:
+        """Begin with nothing there."""
+        self.close()
+        self._rows.create(self._name, {"h": Family(), "s": Family()})
+        self.used, self._sieve = True, np.zeros(self._bytes, np.uint8)
 
     def count(self, most: int) -> int:
         """Count the keys that were laid here, up to `most`; also those that memory holds again."""
-        there = self._name in self._rows.tables()
-        found = self._rows.scan(self._name, prefix=_STATE, limit=most) if there else ()
+        found = self._rows.scan(self._name, prefix=_STATE, limit=most) if self.used else ()
         return sum(1 for _ in found)
 
     def close(self) -> None:
@@ -113,6 +127,8 @@ class Cold:
             states: per group the names of keys and the state of each.
             owners: per group the names of keys and the marks of events that lie there.
         """
+        if not self.used:
+            self._begin()
         # An owner too many costs a look; one too few would lose a correction. So they come first.
         noted = _owners(owners)
         while part := list(islice(noted, _AT_ONCE)):
@@ -130,6 +146,8 @@ class Cold:
 
     def states(self, group: int, names: Sequence[str]) -> dict[str, bytes]:
         """Return the states of those keys that are here."""
+        if not self.used:
+            return {}
         full = [_named(group, name) for name in names]
         may = self._maybe(KeySet.marks(full))
         found = {}
@@ -141,7 +159,9 @@ class Cold:
 
     def owners(self, group: int, marks: Ints) -> set[str]:
         """Return the names of keys that hold, or held, events with one of some marks."""
-        found = set()
+        found: set[str] = set()
+        if not self.used:
+            return found
         for mark in marks[np.flatnonzero(self._maybe(marks))].tolist():
             begin = _OWNER + bytes([group]) + mark.to_bytes(8, signed=True)
             for key, _ in self._rows.scan(self._name, prefix=begin):

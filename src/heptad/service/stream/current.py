@@ -89,7 +89,7 @@ class Current:
         loading: tells what loads bring.
         now: the present, microseconds.
         cold: told a name and how many events there are, makes the place in the row store where a
-            stream of so many lies in part, begun anew; None if it is kept in memory.
+            stream of them lies in part once they are too many for memory; None if never.
 
     Attributes:
         slots: application → its reels; an application that a stream cannot serve has none.
@@ -406,7 +406,7 @@ class Current:
             slot.reel = reel
 
     def _place(self, slot: Slot) -> Cold | None:
-        """Return where the keys of a reel lie that nobody asks about; None if it has few events."""
+        """Return where the keys of a reel lie that nobody asks about, once it has many events."""
         events = sum(self._files(slot.shape.table.__name__).values())
         name = re.sub(r"\W", "_", slot.app.name)
         return self._cold(f"{PREFIX}{name}_{self.slots[slot.app.name].index(slot)}", events)

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
+SLACK = 1.5
+"""Times the room of what there is that arrays get when they grow."""
+_LOOK = 4096
+"""So many entities the hand looks at together."""
+_NOBODY = 2**63 - 1
+"""When the number of an entity was looked at that is free."""
+
 
 def partition_of(key: Sequence[str], partitions: int) -> int:
     """Return the partition of a key, given part by part; the same in every process."""
@@ -110,6 +117,9 @@ class Group:
         self.scratch = np.zeros((3, 1024), np.int64)
         self._logs = any(f.op == "entropy" for f in made.features)
         self._entity: dict[Any, int] = {}
+        self._keys: list[Any] = []
+        self._free: list[int] = []
+        self._hand, self._since, self._before = 0, 0, 0
         self._touched = np.zeros(1 << 8, np.int64)
         self.pool: Pool = rings.empty(*made.kept, 1 << 10)
         self.ring: Ring = rings.ring(1 << 8, 1 << 10, 1 << 12, 1 << 14)
@@ -117,7 +127,9 @@ class Group:
     @property
     def held(self) -> tuple[int, int]:
         """How many keys and places of events are in memory."""
-        return len(self._entity), int(self.ring.meta[0])
+        from heptad.engine.local.kernel import rings
+
+        return len(self._entity), int(self.ring.meta[rings.HELD])
 
     def entities(self, keys: Sequence[pa.Array], *, fresh: bool) -> Ints:
         """Return the entity of each key, -1 for a missing, unknown or foreign one."""
@@ -128,7 +140,7 @@ class Group:
             known = self._entity
             found = list(map(known.get, named[0]))
             if None in found:
-                found = [known.setdefault(key, len(known)) for key in named[0]]
+                found = [known[key] if key in known else self._new(key) for key in named[0]]
             mine = np.array(found, np.int64)
         else:
             pairs = zip(*named, strict=True)
@@ -147,13 +159,24 @@ class Group:
 
     def _seen(self, mine: Ints | None) -> None:
         """Have room for all keys, and note which of them were looked at now."""
-        if len(self._entity) > len(self.ring.begin):
-            self.grow(entities=2 * len(self._entity))
+        from heptad.engine.local.kernel import rings
+
+        if len(self._keys) > len(self.ring.begin):
+            self.ring = rings.widened(self.ring, 2 * len(self._keys))
         if self._stream.cold is not None and mine is not None:
             more = len(self.ring.begin) - len(self._touched)
             if more > 0:
                 self._touched = np.concatenate([self._touched, np.zeros(more, np.int64)])
             self._touched[mine[mine >= 0]] = self._stream.turn
+
+    def _new(self, key: Any) -> int:
+        """Return the entity of a key that is not known, from now on."""
+        number = self._free.pop() if self._free else len(self._keys)
+        if number == len(self._keys):
+            self._keys.append(key)
+        self._keys[number] = key
+        self._entity[key] = number
+        return number
 
     def _one(self, pair: tuple[str, ...], *, fresh: bool) -> int:
         key: Any = pair[0] if len(pair) == 1 else pair
@@ -171,8 +194,7 @@ class Group:
             return -1
         if not fresh:
             return -1
-        self._entity[key] = len(self._entity)
-        return len(self._entity) - 1
+        return self._new(key)
 
     def measured(self, reader: Reader, n: int) -> tuple[Ints, Any]:
         """Return (values, n) values and whether they are held, (measures, n)."""
@@ -231,40 +253,45 @@ class Group:
 
     def compact(self) -> None:
         """Let go of what no window can reach, and of the room that it took."""
-        self.grow(entities=max(1, len(self._entity)), slack=1.0)
+        self._move(1.0)
         self._spread()
 
-    def grow(self, *, entities: int = 0, text: int = 0, slack: float = 2.0) -> None:
+    def grow(self, text: int = 0) -> None:
         """Have room for more: of slots, if they are what is taken, else of everything else.
 
         Args:
-            entities: how many there must be room for.
             text: bytes that the next key needs.
-            slack: times the room of what is alive.
         """
         from heptad.engine.local.kernel import rings
 
-        if not entities and rings.crowded(self.ring):
+        if rings.crowded(self.ring):
             self._spread()
-            return
-        live = int((self.ring.end - self.ring.begin).sum())
-        sizes = self.ring.size[self._alive()] if live else np.zeros(0, np.int64)
-        positions = int(slack * (live + live // 2 + 3 * len(self.ring.begin))) + 1024
-        heap = int((1 + 2 * slack) * sizes.sum()) + (1 << 14) + 4 * text
+        else:
+            self._move(SLACK, text)
+
+    def _move(self, slack: float, text: int = 0) -> None:
+        """Move what a window can reach into room that is so many times what it takes."""
+        from heptad.engine.local.kernel import rings
+
+        late, most = self._stream.late, self._stream.most
+        takes, texts = rings.sweep(self.pool, self.ring, self.windows, late, most)
+        positions, heap = int(slack * takes) + 1024, int(slack * texts) + (1 << 14) + 4 * text
         pool = rings.empty(*self.made.kept, positions)
         fill = not self.ring.meta[rings.SLOTS]
-        slots = _slots(live) if fill else self.ring.slots
-        ring = rings.ring(max(entities, len(self.ring.begin)), positions, slots, heap)
-        late, most = self._stream.late, self._stream.most
-        rings.move(self.pool, self.ring, pool, ring, self.windows, late, most, fill)
+        slots = _slots(self._live()) if fill else self.ring.slots
+        ring = rings.ring(len(self.ring.begin), positions, slots, heap)
+        rings.move(self.pool, self.ring, pool, ring, fill)
         self.pool, self.ring = pool, ring
+
+    def _live(self) -> int:
+        """Count the events."""
+        return int((self.ring.end - self.ring.begin).sum())
 
     def _spread(self) -> None:
         """Spread the slots over as many as there should be."""
         from heptad.engine.local.kernel import rings
 
-        live = int((self.ring.end - self.ring.begin).sum())
-        made = rings.ring(0, 0, _slots(live), 0)
+        made = rings.ring(0, 0, _slots(self._live()), 0)
         rings.spread(self.ring, made)
         self.ring.meta[rings.SLOTS] = made.meta[rings.SLOTS]
         self.ring = self.ring._replace(slots=made.slots)
@@ -312,10 +339,7 @@ class Group:
         """Take states out of the row store into memory."""
         from heptad.engine.local.kernel.rings import Rows
 
-        first = len(self._entity)
-        for key in keys:
-            self._entity[key] = len(self._entity)
-        numbers = np.arange(first, len(self._entity))
+        numbers = np.array([self._new(key) for key in keys], np.int64)
         self._seen(numbers)
         found = [unpacked(state, *self.made.kept[:2]) for state in states]
         us, size, v, h, ids = (
@@ -331,11 +355,11 @@ class Group:
         self.ring.fresh[numbers] = 0
         self.ring.noted[self._alive(numbers)] = 1
 
-    def changed(self, but: Ints | None = None) -> tuple[list[str], list[bytes], list[str], Ints]:
+    def changed(self, only: Ints | None = None) -> tuple[list[str], list[bytes], list[str], Ints]:
         """Return what is to be laid into the row store.
 
         Args:
-            but: entities that are left out.
+            only: entities that are looked at; all if None.
 
         Returns:
             The names of the keys that changed and the state of each; and of each event that is
@@ -343,9 +367,9 @@ class Group:
         """
         from heptad.engine.local.kernel.marks import marks
 
-        which = self._fresh(but)
-        alive, keys = self._alive(which), list(self._entity)
-        names = [_name(keys[e]) for e in which.tolist()]
+        which = self._fresh(only)
+        alive = self._alive(which)
+        names = [_name(self._keys[e]) for e in which.tolist()]
         count = (self.ring.end - self.ring.begin)[which]
         ids, id_at = self._texts_at(alive)
         us, size = self.pool.us[alive], self.ring.size[alive]
@@ -362,33 +386,57 @@ class Group:
         at = np.repeat(np.arange(len(which)), count)[new]
         return names, states, [names[e] for e in at.tolist()], marks(ids, id_at)[new]
 
-    def _fresh(self, but: Ints | None) -> Ints:
+    def _fresh(self, only: Ints | None) -> Ints:
         """Return the entities that changed."""
-        which = np.flatnonzero(self.ring.fresh[: len(self._entity)])
-        return which if but is None else np.setdiff1d(which, but, assume_unique=True)
+        if only is not None:
+            changed: Ints = only[self.ring.fresh[only] != 0]
+        else:
+            changed = np.flatnonzero(self.ring.fresh[: len(self._keys)])
+        return changed
 
-    def written(self, but: Ints | None = None) -> None:
+    def written(self, only: Ints | None = None) -> None:
         """Know that all that `changed` gave is in the row store."""
-        which = self._fresh(but)
+        which = self._fresh(only)
         self.ring.noted[self._alive(which)] = 1
         self.ring.fresh[which] = 0
 
-    def staying(self, events: int, keys: int) -> Ints:
-        """Return the entities that stay when so much is kept: those looked at last."""
-        n = len(self._entity)
-        touched, held = self._touched[:n], (self.ring.end - self.ring.begin)[:n]
-        order = np.argsort(-touched, kind="stable")[:keys]
-        takes = (held + held // 2 + 2)[order]
-        stay: Ints = np.sort(order[np.cumsum(takes) - takes < events])
-        return stay
+    def coldest(self, events: int, large: int) -> Ints:
+        """Return entities that nobody looks at, with the room of about so many events.
 
-    def shrink(self, stay: Ints) -> None:
-        """Let go of all other entities, which lie in the row store."""
-        told = {"fresh": self.ring.fresh[stay], "noted": self.ring.noted[self._alive(stay)]}
-        touched = self._touched[stay]
-        self.load(self._arrays(stay) | told)
-        self._touched = np.zeros(len(self.ring.begin), np.int64)
-        self._touched[: len(stay)] = touched
+        A hand goes round all entities and takes those that were not looked at in its last round,
+        or in this one, if there are no others.
+
+        Args:
+            events: how many.
+            large: room of an entity that stays if it was looked at in this turn.
+        """
+        n, turn = len(self._keys), self._stream.turn
+        touched, room = self._touched[:n], self.ring.room[:n]
+        cold: Ints = np.zeros(0, np.int64)
+        for _ in range(3 * (n // _LOOK + 1)):
+            which = np.arange(self._hand, min(n, self._hand + _LOOK))
+            cold = which[touched[which] < self._before]
+            cold = cold[(touched[cold] < turn) | (room[cold] < large)]
+            takes = np.cumsum(room[cold] + 1)
+            cold = cold[: 1 + int(np.searchsorted(takes, events))]
+            full = len(takes) > 0 and int(takes[-1]) >= events
+            self._hand = int(cold[-1]) + 1 if full else self._hand + _LOOK
+            if self._hand >= n:
+                self._hand, self._before, self._since = 0, self._since, turn + 1
+            if len(cold):
+                break
+        return cold
+
+    def let_go(self, which: Ints) -> None:
+        """Let go of entities, which lie in the row store."""
+        from heptad.engine.local.kernel import rings
+
+        rings.release(self.pool, self.ring, which)
+        self._touched[which] = _NOBODY
+        for e in which.tolist():
+            del self._entity[self._keys[e]]
+            self._keys[e] = None
+            self._free.append(e)
 
     def read(self, ask: Any, short: Any) -> dict[str, pa.Array]:
         """Read the features where they are asked; marks the rows that are out of reach."""
@@ -407,13 +455,13 @@ class Group:
         """Return the arrays of a snapshot, each with what it is."""
         return [
             ({"name": name, "type": str(a.dtype), "shape": list(a.shape)}, a.tobytes())
-            for name, a in self._arrays(np.arange(len(self._entity))).items()
+            for name, a in self._arrays(np.arange(len(self._keys))).items()
         ]
 
     def _arrays(self, which: Ints) -> dict[str, Any]:
         """Return all that there is of some entities."""
-        keys = list(self._entity)
-        ids, at = texts_of(pa.array([_name(keys[e]) for e in which.tolist()], pa.string()))
+        keys = pa.array([_name(self._keys[e]) for e in which.tolist()], pa.string())
+        ids, at = texts_of(keys)
         alive = self._alive(which)
         heap, _ = self._texts_at(alive)
         return {
@@ -432,27 +480,35 @@ class Group:
         names = kept.to_pylist()
         parts = len(self.ends)
         keys = [_key(name, parts) for name in names] if parts > 1 else names
-        self._entity = {key: n for n, key in enumerate(keys)}
+        self._entity, self._keys = {key: n for n, key in enumerate(keys)}, list(keys)
         n, m = len(keys), len(arrays["us"])
         pool = rings.empty(*self.made.kept, max(1, m))
-        ring = rings.ring(max(1, n), max(1, m), 2, max(1, len(arrays["heap"])))
+        size, spread = arrays["size"], _spread_out(arrays["size"])
+        ring = rings.ring(max(1, n), max(1, m), 2, int(spread[-1]) + 1)
         pool.us[:m], pool.v[:, :m], pool.h[:, :m] = arrays["us"], arrays["v"], arrays["h"]
         pool.big[:] = arrays["big"]
         ends = np.cumsum(arrays["count"])
         ring.end[:n], ring.begin[:n], ring.base[:n] = ends, ends - arrays["count"], 0
         ring.room[:n], ring.cut[:n] = arrays["count"], arrays["cut"]
-        ring.size[:m], ring.at[:m] = arrays["size"], np.cumsum(arrays["size"]) - arrays["size"]
-        ring.heap[: len(arrays["heap"])] = arrays["heap"]
-        if "fresh" in arrays:
-            ring.fresh[:n], ring.noted[:m] = arrays["fresh"], arrays["noted"]
+        ring.size[:m], ring.at[:m] = size, spread[:-1]
+        shift = np.repeat(spread[:-1] - (np.cumsum(size) - size), size)
+        ring.heap[shift + np.arange(len(shift))] = arrays["heap"]
         ring.meta[3] = arrays["newest"][0]
         self.pool, self.ring = pool, ring
-        self.grow(entities=n)
+        self._move(SLACK)
 
 
 def _slots(live: int) -> int:
     """Return how many slots there should be for so many events."""
     return 1 << max(12, (2 * live).bit_length())
+
+
+def _spread_out(sizes: Ints) -> Ints:
+    """Return where keys of some bytes lie that take whole words each, and where the last ends."""
+    from heptad.engine.local.kernel import rings
+
+    ends: Ints = np.cumsum(np.concatenate([[0], -(-sizes // rings.WORD) * rings.WORD]))
+    return ends
 
 
 def _name(key: Any) -> str:

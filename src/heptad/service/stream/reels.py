@@ -105,7 +105,7 @@ class Reel:
     def cold_keys(self, most: int) -> int | None:
         """Count the keys that lie in the row store, up to `most`; None where all are in memory."""
         cold = self._stream.cold
-        return None if cold is None else cold.count(most)
+        return cold.count(most) if cold is not None and cold.used else None
 
     @property
     def columns(self) -> list[str]:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 FORM = 2
 """Version of the snapshot's form; another is refused."""
 _MAGIC = b"HEPTADST"
+PIECES = 64
+"""Of so many pieces of what is kept in memory one is laid away when it is full."""
+AT_ONCE = 4096
+"""Events that are laid away together."""
 __all__ = ["OutOfReach", "Stream", "partition_of"]
 
 
@@ -245,7 +249,7 @@ class Stream:
             id_at: (n + 1,) where each begins.
         """
         self.turn += 1
-        if self.cold is not None:
+        if self.cold is not None and self.cold.used:
             from heptad.engine.local.kernel.marks import marks
 
             found = marks(ids, id_at)
@@ -254,22 +258,34 @@ class Stream:
 
     def settle(self) -> None:
         """End a turn: lay keys into the row store if there are more than are kept in memory."""
-        if self.cold is None:
+        cold = self.cold
+        if cold is None:
             return
-        keys, events = (sum(of) for of in zip(*(g.held for g in self.groups), strict=True))
-        if keys <= self.cold.keys and events <= max(self.cold.events, self._enough):
+        keys, events = self._held()
+        if keys <= cold.keys and events <= max(cold.events, self._enough):
             return
-        share = 2 * len(self.groups)
-        most = self.cold.events // share, self.cold.keys // share
-        stay = [group.staying(*most) for group in self.groups]
-        if self.cold.lasting:
+        if cold.lasting:
             self.keep()
-        else:
-            self._write(stay)
-        for group, which in zip(self.groups, stay, strict=True):
-            group.shrink(which)
+        # All that changed is written at once where it lasts, so half is let go; else a little.
+        left = 2 if cold.lasting else PIECES
+        most = cold.keys - cold.keys // left, cold.events - cold.events // left
+        piece = min(AT_ONCE, max(1, cold.events // left))
+        while keys > most[0] or events > most[1]:
+            group = max(self.groups, key=lambda g: g.held[0 if keys > most[0] else 1])
+            which = group.coldest(piece, max(AT_ONCE, cold.events // 4))
+            if not len(which):
+                break
+            if not cold.lasting:
+                self._write({group.number: which})
+            group.let_go(which)
+            keys, events = self._held()
         # A key may have more events than are kept: then wait until there are twice as many.
-        self._enough = 2 * sum(g.held[1] for g in self.groups)
+        self._enough = 2 * events if events > most[1] else 0
+
+    def _held(self) -> tuple[int, int]:
+        """Return how many keys and places of events are in memory, of all groups."""
+        held = [group.held for group in self.groups]
+        return sum(keys for keys, _ in held), sum(events for _, events in held)
 
     def keep(self) -> None:
         """Write all that changed into the row store with the mark, durable at return.
@@ -281,25 +297,25 @@ class Stream:
             raise ContractError("This stream is not kept for later.", do="give it a lasting `cold`")
         self._write(None)
 
-    def _write(self, stay: list[Ints] | None) -> None:
-        """Write what changed of all keys, or only of those that do not stay in memory."""
+    def _write(self, only: dict[int, Ints] | None) -> None:
+        """Write what changed of all keys, or only of some of a group."""
         assert self.cold is not None  # noqa: S101 - looked at by the caller
-        left = [None] * len(self.groups) if stay is None else stay
-        changed = [group.changed(but) for group, but in zip(self.groups, left, strict=True)]
+        groups = dict.fromkeys(range(len(self.groups))) if only is None else only
+        changed = [(n, *self.groups[n].changed(which)) for n, which in groups.items()]
         head = {
-            "definitions": self._definitions() if stay is None else [],
+            "definitions": self._definitions() if only is None else [],
             "mark": self.mark,
             "newest": [int(group.ring.meta[3]) for group in self.groups],
         }
         self.cold.keep(
             head,
             self._codes.since(self._written),
-            [(n, names, states) for n, (names, states, _, _) in enumerate(changed)],
-            [(n, owners, marks) for n, (_, _, owners, marks) in enumerate(changed)],
+            [(n, names, states) for n, names, states, _, _ in changed],
+            [(n, owners, marks) for n, _, _, owners, marks in changed],
         )
         self._written = self._codes.counts()
-        for group, but in zip(self.groups, left, strict=True):
-            group.written(but)
+        for n, which in groups.items():
+            self.groups[n].written(which)
 
     def _open(self, cold: Cold) -> None:
         """Go on from what lies in the row store."""

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pool that takes rows one by one: runs per entity that grow at the end and give way at the start.
 
+Room that is given back, of runs and of keys, is what the next that asks for as much gets. So a pool
+in which as much comes as goes does not grow.
+
 Rows come in the order in which they became known, events lie in the order of (time, key). A later
 version of a row takes the place of the earlier, a deletion removes it. Events that no window can
 reach any more make room; `cut` says up to which time an entity's events are gone, so that a read
@@ -34,13 +37,18 @@ from heptad.engine.local.kernel.pool import (
     upper,
 )  # fmt: skip
 
-USED, HEAP, SLOTS, NEWEST = range(4)
-"""Places in `meta`: positions given out, bytes given out, slots taken, newest known_time."""
+USED, HEAP, SLOTS, NEWEST, HELD = range(5)
+"""Places in `meta`: positions and bytes ever given out, slots taken, newest known_time, positions of
+runs that have not been given back."""
 TAG, WHEN = range(2)
 """Places in a slot: the upper half of an event's hash over its entity, and its time."""
-FREE, _GONE = -1, -2
-"""Tags of slots without an event; an entity never has all these bits."""
+FREE = -1
+"""The tag of a slot without an event, and the place of room that there is none of."""
 _OWNER = 0xFFFFFFFF
+WORD, _LONGEST = 8, 64
+"""Keys take whole words; room of longer ones than so many is not given out again."""
+_ROOMS = 96
+"""Runs have room for 2, 3, 4, 6, 8, 12 … events."""
 _SLACK = 8
 """Events kept beyond a count window, so that some may be deleted."""
 
@@ -49,8 +57,10 @@ class Ring(NamedTuple):
     """Where runs lie, the keys of events, and the search from key to event.
 
     Shapes: begin, end, base, room, cut, fresh (entities); at, size, noted (positions); heap
-    (bytes); slots (a power of two, 2: tag, when); meta (4). `fresh` tells whose events
-    changed, and `noted` which events are written down, since they were last laid to the row store.
+    (bytes); slots (a power of two, 2: tag, when); meta (5); runs, texts (sizes of room): where the
+    first room of each size lies that was given back, and in it where the next does. `fresh` tells
+    whose events changed, and `noted` which events are written down, since they were last laid to
+    the row store.
     """
 
     begin: Any
@@ -65,10 +75,14 @@ class Ring(NamedTuple):
     meta: Any
     fresh: Any
     noted: Any
+    runs: Any
+    texts: Any
 
 
+_OF_ENTITIES = ("begin", "end", "base", "room")
 record: Any = types.NamedTuple
-RING = record((V, V, V, V, V, V, N, B, M, V, B, B), Ring)
+_pair: Any = types.Tuple
+RING = record((V, V, V, V, V, V, N, B, M, V, B, B, V, V), Ring)
 
 
 def ring(entities: int, positions: int, slots: int | Any, text: int) -> Ring:
@@ -83,9 +97,22 @@ def ring(entities: int, positions: int, slots: int | Any, text: int) -> Ring:
         np.zeros(positions, np.int32),
         np.zeros(text, np.uint8),
         np.full((slots, 2), FREE, np.int64) if isinstance(slots, int) else slots,
-        np.array([0, 0, 0, LEAST], np.int64),
+        np.array([0, 0, 0, LEAST, 0], np.int64),
         np.zeros(entities, np.uint8),
         np.zeros(positions, np.uint8),
+        np.full(_ROOMS, FREE, np.int64),
+        np.full(_LONGEST, FREE, np.int64),
+    )
+
+
+def widened(ring: Ring, entities: int) -> Ring:
+    """Return a ring with room for more entities."""
+    more = entities - len(ring.begin)
+    zeros, none = np.zeros(more, np.int64), np.full(more, LEAST, np.int64)
+    return ring._replace(
+        **{name: np.concatenate([getattr(ring, name), zeros]) for name in _OF_ENTITIES},
+        cut=np.concatenate([ring.cut, none]),
+        fresh=np.concatenate([ring.fresh, np.zeros(more, np.uint8)]),
     )
 
 
@@ -140,7 +167,7 @@ tagged: Any = njit(_tagged)
 
 def _alike(tag: Any, value: Any) -> Any:
     """Whether a slot may be that of an event with a hash."""
-    return tag >> 32 == value >> 32 and tag != _GONE
+    return tag >> 32 == value >> 32
 
 
 alike: Any = njit(_alike)
@@ -169,13 +196,119 @@ def _crowded(ring: Any) -> Any:
 crowded: Any = njit(_crowded)
 
 
+def _vacate(ring: Any, slot: Any) -> None:
+    """Free a slot; those behind it that were looked for before it close the gap."""
+    last, gap = len(ring.slots) - 1, slot
+    while True:
+        slot = (slot + 1) & last
+        tag = ring.slots[slot, TAG]
+        if tag == FREE:
+            break
+        if (slot - first_slot(ring, tag)) & last >= (slot - gap) & last:
+            ring.slots[gap, TAG], ring.slots[gap, WHEN] = tag, ring.slots[slot, WHEN]
+            gap = slot
+    ring.slots[gap, TAG] = FREE
+    ring.meta[SLOTS] -= 1
+
+
+vacate: Any = njit(types.void(RING, int64), cache=True)(_vacate)
+
+
+def _words(size: Any) -> Any:
+    """Return how many words a key of some bytes takes."""
+    return (np.int64(size) + WORD - 1) // WORD
+
+
+words: Any = njit(_words)
+
+
+def _text_room(ring: Any, size: Any) -> Any:
+    """Whether there is room for a key of some bytes."""
+    n = words(size)
+    return (n < _LONGEST and ring.texts[n] >= 0) or ring.meta[HEAP] + n * WORD <= len(ring.heap)
+
+
+text_room: Any = njit(_text_room)
+
+
+def _text_taken(ring: Any, size: Any) -> Any:
+    """Give out room for a key of some bytes, which there is."""
+    n = words(size)
+    at = ring.texts[n] if n < _LONGEST else np.int64(FREE)
+    if at < 0:
+        ring.meta[HEAP] += n * WORD
+        return ring.meta[HEAP] - n * WORD
+    following = np.int64(0)
+    for b in range(WORD):
+        following |= np.int64(ring.heap[at + b]) << (8 * b)
+    ring.texts[n] = following
+    return at
+
+
+text_taken: Any = njit(_text_taken)
+
+
+def _text_given(ring: Any, at: Any, size: Any) -> None:
+    """Take back the room of a key."""
+    n = words(size)
+    if 0 < n < _LONGEST:
+        following, ring.texts[n] = ring.texts[n], at
+        for b in range(WORD):
+            ring.heap[at + b] = (following >> (8 * b)) & 0xFF
+
+
+text_given: Any = njit(_text_given)
+
+
+def _room(size: Any) -> Any:
+    """Return the number of the least room that holds so many events."""
+    number = np.int64(0)
+    while (2 + (number & 1)) << (number >> 1) < size:
+        number += 1
+    return number
+
+
+room_for: Any = njit(int64(int64), cache=True)(_room)
+
+
+def _run_taken(ring: Any, size: Any, positions: Any) -> Any:
+    """Give out room for a run of so many events; FREE if there is none."""
+    number = room_for(size)
+    base, takes = ring.runs[number], (2 + (number & 1)) << (number >> 1)
+    if base >= 0:
+        ring.runs[number] = ring.at[base]
+    else:
+        base = ring.meta[USED]
+        if base + takes > positions:
+            return np.int64(FREE)
+        ring.meta[USED] += takes
+    ring.meta[HELD] += takes
+    return base
+
+
+run_taken: Any = njit(int64(RING, int64, int64), cache=True)(_run_taken)
+
+
+def _run_given(ring: Any, base: Any, room: Any) -> None:
+    """Take back the room of a run."""
+    if room:
+        number = room_for(room)
+        ring.at[base], ring.runs[number] = ring.runs[number], base
+        ring.meta[HELD] -= room
+
+
+run_given: Any = njit(types.void(RING, int64, int64), cache=True)(_run_given)
+
+
 def _forget(pool: Any, ring: Any, e: Any, p: Any) -> None:
-    """Free the slot of the event at a position."""
-    tag = tagged(hashed(ring.heap, ring.at[p], ring.at[p] + ring.size[p]), e)
+    """Free the slot and the key of the event at a position."""
+    at, size = ring.at[p], np.int64(ring.size[p])
+    tag = tagged(hashed(ring.heap, at, at + size), e)
+    text_given(ring, at, size)
     slot = first_slot(ring, tag)
     while ring.slots[slot, TAG] != FREE:
         if ring.slots[slot, TAG] == tag and ring.slots[slot, WHEN] == pool.us[p]:
-            ring.slots[slot, TAG] = _GONE
+            vacate(ring, slot)
             return
         slot = next_slot(ring, slot)
 
@@ -186,10 +319,9 @@ forget: Any = njit(types.void(POOL, RING, int64, int64), cache=True)(_forget)
 def _remember(ring: Any, tag: Any, us: Any) -> None:
     """Take a slot for an event."""
     slot = first_slot(ring, tag)
-    while ring.slots[slot, TAG] != FREE and ring.slots[slot, TAG] != _GONE:
+    while ring.slots[slot, TAG] != FREE:
         slot = next_slot(ring, slot)
-    if ring.slots[slot, TAG] == FREE:
-        ring.meta[SLOTS] += 1
+    ring.meta[SLOTS] += 1
     ring.slots[slot, TAG], ring.slots[slot, WHEN] = tag, us
 
 
@@ -205,7 +337,9 @@ def _drop(pool: Any, ring: Any, value: Any, ids: Any, start: Any, stop: Any) -> 
             e = tag & _OWNER
             p = locate(pool, ring, e, ring.slots[slot, WHEN], ids, start, stop)
             if p >= 0:
-                ring.slots[slot, TAG], ring.fresh[e] = _GONE, 1
+                vacate(ring, slot)
+                text_given(ring, ring.at[p], ring.size[p])
+                ring.fresh[e] = 1
                 shift(pool, ring, p + 1, ring.end[e], -1)
                 ring.end[e] -= 1
                 if ring.end[e] > ring.begin[e]:
@@ -268,15 +402,16 @@ def _make_room(pool: Any, ring: Any, e: Any, windows: Any, late: Any, most: Any)
     evict(pool, ring, e, windows, late, most)
     begin, end, room = ring.begin[e], ring.end[e], ring.room[e]
     base = ring.base[e]
-    if begin - base < room // 2 or room < 4:
-        wanted = max(4, 2 * room)
-        if ring.meta[USED] + wanted > len(pool.us):
+    if 4 * (begin - base) < room or begin == base:
+        base = run_taken(ring, room + 1, len(pool.us))
+        if base < 0:
             return False
-        base = ring.meta[USED]
-        ring.meta[USED] += wanted
-        ring.base[e], ring.room[e] = base, wanted
     if end > begin:
         shift(pool, ring, begin, end, base - begin)
+    if base != ring.base[e] or room == 0:
+        run_given(ring, ring.base[e], room)
+        number = room_for(room + 1)
+        ring.base[e], ring.room[e] = base, (2 + (number & 1)) << (number >> 1)
     ring.begin[e], ring.end[e] = base, base + end - begin
     if end > begin:
         reindex(pool, base, base, ring.end[e])
@@ -311,7 +446,7 @@ def _take(
     """
     for r in range(start, stop):
         e, first, last = rows.entity[r], rows.id_at[r], rows.id_at[r + 1]
-        if crowded(ring) or ring.meta[HEAP] + last - first > len(ring.heap):
+        if crowded(ring) or not text_room(ring, last - first):
             return r
         ring.meta[NEWEST] = max(ring.meta[NEWEST], rows.known[r])
         value = hashed(rows.ids, first, last)
@@ -332,11 +467,11 @@ def _take(
         begin, p = ring.begin[e], ring.end[e]
         if p > begin and pool.us[p - 1] >= us:
             p = opened(pool, ring, e, rows, r)
-        pool.us[p], ring.at[p], ring.size[p] = us, ring.meta[HEAP], last - first
+        text = text_taken(ring, last - first)
+        pool.us[p], ring.at[p], ring.size[p] = us, text, last - first
         ring.fresh[e], ring.noted[p] = 1, 0
         for b in range(last - first):
-            ring.heap[ring.meta[HEAP] + b] = rows.ids[first + b]
-        ring.meta[HEAP] += last - first
+            ring.heap[text + b] = rows.ids[first + b]
         append = p == ring.end[e]
         ring.end[e] += 1
         for j in range(pool.h.shape[0]):
@@ -368,30 +503,47 @@ take: Any = njit(int64(POOL, RING, ROWS, int64, int64, M, int64, int64), cache=T
 def _spread(ring: Any, into: Any) -> None:
     """Take the slots of a ring into another one; a table twice as large is filled in order."""
     for n in range(len(ring.slots)):
-        tag = ring.slots[n, TAG]
-        if tag not in (FREE, _GONE):
-            remember(into, tag, ring.slots[n, WHEN])
+        if ring.slots[n, TAG] != FREE:
+            remember(into, ring.slots[n, TAG], ring.slots[n, WHEN])
 
 
 spread: Any = njit(types.void(RING, RING), cache=True)(_spread)
 
 
-def _move(
-    pool: Any, ring: Any, to: Any, into: Any, windows: Any, late: Any, most: Any, fill: Any
-) -> None:
-    """Copy what is alive into a larger pool and ring, each run with room to grow.
+def _sweep(pool: Any, ring: Any, windows: Any, late: Any, most: Any) -> Any:
+    """Let go of what no window can reach; return how many positions and bytes a move takes."""
+    positions, text = np.int64(0), np.int64(0)
+    for e in range(len(ring.begin)):
+        evict(pool, ring, e, windows, late, most)
+        n = ring.end[e] - ring.begin[e]
+        if n:
+            number = room_for(n + n // 4 + 1)
+            positions += (2 + (number & 1)) << (number >> 1)
+        for p in range(ring.begin[e], ring.end[e]):
+            text += words(ring.size[p]) * WORD
+    return positions, text
+
+
+sweep: Any = njit(_pair((int64, int64))(POOL, RING, M, int64, int64), cache=True)(_sweep)
+
+
+def _move(pool: Any, ring: Any, to: Any, into: Any, fill: Any) -> None:
+    """Copy everything into another pool and ring, each run with room to grow.
 
     The slots are those of the ring, or are filled anew from the keys of events.
     """
     into.meta[NEWEST] = ring.meta[NEWEST]
-    free, text = np.int64(0), np.int64(0)
+    text = np.int64(0)
     to.big[:] = pool.big
     for e in range(len(ring.begin)):
-        evict(pool, ring, e, windows, late, most)
         n = ring.end[e] - ring.begin[e]
         into.cut[e], into.fresh[e] = ring.cut[e], ring.fresh[e]
+        if n == 0:
+            continue
+        number = room_for(n + n // 4 + 1)
+        free = run_taken(into, n + n // 4 + 1, len(to.us))
         into.base[e], into.begin[e], into.end[e] = free, free, free + n
-        into.room[e] = 0 if ring.room[e] == 0 else max(2, n + n // 2 + 1)
+        into.room[e] = (2 + (number & 1)) << (number >> 1)
         for q in range(n):
             p, z = ring.begin[e] + q, free + q
             to.us[z] = pool.us[p]
@@ -405,17 +557,26 @@ def _move(
             if fill:
                 value = hashed(into.heap, text, text + ring.size[p])
                 remember(into, tagged(value, e), pool.us[p])
-            text += ring.size[p]
-        if n:
-            reindex(to, free, free, free + n)
-        free += into.room[e]
-    into.meta[USED], into.meta[HEAP] = free, text
+            text += words(ring.size[p]) * WORD
+        reindex(to, free, free, free + n)
+    into.meta[HEAP] = text
     if not fill:
         into.meta[SLOTS] = ring.meta[SLOTS]
 
 
-move: Any = njit(types.void(POOL, RING, POOL, RING, M, int64, int64, types.boolean), cache=True)(
-    _move
-)
+move: Any = njit(types.void(POOL, RING, POOL, RING, types.boolean), cache=True)(_move)
 
-__all__ = ["Ring", "Rows", "empty", "move", "ring", "spread", "take"]
+
+def _release(pool: Any, ring: Any, which: Any) -> None:
+    """Let go of all events of some entities, and of what was known of them."""
+    for e in which:
+        for p in range(ring.begin[e], ring.end[e]):
+            forget(pool, ring, e, p)
+        run_given(ring, ring.base[e], ring.room[e])
+        ring.begin[e], ring.end[e], ring.base[e], ring.room[e] = 0, 0, 0, 0
+        ring.cut[e], ring.fresh[e] = LEAST, 0
+
+
+release: Any = njit(types.void(POOL, RING, V), cache=True)(_release)
+
+__all__ = ["Ring", "Rows", "empty", "move", "release", "ring", "spread", "sweep", "take"]
