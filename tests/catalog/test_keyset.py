@@ -3,29 +3,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heptad.catalog import keyset
 from heptad.catalog.keyset import KeySet
 
 TEXTS = st.lists(st.text(max_size=40), max_size=40)
 
 
-@given(TEXTS, TEXTS, TEXTS, TEXTS, st.integers(1, 50))
-def test_exactly_what_was_given_is_known(loaded, one_by_one, at_once, asked, merge):
+@given(TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from([2, 1 << 10]))
+def test_exactly_what_was_given_is_known(loaded, one_by_one, at_once, asked, places):
     held = KeySet()
-    before = keyset._MERGE
-    keyset._MERGE = merge
-    try:
-        held.fill(pa.array([*loaded, None], pa.string()))
-        for text in one_by_one:
-            held.add([text])
-        held.add(at_once)
-    finally:
-        keyset._MERGE = before
+    held._table = held._table[:places].copy()
+    held.fill(pa.array([*loaded, None], pa.string()))
+    for text in one_by_one:
+        held.add([text])
+    held.add(at_once)
+    assert len(held) == len({*loaded, *one_by_one, *at_once})
     there = {*loaded, *one_by_one, *at_once}
     wanted = [*asked, *there]
     told = [text in there for text in wanted]
@@ -54,3 +51,19 @@ def test_what_was_asked_about_is_known_once_it_is_taken(asked, others, never):
     held.add(others)
     wanted = [*asked, *others, *never]
     assert held.known(wanted) == [text in {*asked, *others} for text in wanted]
+
+
+def test_many_texts_are_known_and_as_many_others_are_not():
+    held, texts = KeySet(), [f"p{n}" for n in range(60_000)]
+    held.fill(pa.array(texts[:20_000]))
+    for start in range(20_000, 30_000, 100):
+        held.add(texts[start : start + 100])
+    assert len(held) == 30_000
+    assert held.known(texts) == [True] * 30_000 + [False] * 30_000
+
+
+def test_a_mark_of_nothing_is_kept_as_any_other():
+    held = KeySet()
+    held._take(np.array([0, 0], np.int64))
+    assert len(held) == 1
+    assert not held.known(["p1"])[0]

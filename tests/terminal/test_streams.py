@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,15 @@ def seen(platform: Platform) -> dict[str, Any]:
     return found
 
 
+def told_bytes(platform: Platform) -> float:
+    """What the metrics tell of the memory of the streams of payments for fraud."""
+    text = Client(public(platform)).get("/metrics").text
+    (found,) = re.findall(
+        r'^heptad_stream_bytes{app="fraud",table="Payment"} (\d+)$', text, re.MULTILINE
+    )
+    return float(found)
+
+
 def test_a_project_that_is_not_served_keeps_no_stream_and_says_how_far_topics_are(
     platform: Platform,
 ) -> None:
@@ -77,9 +87,11 @@ def test_while_it_is_served_each_stream_tells_what_it_holds(platform: Platform) 
         assert (reel["state"], reel["table"]) == ("current", "Payment")
         assert reel["events"] >= reel["keys"] >= 1
         assert reel["cold_keys"] is None
+        assert told_bytes(platform) > 6 * 100
         for slot in quick.current.slots["fraud"]:
             slot.reel = None
         assert {r["state"] for r in seen(platform)["reels"] if r["app"] == "fraud"} == {"building"}
+        assert told_bytes(platform) == 0
         apart = {line["app"] for line in seen(platform)["apart"]}
         assert not apart & {r["app"] for r in seen(platform)["reels"]}
     finally:

@@ -131,6 +131,11 @@ class Group:
 
         return len(self._entity), int(self.ring.meta[rings.HELD])
 
+    @property
+    def memory(self) -> int:
+        """Bytes of its arrays."""
+        return sum(array.nbytes for array in (*self.pool, *self.ring))
+
     def entities(self, keys: Sequence[pa.Array], *, fresh: bool) -> Ints:
         """Return the entity of each key, -1 for a missing, unknown or foreign one."""
         (*columns, _), code = coded(keys)

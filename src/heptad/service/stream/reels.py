@@ -102,6 +102,11 @@ class Reel:
         """How many keys and places of events are in memory, by the way of keys that holds most."""
         return max(group.held for group in self._stream.groups)
 
+    @property
+    def memory(self) -> int:
+        """Bytes of its windows, beside the names of its keys."""
+        return sum(group.memory for group in self._stream.groups)
+
     def cold_keys(self, most: int) -> int | None:
         """Count the keys that lie in the row store, up to `most`; None where all are in memory."""
         cold = self._stream.cold

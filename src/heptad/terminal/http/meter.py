@@ -168,8 +168,22 @@ def exposition(meter: Meter, platform: Platform) -> str:
             ({"table": name}, v.rows)
             for name, v in sorted(platform.catalog.versions.current().items())
         )),
+        *_family("heptad_stream_bytes", "gauge", "Memory of the windows of streams.", (
+            ({"app": app, "table": table}, n) for (app, table), n in sorted(_streams(platform).items())
+        )),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _streams(platform: Platform) -> Counter[tuple[str, str]]:
+    """Return the bytes of the windows of each application, by event table."""
+    found: Counter[tuple[str, str]] = Counter()
+    quick = platform.intake.quick
+    for app, slots in quick.current.slots.items() if quick is not None else ():
+        for slot in slots:
+            reel = slot.reel
+            found[app, slot.shape.table.__name__] += 0 if reel is None else reel.memory
+    return found
 
 
 def _family(
