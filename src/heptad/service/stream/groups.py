@@ -32,6 +32,8 @@ SLACK = 1.5
 """Times the room of what there is that arrays get when they grow."""
 _LOOK = 4096
 """So many entities the hand looks at together."""
+_HELD = 4
+"""Where a ring tells how many places of events there are: `kernel.rings.HELD`."""
 _NOBODY = 2**63 - 1
 """When the number of an entity was looked at that is free."""
 
@@ -127,9 +129,7 @@ class Group:
     @property
     def held(self) -> tuple[int, int]:
         """How many keys and places of events are in memory."""
-        from heptad.engine.local.kernel import rings
-
-        return len(self._entity), int(self.ring.meta[rings.HELD])
+        return len(self._entity), self.ring.meta.item(_HELD)
 
     @property
     def memory(self) -> int:
@@ -159,20 +159,25 @@ class Group:
         """Return the entity of one key, -1 for an unknown or foreign one; see `entities`."""
         self.recall([pair[0] if len(pair) == 1 else pair])
         found = self._one(pair, fresh=fresh)
-        self._seen(np.array([found]) if self._stream.cold is not None else None)
+        self._widen()
+        if found >= 0 and self._stream.cold is not None:
+            self._touched[found] = self._stream.turn
         return found
 
-    def _seen(self, mine: Ints | None) -> None:
+    def _seen(self, mine: Ints) -> None:
         """Have room for all keys, and note which of them were looked at now."""
-        from heptad.engine.local.kernel import rings
-
-        if len(self._keys) > len(self.ring.begin):
-            self.ring = rings.widened(self.ring, 2 * len(self._keys))
-        if self._stream.cold is not None and mine is not None:
-            more = len(self.ring.begin) - len(self._touched)
-            if more > 0:
-                self._touched = np.concatenate([self._touched, np.zeros(more, np.int64)])
+        self._widen()
+        if self._stream.cold is not None:
             self._touched[mine[mine >= 0]] = self._stream.turn
+
+    def _widen(self) -> None:
+        """Have room for all keys."""
+        if len(self._keys) > len(self._touched):
+            from heptad.engine.local.kernel import rings
+
+            self.ring = rings.widened(self.ring, 2 * len(self._keys))
+            more = len(self.ring.begin) - len(self._touched)
+            self._touched = np.concatenate([self._touched, np.zeros(more, np.int64)])
 
     def _new(self, key: Any) -> int:
         """Return the entity of a key that is not known, from now on."""
@@ -486,6 +491,7 @@ class Group:
         parts = len(self.ends)
         keys = [_key(name, parts) for name in names] if parts > 1 else names
         self._entity, self._keys = {key: n for n, key in enumerate(keys)}, list(keys)
+        self._touched = np.zeros(max(1, len(keys)), np.int64)
         n, m = len(keys), len(arrays["us"])
         pool = rings.empty(*self.made.kept, max(1, m))
         size, spread = arrays["size"], _spread_out(arrays["size"])
