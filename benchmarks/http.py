@@ -290,11 +290,11 @@ def _overloaded(ours: load.Server, long: float, seed: int) -> list[Row]:
     stored in the long run.
     """
     peak = child("benchmarks.http:drive", ours.port, 0, long, 10_000_000, seed).answer
-    before, windows = ours.mib, _windows(ours)
+    before, windows = ours.own_mib, _windows(ours)
     many = child(
         "benchmarks.http:drive", ours.port, 10 * peak["per_second"], long, 20_000_000, seed
     ).answer
-    after, windows = ours.mib, _windows(ours) - windows
+    after, windows = ours.own_mib, _windows(ours) - windows
     calm = child("benchmarks.http:drive", ours.port, 100, 2, 90_000_000, seed).answer
     odd = {s: n for s, n in many["statuses"].items() if s not in ("200", "429", "503")}
     detail = {

@@ -55,6 +55,11 @@ class Server:
         return self._status("VmRSS")
 
     @property
+    def own_mib(self) -> float:
+        """Memory of its own, without what it reads of files, which the kernel takes back."""
+        return self._status("RssAnon")
+
+    @property
     def peak_mib(self) -> float:
         """The most memory that it has held."""
         return self._status("VmHWM")
