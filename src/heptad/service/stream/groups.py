@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,9 +21,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from heptad.engine.local.kernel.pool import Pool
-    from heptad.engine.local.kernel.rings import Ring
+    from heptad.engine.local.kernel.rooms import Ring
     from heptad.service.batch.programs import Compiled
     from heptad.service.stream.streams import Stream
+    from heptad.service.stream.texts import Texts
 
     Ints = npt.NDArray[np.int64]
 
@@ -33,7 +33,7 @@ SLACK = 1.5
 _LOOK = 4096
 """So many entities the hand looks at together."""
 _HELD = 4
-"""Where a ring tells how many places of events there are: `kernel.rings.HELD`."""
+"""Where a ring tells how many places of events there are: `kernel.rooms.HELD`."""
 _NOBODY = 2**63 - 1
 """When the number of an entity was looked at that is free."""
 
@@ -43,72 +43,12 @@ def partition_of(key: Sequence[str], partitions: int) -> int:
     return zlib.crc32("\x1f".join(key).encode()) % partitions
 
 
-class Texts:
-    """Numbers for texts that stay the same as long as the stream lives."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, dict[str, int]] = defaultdict(dict)
-        self._texts: dict[str, list[str]] = defaultdict(list)
-
-    def code(self, column: str, texts: pa.Array) -> Ints:
-        """Return a number for each text, 0 for null."""
-        parts = texts.dictionary_encode()
-        numbers, known = self._numbers[column], self._texts[column]
-        codes = np.zeros(len(parts.dictionary) + 1, np.int64)
-        for i, text in enumerate(parts.dictionary.to_pylist()):
-            if text not in numbers:
-                numbers[text] = len(known)
-                known.append(text)
-            codes[i] = numbers[text]
-        index = parts.indices.fill_null(len(parts.dictionary)).to_numpy(zero_copy_only=False)
-        coded: Ints = codes[index]
-        return coded
-
-    def number(self, column: str, text: str) -> int:
-        """Return the number of one text."""
-        numbers, known = self._numbers[column], self._texts[column]
-        found = numbers.setdefault(text, len(known))
-        if found == len(known):
-            known.append(text)
-        return found
-
-    def text(self, column: str, code: int) -> str:
-        """Return the text of one number."""
-        return self._texts[column][code]
-
-    def texts(self, column: str, codes: Ints) -> pa.Array:
-        """Return the texts of numbers."""
-        known = self._texts[column]
-        if not known:
-            return pa.nulls(len(codes), pa.string())
-        return pa.array([known[c] for c in codes.tolist()], pa.string())
-
-    def since(self, done: Mapping[str, int]) -> dict[str, list[str]]:
-        """Return the texts that were numbered since there were so many of each column."""
-        found = {name: texts[done.get(name, 0) :] for name, texts in self._texts.items()}
-        return {name: texts for name, texts in found.items() if texts}
-
-    def counts(self) -> dict[str, int]:
-        """Return how many texts of each column there are."""
-        return {name: len(texts) for name, texts in self._texts.items()}
-
-    def kept(self) -> dict[str, list[str]]:
-        """Return all texts in the order of their numbers."""
-        return dict(self._texts)
-
-    def load(self, texts: Mapping[str, list[str]]) -> None:
-        """Take the texts of a snapshot."""
-        self._texts = defaultdict(list, {name: list(found) for name, found in texts.items()})
-        self._numbers = defaultdict(dict)
-        for name, found in self._texts.items():
-            self._numbers[name] = {text: n for n, text in enumerate(found)}
-
-
 class Group:
     """The windows of features that share a key."""
 
     def __init__(self, made: Compiled, stream: Stream, codes: Texts, number: int) -> None:
-        from heptad.engine.local.kernel import rings
+        from heptad.engine.local.kernel import pool as pools
+        from heptad.engine.local.kernel import rooms
 
         self.made, self.codes, self._stream, self.number = made, codes, stream, number
         self.ends = made.features[0].ends
@@ -123,8 +63,8 @@ class Group:
         self._free: list[int] = []
         self._hand, self._since, self._before = 0, 0, 0
         self._touched = np.zeros(1 << 8, np.int64)
-        self.pool: Pool = rings.empty(*made.kept, 1 << 10)
-        self.ring: Ring = rings.ring(1 << 8, 1 << 10, 1 << 12, 1 << 14)
+        self.pool: Pool = pools.empty(*made.kept, 1 << 10)
+        self.ring: Ring = rooms.ring(1 << 8, 1 << 10, 1 << 12, 1 << 14)
 
     @property
     def held(self) -> tuple[int, int]:
@@ -173,9 +113,9 @@ class Group:
     def _widen(self) -> None:
         """Have room for all keys."""
         if len(self._keys) > len(self._touched):
-            from heptad.engine.local.kernel import rings
+            from heptad.engine.local.kernel import rooms
 
-            self.ring = rings.widened(self.ring, 2 * len(self._keys))
+            self.ring = rooms.widened(self.ring, 2 * len(self._keys))
             more = len(self.ring.begin) - len(self._touched)
             self._touched = np.concatenate([self._touched, np.zeros(more, np.int64)])
 
@@ -272,24 +212,25 @@ class Group:
         Args:
             text: bytes that the next key needs.
         """
-        from heptad.engine.local.kernel import rings
+        from heptad.engine.local.kernel import rooms
 
-        if rings.crowded(self.ring):
+        if rooms.crowded(self.ring):
             self._spread()
         else:
             self._move(SLACK, text)
 
     def _move(self, slack: float, text: int = 0) -> None:
         """Move what a window can reach into room that is so many times what it takes."""
-        from heptad.engine.local.kernel import rings
+        from heptad.engine.local.kernel import pool as pools
+        from heptad.engine.local.kernel import rings, rooms
 
         late, most = self._stream.late, self._stream.most
         takes, texts = rings.sweep(self.pool, self.ring, self.windows, late, most)
         positions, heap = int(slack * takes) + 1024, int(slack * texts) + (1 << 14) + 4 * text
-        pool = rings.empty(*self.made.kept, positions)
-        fill = not self.ring.meta[rings.SLOTS]
+        pool = pools.empty(*self.made.kept, positions)
+        fill = not self.ring.meta[rooms.SLOTS]
         slots = _slots(self._live()) if fill else self.ring.slots
-        ring = rings.ring(len(self.ring.begin), positions, slots, heap)
+        ring = rooms.ring(len(self.ring.begin), positions, slots, heap)
         rings.move(self.pool, self.ring, pool, ring, fill)
         self.pool, self.ring = pool, ring
 
@@ -299,11 +240,11 @@ class Group:
 
     def _spread(self) -> None:
         """Spread the slots over as many as there should be."""
-        from heptad.engine.local.kernel import rings
+        from heptad.engine.local.kernel import rooms
 
-        made = rings.ring(0, 0, _slots(self._live()), 0)
-        rings.spread(self.ring, made)
-        self.ring.meta[rings.SLOTS] = made.meta[rings.SLOTS]
+        made = rooms.ring(0, 0, _slots(self._live()), 0)
+        rooms.spread(self.ring, made)
+        self.ring.meta[rooms.SLOTS] = made.meta[rooms.SLOTS]
         self.ring = self.ring._replace(slots=made.slots)
 
     def _alive(self, which: Ints | None = None) -> Ints:
@@ -483,7 +424,8 @@ class Group:
 
     def load(self, arrays: Mapping[str, Any]) -> None:
         """Take the arrays of a snapshot."""
-        from heptad.engine.local.kernel import rings
+        from heptad.engine.local.kernel import pool as pools
+        from heptad.engine.local.kernel import rooms
 
         at, data = (pa.py_buffer(arrays[name].tobytes()) for name in ("names_at", "names"))
         kept = pa.LargeStringArray.from_buffers(len(arrays["names_at"]) - 1, at, data)
@@ -493,9 +435,9 @@ class Group:
         self._entity, self._keys = {key: n for n, key in enumerate(keys)}, list(keys)
         self._touched = np.zeros(max(1, len(keys)), np.int64)
         n, m = len(keys), len(arrays["us"])
-        pool = rings.empty(*self.made.kept, max(1, m))
+        pool = pools.empty(*self.made.kept, max(1, m))
         size, spread = arrays["size"], _spread_out(arrays["size"])
-        ring = rings.ring(max(1, n), max(1, m), 2, int(spread[-1]) + 1)
+        ring = rooms.ring(max(1, n), max(1, m), 2, int(spread[-1]) + 1)
         pool.us[:m], pool.v[:, :m], pool.h[:, :m] = arrays["us"], arrays["v"], arrays["h"]
         pool.big[:] = arrays["big"]
         ends = np.cumsum(arrays["count"])
@@ -516,9 +458,9 @@ def _slots(live: int) -> int:
 
 def _spread_out(sizes: Ints) -> Ints:
     """Return where keys of some bytes lie that take whole words each, and where the last ends."""
-    from heptad.engine.local.kernel import rings
+    from heptad.engine.local.kernel import rooms
 
-    ends: Ints = np.cumsum(np.concatenate([[0], -(-sizes // rings.WORD) * rings.WORD]))
+    ends: Ints = np.cumsum(np.concatenate([[0], -(-sizes // rooms.WORD) * rooms.WORD]))
     return ends
 
 

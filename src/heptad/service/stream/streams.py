@@ -16,7 +16,8 @@ from heptad.service.batch.masks import mask
 from heptad.service.batch.programs import compiled
 from heptad.service.batch.sweep import texts_of
 from heptad.service.features import parts_of
-from heptad.service.stream.groups import Group, Texts, partition_of
+from heptad.service.stream.groups import Group, partition_of
+from heptad.service.stream.texts import Texts
 from heptad.standards import Path
 from heptad.standards.errors import ContractError, HeptadError, Refused
 from heptad.standards.time import day

@@ -23,18 +23,17 @@ from heptad.engine.local.kernel.pool import (
     upper,
 )  # fmt: skip
 from heptad.engine.local.kernel.reading import PROGRAM, steps_at
-from heptad.engine.local.kernel.rings import (
+from heptad.engine.local.kernel.rings import ROWS, take
+from heptad.engine.local.kernel.rooms import (
     FREE,
     RING,
-    ROWS,
     TAG,
     alike,
     first_slot,
     hashed,
     next_slot,
     record,
-    take,
-)
+)  # fmt: skip
 
 _pair: Any = types.Tuple
 
