@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from heptad.engine.local.rows import Rows
@@ -88,6 +90,27 @@ def test_who_is_erased_lies_in_no_stream(cold):
     rows._store.flush()
     files = [p for p in (cold.path / "rows").iterdir() if p.is_file()]
     assert not any(name.encode() in p.read_bytes() for p in files)
+
+
+def test_streams_go_on_after_an_erasure_while_they_are_served(cold):
+    """What they had laid away is dropped with the person; the others are decided on as before."""
+    cold.accept("Payment", [payment(500 + n, customer=f"k{n}") for n in range(9)])
+    settled(cold)
+    before = [slot.reel for slot in cold.intake.quick.current.slots["fraud"]]
+    assert all(reel.cold_keys(10) for reel in before if reel.table.__name__ == "Payment")
+    cold.store("Customer", [customer("k0")])
+    cold.erasing.erase(["Customer:k0"], "asked for it", who="test", role="admin")
+    assert all(not reel.cold_keys(10) for reel in before)
+    for _ in range(200):
+        if all(
+            slot.reel not in (None, *before) for slot in cold.intake.quick.current.slots["fraud"]
+        ):
+            break
+        threading.Event().wait(0.05)
+    settled(cold)
+    for n in range(5):
+        _, made = cold.accept("Payment", [payment(600 + n, customer=f"k{n + 1}")])
+        assert dict(made[0].decision.features) == slowly(cold, made[0])
 
 
 def test_a_stream_that_grows_while_it_is_served_lies_there_from_then_on(tmp_path):

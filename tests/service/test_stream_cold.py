@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heptad.engine.local.rows import Rows
-from heptad.service.features import named
+from heptad.service.features import count, last, named, total
 from heptad.service.stream.cold import Cold, packed, unpacked
 from heptad.service.stream.stepping import Stepper
 from heptad.service.stream.streams import OutOfReach, Stream
@@ -17,7 +17,7 @@ from heptad.standards.errors import ContractError
 from heptad.standards.model import Payment
 from heptad.testing.definition import Ask, Version, value
 from tests.service.test_stream import FEATURES, LATE, Streams, many, play
-from tests.service.test_windows import PHASES, arrow, payment, point, versions
+from tests.service.test_windows import BY, EUR, PHASES, arrow, payment, point, versions
 
 pytestmark = pytest.mark.timeout(400)
 """The first test of a fresh checkout compiles the kernel."""
@@ -226,3 +226,62 @@ def test_states_come_back_as_they_were():
     for state in states:
         cut, arrays = unpacked(state, *group.made.kept[:2])
         assert packed(cut, arrays) == state
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_what_a_key_let_go_of_as_it_came_back_stays_gone(rows, lasting):
+    """A row that was corrected into another key, when its own had no room for it any more."""
+    counted = list(named({"total": total(Payment.amount, by=BY, over=last(5), where=EUR)}).values())
+    plain = Stream(counted, late=second)
+    cold = Stream(counted, late=second, cold=begun(rows, "Back", lasting=lasting, **FEW))
+    blank = many(1)[0].values | {"amount": 1}
+
+    def comes(at: int, *told: tuple) -> None:
+        part = [
+            Version(blank | {"id": i, "customer": c, "event_time": us * second} | more, at * second)
+            for i, c, us, more in told
+        ]
+        for stream in (plain, cold):
+            stream.apply(arrow(Payment, part))
+
+    def others(at: int) -> None:
+        for n in range(4):
+            comes(at + n, (f"o{at + n}", f"o{n}", at, {}))
+
+    comes(1, *((f"a{n}", "A", n, {}) for n in range(22)))
+    others(100)
+    assert "A" not in cold.groups[0]._entity
+    comes(110, ("b", "B", 0, {}))
+    comes(200, ("a1", "B", 1, {"amount": 1000}))
+    others(300)
+    for name in ("B", "A", "B"):
+        want, found = (s.values({"Customer": [name]}, [400 * second]) for s in (plain, cold))
+        assert found["total"].to_pylist() == want["total"].to_pylist(), name
+
+
+def test_keys_of_one_group_are_laid_away_though_another_is_hot(rows):
+    """A merchant of whom every row is stays in memory; the customers make room."""
+    features = list(named({
+        "shops": count(Payment.id, by=Payment.merchant, over=4000 * second),
+        "count": count(Payment.id, by=BY, over=4000 * second),
+    }).values())  # fmt: skip
+    cold, blank = begun(rows, "Hot", lasting=False, events=10_000), many(1)[0].values
+    stream = Stream(features, late=second, cold=cold)
+    for start in range(0, 12_000, 200):
+        part = [
+            Version(
+                blank | {"id": f"p{n}", "customer": f"c{n}", "event_time": n * second}, n * second
+            )
+            for n in range(start, start + 200)
+        ]
+        stream.apply(arrow(Payment, part))
+        assert stream._held()[1] <= cold.events
+        assert list(stream.groups[0]._entity) == [blank["merchant"]]
+
+
+def test_keys_of_any_length_are_followed():
+    rows = many(2, keys=2)
+    rows = [Version(v.values | {"id": name}, n * second)
+            for n, (v, name) in enumerate(zip(rows, ("a", "b" * 100_000), strict=True))]  # fmt: skip
+    stream = Stream(LATE)
+    assert stream.follow(arrow(Payment, rows))["count"].to_pylist() == [1, 1]

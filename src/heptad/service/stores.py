@@ -42,6 +42,10 @@ STREAMS_LEFT = "streams_left"
 """The setting that says whether dropped streams may have left bytes in the row store's files."""
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Stores:
     """Everything that a project keeps, held by this process alone.
 
@@ -50,6 +54,9 @@ class Stores:
         project: what its heptad.toml says.
         tables: the declared tables, by name.
         clock: tells the present; a simulated one is set to where the project left it.
+
+    Attributes:
+        streams_dropped: called when an erasure dropped what streams had laid in the row store.
 
     Raises:
         Held: if another process holds the project.
@@ -61,6 +68,7 @@ class Stores:
         self.path, self.project, self.tables, self.clock = path, project, tables, clock
         self._lock, self._sessions = threading.Lock(), threading.local()
         self._rows: Rows | None = None
+        self.streams_dropped: Callable[[], None] = _nothing
         self._owner = Owner(path)
         if not self._owner.acquire():
             raise Held(

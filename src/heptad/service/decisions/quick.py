@@ -230,4 +230,5 @@ def quickened(
     stores.lake.awaited = pending.pour
     stores.log.landed = pending.pour_all
     stores.catalog.versions.awaited = stores.settle
+    stores.streams_dropped = current.dropped
     return quick

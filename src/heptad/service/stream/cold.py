@@ -104,7 +104,8 @@ class Cold:
 
     def count(self, most: int) -> int:
         """Count the keys that were laid here, up to `most`; also those that memory holds again."""
-        found = self._rows.scan(self._name, prefix=_STATE, limit=most) if self.used else ()
+        there = self.used and self._name in self._rows.tables()
+        found = self._rows.scan(self._name, prefix=_STATE, limit=most) if there else ()
         return sum(1 for _ in found)
 
     def close(self) -> None:

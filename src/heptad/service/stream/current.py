@@ -116,7 +116,7 @@ class Current:
         self._used: dict[str, list[str]] = {}
         self.rates: Rates | None = None
         self._rates_until = FOREVER
-        self.old = threading.Event()
+        self.old, self._dropped = threading.Event(), False
         self.arrived = loading.catalog.loads.arrival()
         used: set[type[Table]] = set()
         for app in apps:
@@ -345,9 +345,20 @@ class Current:
         """Return the instant by which everything that arrived is known, microseconds."""
         return max(self._now(), self.arrived)
 
+    def dropped(self) -> None:
+        """Have those streams built anew whose keys in the row store were dropped."""
+        self._dropped = True
+        self.old.set()
+
     def build(self) -> None:
         """Build what is old; without the gate, by one thread."""
         self.old.clear()
+        if self._dropped:
+            self._dropped = False
+            with self._pending.gate:
+                for slot in self.all:
+                    if slot.reel is not None and slot.reel.laid:
+                        self._renew(slot)
         for name in [n for n, keys in self.keys.items() if keys is None]:
             self._build_keys(name)
         for slot in self.all:

@@ -185,8 +185,8 @@ class Group:
                 raise too_large([self.made.features[left].name])
             if done == n:
                 return finished(self.made, out, ok, self.codes)
-            together = int((rows.known == rows.known[done]).sum())
-            self.grow(text=int(rows.id_at[min(n, done + together)] - rows.id_at[done]))
+            # Any of the rows that are taken together may be the one that found no room.
+            self.grow(text=int(np.diff(rows.id_at[done:]).max()))
 
     def room(self, n: int) -> tuple[Ints, Any]:
         """Return zeroed arrays for the state of n rows."""
@@ -298,12 +298,14 @@ class Group:
         )
         n = len(us)
         ids.flags.writeable = False
-        self.ring.cut[numbers] = [cut for cut, _ in found]
+        cuts = np.array([cut for cut, _ in found], np.int64)
+        self.ring.cut[numbers] = cuts
         known = np.full(n, self.ring.meta[3])
         entity = np.repeat(numbers, [len(arrays[0]) for _, arrays in found])
         id_at = np.concatenate([[0], np.cumsum(size)])
         self.take(Rows(entity, us, known, np.zeros(n, np.uint8), ids, id_at, v, h))
-        self.ring.fresh[numbers] = 0
+        # What was let go of as they were taken is not as it was written any more.
+        self.ring.fresh[numbers] = self.ring.cut[numbers] != cuts
         self.ring.noted[self._alive(numbers)] = 1
 
     def changed(self, only: Ints | None = None) -> tuple[list[str], list[bytes], list[str], Ints]:

@@ -107,6 +107,11 @@ class Reel:
         """Bytes of its windows, beside the names of its keys."""
         return sum(group.memory for group in self._stream.groups)
 
+    @property
+    def laid(self) -> bool:
+        """Whether keys lie in the row store."""
+        return self._stream.cold is not None and self._stream.cold.used
+
     def cold_keys(self, most: int) -> int | None:
         """Count the keys that lie in the row store, up to `most`; None where all are in memory."""
         cold = self._stream.cold

@@ -263,6 +263,7 @@ class Stream:
         if cold is None:
             return
         keys, events = self._held()
+        self._enough = self._enough if events > cold.events else 0
         if keys <= cold.keys and events <= max(cold.events, self._enough):
             return
         if cold.lasting:
@@ -272,9 +273,12 @@ class Stream:
         most = cold.keys - cold.keys // left, cold.events - cold.events // left
         piece = min(AT_ONCE, max(1, cold.events // left))
         while keys > most[0] or events > most[1]:
-            group = max(self.groups, key=lambda g: g.held[0 if keys > most[0] else 1])
-            which = group.coldest(piece, max(AT_ONCE, cold.events // 4))
-            if not len(which):
+            kind = 0 if keys > most[0] else 1
+            for group in sorted(self.groups, key=lambda g: -g.held[kind]):
+                which = group.coldest(piece, max(AT_ONCE, cold.events // 4))
+                if len(which):
+                    break
+            else:
                 break
             if not cold.lasting:
                 self._write({group.number: which})

@@ -164,6 +164,8 @@ class RowsHolder:
         for table in streams:
             # What a stream has laid there is made anew from the tables.
             self._stores.rows.drop(table)
+        if streams:
+            self._stores.streams_dropped()
         if found or streams or (people and self._stores.streams_left):
             self._stores.purge_rows()
         return len(found)

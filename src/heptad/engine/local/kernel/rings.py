@@ -170,7 +170,7 @@ def _evict(pool: Any, ring: Any, e: Any, windows: Any, late: Any, most: Any) -> 
     if keep > begin:
         for p in range(begin, keep):
             forget(pool, ring, e, p)
-        ring.cut[e] = pool.us[keep - 1]
+        ring.cut[e], ring.fresh[e] = pool.us[keep - 1], 1
         ring.begin[e] = keep
 
 
