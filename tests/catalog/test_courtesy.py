@@ -138,3 +138,18 @@ def test_who_makes_way_waits_until_the_others_are_served_and_no_longer_than_told
         assert not went_on.wait(0.1)
     assert went_on.wait(10)
     thread.join()
+
+
+@pytest.mark.parametrize(("urgent", "ago"), [(False, 0.0), (True, 0.0), (False, 1.0)])
+def test_in_a_crowd_the_background_stands_back_though_nobody_is_served_at_the_moment(
+    monkeypatch: pytest.MonkeyPatch, urgent: bool, ago: float
+) -> None:
+    monkeypatch.setattr(courtesy, "_crowd", [time.perf_counter() - ago])
+    with behind(lambda: urgent):
+        waited = time.perf_counter()
+        while time.perf_counter() - waited < 3 * courtesy.STEP_S:
+            pass
+        begun = time.perf_counter()
+        courtesy.pass_by()
+        spent = time.perf_counter() - begun
+    assert (spent < 0.01) if urgent or ago else (spent >= courtesy.SHARE * courtesy.STEP_S)

@@ -7,6 +7,7 @@ decision meanwhile, unless it lets them pass between two small steps.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from contextlib import contextmanager
@@ -23,6 +24,11 @@ SHARE, LONGEST_S = 40.0, 0.02
 """Who works in the background waits for callers so many times as long as it worked, at most."""
 HURRIED = 4.0, 0.01
 """The same for work that is urgent, as storing rows when many wait in memory."""
+CALM_S = 0.1
+"""A crowd is over when nobody has been turned away for so long."""
+CROWDED_S = 0.25
+"""In a crowd so long, without looking whether anybody is being served: whoever is turned away is not, and
+what works between two groups of those who were let in keeps both from the next one."""
 GAP_S = 0.0002
 """Callers served at shorter intervals follow each other: nobody steps in between."""
 BREATH_S, LATELY_S = 0.00005, 1.0
@@ -42,6 +48,7 @@ _mine = _Mine()
 _free = threading.Event()
 _free.set()
 _served = [0.0]
+_crowd = [-math.inf]
 
 
 @contextmanager
@@ -81,8 +88,12 @@ def pass_by() -> None:
     if (worked := now - _mine.since) < STEP_S:
         return
     urgent = _mine.hurry is not None and _mine.hurry()
-    share, longest = HURRIED if urgent else (SHARE, LONGEST_S)
+    crowd = now - _crowd[0] < CALM_S
+    share, longest = HURRIED if urgent else (SHARE, CROWDED_S if crowd else LONGEST_S)
     end = now + min(share * worked, longest)
+    if crowd and not urgent:
+        time.sleep(end - now)
+        now = time.perf_counter()
     if now - _served[0] < LATELY_S:
         time.sleep(BREATH_S)
         now = time.perf_counter()
@@ -95,6 +106,11 @@ def pass_by() -> None:
             break
         now = time.perf_counter()
     _mine.since = now
+
+
+def crowded() -> None:
+    """Tell that so many ask that some are turned away."""
+    _crowd[0] = time.perf_counter()
 
 
 def make_way(longest_s: float) -> None:

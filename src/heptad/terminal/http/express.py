@@ -21,7 +21,7 @@ import msgspec
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from heptad.catalog.courtesy import make_way
+from heptad.catalog.courtesy import CALM_S, crowded, make_way
 from heptad.service.decisions.taking import Ask
 from heptad.standards.errors import HeptadError
 from heptad.standards.time import second
@@ -54,8 +54,6 @@ TURN_S, CROWDED_TURN_S = 0.001, 0.005
 """How long one thread may hold the interpreter while others wait: a caller waits for several turns.
 Each turn of the loop, on the other hand, tells one of a crowd to come back, and the thread that
 decides meanwhile waits: so there are fewer of them then."""
-CALM_S = 0.1
-"""A crowd is over when nobody has been turned away for so long."""
 PATH = re.compile(r"/v1/(?:apps/([A-Za-z0-9_-]+)/decide|tables/([A-Za-z0-9_]+)/rows)", re.ASCII)
 """Where rows are posted: an application's decisions, a table."""
 _ID = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
@@ -184,6 +182,7 @@ class Express:
         """
         if self._crowd is None:
             sys.setswitchinterval(CROWDED_TURN_S)
+        crowded()
         self._crowd = time.perf_counter()
         if self._crowd - self._free_since > HURRY_S:
             if self._taken:
