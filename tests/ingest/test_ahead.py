@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from heptad.ingest.ahead import Ahead
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -56,9 +57,7 @@ def test_few_items_wait():
     ahead = Ahead(work, got.append, 2)
     adding = threading.Thread(target=lambda: [ahead.add(item) for item in range(50)])
     adding.start()
-    end = time.monotonic() + 20
-    while len(begun) < 2 and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: len(begun) == 2)
     time.sleep(0.2)
     assert adding.is_alive()  # it waits for the first
     assert sorted(begun) == [0, 1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +23,10 @@ from heptad.standards.time import SystemClock, format_instant, hour, parse_insta
 from heptad.testing.scratch import project
 from tests.terminal.conftest import free_port, run_server
 from tests.terminal.rows import customer, payment
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -47,15 +47,6 @@ def driven(platform: Platform) -> Iterator[None]:
         for thread in threads:
             thread.join(60)
         assert not any(thread.is_alive() for thread in threads)
-
-
-def until(done: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait for something to hold; return it."""
-    end = time.monotonic() + seconds
-    while not (found := done()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture

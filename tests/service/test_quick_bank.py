@@ -13,7 +13,7 @@ from heptad.runtime import Platform
 from heptad.sources.bank import Bank
 from heptad.sources.bank.files import write_exports
 from heptad.standards.time import FixedClock, format_instant
-from tests.service.test_quick import settled
+from tests.service.quickly import settled
 from tests.service.test_replay import champion
 
 BANK = Bank(60, 7, date(2026, 1, 1), 120)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from heptad.engine.local.rows import Rows
@@ -12,12 +10,13 @@ from heptad.engine.protocols import Family
 from heptad.runtime import Platform
 from heptad.service.stream.cold import PREFIX
 from heptad.standards.time import hour
-from tests.service.test_quick import (
+from tests.service.quickly import (
     NOW,
     opened,
     payment,
     quickened,
     rate,
+    served,
     settled,
     slowly,
     written,
@@ -25,15 +24,14 @@ from tests.service.test_quick import (
 from tests.service.test_quick import (
     test_decisions_are_those_of_the_batch_reading_bit_for_bit as decided_as_in_batch,
 )
+from tests.waiting import until
 
 
 @pytest.fixture
 def cold(tmp_path):
     """The same project, whose streams keep three events in memory and the others in the row store."""
-    with opened(tmp_path, more="[engine]\nstream_events = 3\n") as found:
-        found.store("Rate", [rate(1, "USD", "0.9"), rate(2, "JPY", "0.006")])
-        found.accept("Payment", [payment(n) for n in range(40)])
-        yield quickened(found)
+    with served(tmp_path, "[engine]\nstream_events = 3\n") as found:
+        yield found
 
 
 def test_decisions_from_cold_keys_are_those_of_the_batch_reading(cold):
@@ -92,21 +90,27 @@ def test_who_is_erased_lies_in_no_stream(cold):
     assert not any(name.encode() in p.read_bytes() for p in files)
 
 
-def test_streams_go_on_after_an_erasure_while_they_are_served(cold):
+def test_streams_go_on_after_an_erasure_while_they_are_served(cold, monkeypatch):
     """What they had laid away is dropped with the person; the others are decided on as before."""
     cold.accept("Payment", [payment(500 + n, customer=f"k{n}") for n in range(9)])
     settled(cold)
-    before = [slot.reel for slot in cold.intake.quick.current.slots["fraud"]]
-    assert all(reel.cold_keys(10) for reel in before if reel.table.__name__ == "Payment")
+    slots = [slot for slot in cold.intake.quick.current.slots["fraud"] if slot.reel.laid]
+    before = [slot.reel for slot in slots]
+    assert {reel.table.__name__ for reel in before} == {"Payment"}
     cold.store("Customer", [customer("k0")])
-    cold.erasing.erase(["Customer:k0"], "asked for it", who="test", role="admin")
-    assert all(not reel.cold_keys(10) for reel in before)
-    for _ in range(200):
-        if all(
-            slot.reel not in (None, *before) for slot in cold.intake.quick.current.slots["fraud"]
-        ):
-            break
-        threading.Event().wait(0.05)
+    laid = {table for table in cold._stores.rows.tables() if table.startswith(PREFIX)}
+    dropped, drop = [], Rows.drop
+
+    def noted(rows, table):
+        dropped.append(table)
+        drop(rows, table)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Rows, "drop", noted)
+        cold.erasing.erase(["Customer:k0"], "asked for it", who="test", role="admin")
+    assert laid
+    assert laid <= {*dropped}
+    until(lambda: all(slot.reel not in (None, *before) for slot in slots))
     settled(cold)
     for n in range(5):
         _, made = cold.accept("Payment", [payment(600 + n, customer=f"k{n + 1}")])

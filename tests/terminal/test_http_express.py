@@ -7,7 +7,6 @@ import json
 import re
 import socket
 import threading
-import time
 from contextlib import contextmanager
 from itertools import chain, count, pairwise, repeat
 
@@ -24,10 +23,11 @@ from heptad.terminal.http.api import public
 from heptad.terminal.http.direct import Direct
 from heptad.terminal.http.express import Express
 from heptad.terminal.logs import Lines
-from tests.service.test_quick import Ticking, settled
+from tests.service.quickly import Ticking, settled
 from tests.terminal.rows import payment
 from tests.terminal.test_crowded import answered
 from tests.terminal.test_http_concurrent import listening
+from tests.waiting import until
 
 PASSWORD = "four words nobody puts together"
 NOW = 1_772_452_800_000_000
@@ -200,14 +200,6 @@ def received(monkeypatch):
 
     monkeypatch.setattr(Direct, "data_received", noted)
     return found
-
-
-def until(holds):
-    """Wait until something holds."""
-    ends = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < ends, "it never came"
-        time.sleep(0.005)
 
 
 def wire(n: int, extra: bytes = b"") -> bytes:

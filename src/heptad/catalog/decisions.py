@@ -59,10 +59,6 @@ class Page(NamedTuple):
     cursor: str | None
 
 
-def _nothing() -> None:
-    """Wait for nothing."""
-
-
 class Decisions:
     """An index over the log of decisions; whatever is lost here is rebuilt from the log.
 
@@ -72,7 +68,7 @@ class Decisions:
 
     def __init__(self, store: Store, versions: Versions) -> None:
         self._store, self._versions = store, versions
-        self.behind: Callable[[], None] = _nothing
+        self.behind: Callable[[], None] = lambda: None
 
     def insert(
         self, entries: Sequence[Entry], versions: Mapping[str, Mapping[str, int]] | None = None

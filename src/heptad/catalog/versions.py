@@ -83,10 +83,6 @@ class Version:
     files: int
 
 
-def _nothing() -> None:
-    """Wait for nothing."""
-
-
 class Versions:
     """The versions of every stored table: what is durable, and what must stay.
 
@@ -97,7 +93,7 @@ class Versions:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.awaited: Callable[[], None] = _nothing
+        self.awaited: Callable[[], None] = lambda: None
 
     def add(
         self,

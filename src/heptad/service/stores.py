@@ -42,10 +42,6 @@ STREAMS_LEFT = "streams_left"
 """The setting that says whether dropped streams may have left bytes in the row store's files."""
 
 
-def _nothing() -> None:
-    """Do nothing."""
-
-
 class Stores:
     """Everything that a project keeps, held by this process alone.
 
@@ -68,7 +64,7 @@ class Stores:
         self.path, self.project, self.tables, self.clock = path, project, tables, clock
         self._lock, self._sessions = threading.Lock(), threading.local()
         self._rows: Rows | None = None
-        self.streams_dropped: Callable[[], None] = _nothing
+        self.streams_dropped: Callable[[], None] = lambda: None
         self._owner = Owner(path)
         if not self._owner.acquire():
             raise Held(

@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 
 
-def _nothing(name: str) -> None:
-    """Wait for nothing."""
-
-
 class Lake:
     """The tables of one project. One process writes; its threads may read and write at once.
 
@@ -68,7 +64,7 @@ class Lake:
         self._stages = itertools.count(1)
         self._unborn: set[str] = set()
         self._intact = Intact()
-        self.awaited: Callable[[str], None] = _nothing
+        self.awaited: Callable[[str], None] = lambda _table: None
 
     def names(self) -> list[str]:
         """Return the names of the tables, sorted."""

@@ -30,10 +30,6 @@ BATCH = 512
 FLOOR = "log_floor"
 
 
-def _nothing() -> None:
-    """Wait for nothing."""
-
-
 class DecisionLog:
     """Records decisions once, durably, and reads them back.
 
@@ -62,7 +58,7 @@ class DecisionLog:
         self._lock, self._torn = threading.RLock(), False
         self._settling = threading.RLock()
         self._behind: list[tuple[Entry, Mapping[str, int]]] = []
-        self.landed: Callable[[], None] = _nothing
+        self.landed: Callable[[], None] = lambda: None
         self._ids: KeySet | None = None
         self.index.behind = self.settle
         self._catch_up()

@@ -17,8 +17,8 @@ from heptad.ingest.rowwise import RowCheck, Unusual
 from heptad.security.tokens import pan_token
 from heptad.service.decisions.deciding import decide_each, plain_row
 from heptad.service.decisions.desk import hashes_of
-from heptad.service.stream.current import beside
 from heptad.service.stream.reels import told
+from heptad.service.stream.slots import beside
 from heptad.service.stream.streams import OutOfReach
 from heptad.sources.cells import flat
 from heptad.standards.errors import ContractError, HeptadError
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from heptad.service.decisions.desk import Desk
     from heptad.service.decisions.log import DecisionLog
     from heptad.service.decisions.records import Opened
-    from heptad.service.stream.current import Current, Slot
+    from heptad.service.stream.current import Current
+    from heptad.service.stream.slots import Slot
 
     Row = Mapping[str, Any]
 

@@ -41,7 +41,8 @@ class Cold:
     Args:
         rows: the row store, or what opens it when something is laid there first.
         name: of the stream: a table of the row store that is its own.
-        events: events kept in memory, beside those of one batch; half of them stay when more came.
+        events: events kept in memory, beside those of one batch; when more came some are laid
+            here, half of them if it is lasting.
         keys: keys kept in memory.
         sieve_bytes: memory of the sieve, a power of two. At 13 bits an event one in 250 is looked
             for in vain, at 6 bits one in 18.

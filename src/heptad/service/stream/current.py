@@ -9,15 +9,15 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from heptad.catalog.keyset import KeySet
 from heptad.engine.local.relations import relation_of
 from heptad.engine.sql.identifiers import quote
 from heptad.service.reads.asof import read_sql
+from heptad.service.stream.brought import Load, follows
 from heptad.service.stream.cold import PREFIX
 from heptad.service.stream.rates import Rates
 from heptad.service.stream.reels import Reel, reels_of
+from heptad.service.stream.slots import FOREVER, Slot
 from heptad.standards.errors import ContractError
 from heptad.standards.model import Rate
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from heptad.catalog.pending import Pending
     from heptad.service.app import App
     from heptad.service.batch.windows import Stored
-    from heptad.service.features import Feature
     from heptad.service.reads.reads import Reads
     from heptad.service.stream.cold import Cold
     from heptad.standards import Table
@@ -40,41 +39,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("heptad.quick")
 AT_ONCE = 100_000
 """Rows of one load that reels take while callers wait; after more they are built anew."""
-FOREVER = 2**63 - 1
 NOBODY: frozenset[str] = frozenset()
-
-
-class Slot:
-    """The place of one reel of one application.
-
-    Attributes:
-        reel: the reel as it is now; None while it is being built.
-        turn: grows whenever what is being built has become old.
-        extra: rows that came while it was being built.
-        later: rows that are stored and count as known only later, in that order.
-        until: from which known_time on the reel is old.
-        orphans: keys of walked rows that events name and that are not known yet.
-    """
-
-    def __init__(self, app: App, features: Sequence[Feature]) -> None:
-        self.app, self.features = app, list(features)
-        self.shape = Reel(app.on, features)
-        self.reel: Reel | None = None
-        self.turn, self.until = 0, FOREVER
-        self.extra: list[Row] = []
-        self.later: list[Row] = []
-        self.orphans: frozenset[str] = frozenset()
-
-    def reads(self, name: str) -> bool:
-        """Whether the reel rests on a table."""
-        shape = self.shape
-        tables = {shape.table, *shape.walked, *([Rate] if shape.converted else [])}
-        return name in {table.__name__ for table in tables}
-
-    def renew(self) -> None:
-        """Have the reel built anew."""
-        self.reel, self.turn = None, self.turn + 1
-        self.extra, self.later, self.until = [], [], FOREVER
 
 
 class Current:
@@ -252,9 +217,9 @@ class Current:
                 if slot.reads(name) and not self._follows(slot, load):
                     self._renew(slot)
 
-    def _brought(self, name: str, files: Mapping[str, int], *, few: bool) -> _Load:
+    def _brought(self, name: str, files: Mapping[str, int], *, few: bool) -> Load:
         """Read what a load brought; if it cannot be read, whatever rests on it is built anew."""
-        load = _Load(name, None, corrected=True)
+        load = Load(name, None, corrected=True)
         try:
             self._learn(name, files)
             load.corrected = self._corrected(name)
@@ -287,34 +252,13 @@ class Current:
             for part in self._batches(f"SELECT {key} AS k FROM {self._of(name, files)}"):
                 known.fill(part.column(0))
 
-    def _follows(self, slot: Slot, load: _Load) -> bool:
+    def _follows(self, slot: Slot, load: Load) -> bool:
         """Let a reel take what a load brought; one that breaks at it is not trusted any more."""
         try:
-            return slot.reel is not None and self._taken(slot, load)
+            return slot.reel is not None and follows(slot, load, self.rates, self.present())
         except Exception:  # noqa: BLE001 - the load is committed; the reel is built anew
             _LOG.exception("a reel could not take what a load of %s brought", load.name)
             return False
-
-    def _taken(self, slot: Slot, load: _Load) -> bool:
-        """Let a reel take what a load brought; return whether it could."""
-        reel, shape = slot.reel, slot.shape
-        if load.rows is None or reel is None or load.name == Rate.__name__:
-            return False
-        times = load.rows.column("known_time").to_numpy()
-        k = self.present()
-        if shape.table.__name__ != load.name:
-            named = load.rows.column(self._loading.table(load.name).key.name).to_pylist()
-            return not load.corrected and slot.orphans.isdisjoint(named)
-        if reel.known is not None and len(times) and int(times[0]) < reel.known:
-            return False
-        if shape.links:
-            return not load.corrected and int(times[-1]) <= k and _link(slot, load, self.rates)
-        due = int(np.searchsorted(times, k, side="right"))
-        if due:
-            reel.apply(load.rows.slice(0, due), self.rates)
-        later = [*slot.later, *load.rows.slice(due).to_pylist()]
-        slot.later = sorted(later, key=lambda row: int(row["known_time"]))
-        return True
 
     def _corrected(self, name: str) -> bool:
         """Tell whether the last load of a table changed rows that were known."""
@@ -462,47 +406,3 @@ class Current:
     def _batches(self, sql: str) -> Iterator[pa.RecordBatch]:
         session: Any = self._reads.queries
         yield from session.batches(sql)
-
-
-def beside(slots: Sequence[Slot], rows: Sequence[Row]) -> list[dict[str, Any] | None]:
-    """Read the reels of other tables for rows; None where one cannot say."""
-    found: list[dict[str, Any] | None] = [{} for _ in rows]
-    for slot in slots:
-        try:
-            values = slot.reel.values(rows) if slot.reel is not None else [None] * len(rows)
-        except ContractError:
-            values = [None] * len(rows)
-        found = [
-            None if old is None or new is None else old | new
-            for old, new in zip(found, values, strict=True)
-        ]
-    return found
-
-
-class _Load:
-    """What one load brought.
-
-    Attributes:
-        name: of the table.
-        rows: its row versions in the order in which they became known; None if they are many.
-        corrected: whether rows that were known are among them.
-        linked: for reels that walk to their key, the events with it.
-    """
-
-    def __init__(self, name: str, rows: pa.Table | None, *, corrected: bool) -> None:
-        self.name, self.rows, self.corrected = name, rows, corrected
-        self.linked: dict[Slot, pa.Table] = {}
-
-
-def _link(slot: Slot, load: _Load, rates: Rates | None) -> bool:
-    """Let a reel take events with the keys that they walk to."""
-    assert slot.reel is not None  # noqa: S101 - looked at by the caller
-    assert load.rows is not None  # noqa: S101 - looked at by the caller
-    events = load.linked[slot]
-    for path in slot.reel.links.values():
-        first = path.fields[0].name
-        named, met = (set(rows.column(first).to_pylist()) for rows in (load.rows, events))
-        slot.orphans |= named - met - {None}
-    if events.num_rows:
-        slot.reel.apply(events, rates)
-    return True

@@ -32,8 +32,6 @@ SLACK = 1.5
 """Times the room of what there is that arrays get when they grow."""
 _LOOK = 4096
 """So many entities the hand looks at together."""
-_HELD = 4
-"""Where a ring tells how many places of events there are: `kernel.rooms.HELD`."""
 _NOBODY = 2**63 - 1
 """When the number of an entity was looked at that is free."""
 
@@ -69,7 +67,9 @@ class Group:
     @property
     def held(self) -> tuple[int, int]:
         """How many keys and places of events are in memory."""
-        return len(self._entity), self.ring.meta.item(_HELD)
+        from heptad.engine.local.kernel.rooms import HELD
+
+        return len(self._entity), self.ring.meta.item(HELD)
 
     @property
     def memory(self) -> int:

@@ -52,10 +52,7 @@ class Stepper:
         """
         found: dict[str, Any] = {}
         text = row[self._stream.table.key.name].encode()
-        cold = self._stream.cold
-        if cold is not None and not cold.used:
-            self._stream.turn += 1
-        elif cold is not None:
+        if self._stream.cold is not None:
             self._stream.recall(np.frombuffer(text, np.uint8), np.array([0, len(text)]))
         failed: HeptadError | None = None
         for step in self._steps:

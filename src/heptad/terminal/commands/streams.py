@@ -16,7 +16,7 @@ from heptad.terminal.commands.engines import RECORDED
 if TYPE_CHECKING:
     from heptad.runtime import Platform
     from heptad.service.app import App
-    from heptad.service.stream.current import Slot
+    from heptad.service.stream.slots import Slot
     from heptad.sources.binding import Source
 
 _MOST_COLD = 100_000
