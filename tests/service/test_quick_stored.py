@@ -27,6 +27,7 @@ from tests.service.quickly import (
     quickened,
     served,
 )
+from tests.waiting import until
 
 WAIT = 30
 
@@ -162,6 +163,27 @@ def test_a_pour_that_fails_is_tried_again_and_reads_wait_for_it(platform, monkey
     assert platform.read("Payment").column("id").to_pylist().count("p700") == 1
     assert platform.replay().identical
     assert len(made) == 2
+
+
+def test_a_pour_that_fails_is_not_tried_with_every_group(platform, monkeypatch):
+    """Else a full disk is asked, and warned of, a thousand times a second."""
+    tried, pending = [], platform._stores.pending
+
+    def refused():
+        tried.append(1)
+        raise Busy("The disk refused.")
+
+    monkeypatch.setattr(quick_module, "POUR_ROWS", 1)
+    monkeypatch.setattr(quick_module, "AGAIN_S", 2.0)
+    monkeypatch.setattr(pending, "pour_all", refused)
+    platform.accept("Payment", [payment(720)])
+    until(lambda: tried)
+    for n in range(721, 741):
+        platform.accept("Payment", [payment(n)])
+    assert bypassed(platform) == 21
+    assert len(tried) <= 2
+    monkeypatch.undo()
+    until(lambda: not bypassed(platform))
 
 
 def test_a_look_for_small_files_stores_nothing(platform):

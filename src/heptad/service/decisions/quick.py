@@ -35,6 +35,8 @@ SWIFT_S = 0.1
 """A group that took longer is followed by one that a thread of ours serves."""
 POUR_ROWS, POUR_S = 5_000, 5.0
 """So many rows wait to be stored at most, or so many seconds, about."""
+AGAIN_S = 1.0
+"""Storing that failed is tried again after so long, not with every group that is served meanwhile."""
 _LOG = logging.getLogger("heptad.quick")
 
 
@@ -174,11 +176,13 @@ class Quick:
             while not self._stop.is_set():
                 self._many.wait(POUR_S)
                 self._many.clear()
-                self._pour()
+                if not self._poured():
+                    self._stop.wait(AGAIN_S)
         self._threads[0].join()
-        self._pour()
+        self._poured()
 
-    def _pour(self) -> None:
+    def _poured(self) -> bool:
+        """Store what waits; return whether that went well."""
         try:
             self.pending.pour_all()
             self._log.settle()
@@ -187,6 +191,8 @@ class Quick:
                 self._loading.tidy(name, wait=False)
         except Exception as error:  # noqa: BLE001 - it is tried again in a second
             _LOG.warning("rows that were taken could not be stored yet: %s", error)
+            return False
+        return True
 
     def _building(self) -> None:
         """Build reels whenever some are old."""
