@@ -120,6 +120,8 @@ def commands(folder: Path, told: list[str]) -> None:
         ["subject", "erase", "c9", "--reason", f"{person(9)['name']} asked"],
         ["tables", "rows", "Customer", "--purpose", "marketing"],
         ["load", "customers"], ["tables", "show", "Custmer"],
+        ["explore", "SELECT cast(name AS INT), cast(email AS DATE) FROM Customer", "--purpose", "service"],
+        ["explore", "SELECT cast(concat(tax_number, phone) AS INT) FROM Customer", "--purpose", "service"],
     ):  # fmt: skip
         more = ["--json"] if len(told) % 2 else []
         said = heptad(*words, *more, project=folder)

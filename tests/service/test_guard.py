@@ -13,7 +13,7 @@ from heptad.runtime import Platform
 from heptad.service.app import App, Outcome, Reason
 from heptad.service.features import count
 from heptad.standards import day, hour
-from heptad.standards.errors import Busy, ContractError, Refused
+from heptad.standards.errors import Busy, ContractError, InputError, Refused
 from heptad.standards.model import Merchant, Payment
 from heptad.standards.time import FixedClock, parse_instant
 from heptad.testing.conformance import its_purpose_covers_what_it_reads
@@ -333,6 +333,32 @@ def test_a_read_that_cannot_be_recorded_is_not_answered(platform, monkeypatch) -
 
 def _full(_: int) -> None:
     raise OSError(28, "No space left on device")
+
+
+LONG = " CROSS JOIN ".join(f"Customer a{n}" for n in range(24))
+
+
+@pytest.mark.parametrize(("sql", "raised"), [
+    ("SELECT cast(name AS INT) FROM Customer WHERE id = 'c1'", InputError),
+    ("SELECT cast(email AS DATE) FROM Customer WHERE id = 'c1'", InputError),
+    (f"SELECT count(*) FROM {LONG} WHERE a0.name LIKE 'Ana%'", Busy),
+])  # fmt: skip
+def test_a_question_that_fails_quotes_no_value_and_is_recorded(platform, sql, raised) -> None:
+    """Whether it fails may be the very answer that was wanted."""
+    with pytest.raises(raised) as told:
+        platform.explore(sql, role="admin", purpose="service")
+    assert "ana" not in str(told.value).lower()
+    entry = last(platform)
+    assert (entry.record.action, entry.record.result) == ("explore", "opened")
+    assert entry.detail["failed"] == raised.__name__
+    assert entry.record.columns.keys() == {"Customer"}
+    assert entry.record.people == 3
+    assert [e.place for e in platform.accesses(subject="Customer:c1")] == [entry.place]
+
+
+def test_a_question_that_names_no_column_says_what_is_wrong(platform) -> None:
+    with pytest.raises(InputError, match="nonesuch"):
+        platform.explore("SELECT nonesuch FROM Customer", role="admin", purpose="service")
 
 
 def test_a_table_about_nobody_needs_no_basis(platform) -> None:

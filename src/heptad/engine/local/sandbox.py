@@ -91,19 +91,23 @@ def _leave_files() -> None:
 
 def _answer(connection: duckdb.DuckDBPyConnection, asked: Mapping[str, Any]) -> None:
     """Run the question; write what came of it."""
+    planned = None
     try:
         sql = f"SELECT * FROM ({asked['sql']}) LIMIT {int(asked['rows']) + 1}"
         statements = connection.extract_statements(sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             _say({"error": "refused", "said": "not one SELECT"})
             return
-        found = connection.sql(statements[0]).to_arrow_table()
+        planned = connection.sql(statements[0])
+        found = planned.to_arrow_table()
         sink = pa.BufferOutputStream()
         _written(found.slice(0, asked["rows"]), sink)
     except (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError):
         _say({"error": "memory"})
     except duckdb.Error as error:
-        _say({"error": "query", "said": str(error)})
+        # What is said once rows are read may quote them.
+        said = str(error) if planned is None else str(error).partition(":")[0]
+        _say({"error": "query" if planned is None else "values", "said": said})
     else:
         _say({"error": "", "more": found.num_rows > asked["rows"]})
         sys.stdout.buffer.write(sink.getvalue())

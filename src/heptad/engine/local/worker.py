@@ -159,6 +159,12 @@ def _failure(result: Mapping[str, Any]) -> HeptadError:
     if result["error"] == "memory":
         return _too_much("it needs too much memory")
     said = str(result.get("said", "")).partition("\n\n")[0].partition("LINE ")[0].strip()
+    if result["error"] == "values":
+        return InputError(
+            "The question cannot be answered for all rows.",
+            got=f"{said}, in a value that is not shown",
+            do="use try_cast, which gives NULL where a value does not fit, or filter rows first",
+        )
     return InputError(
         "The question cannot be answered.", got=redact(said), do="check its names and types"
     )

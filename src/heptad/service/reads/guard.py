@@ -85,7 +85,7 @@ class Guard:
     def reading(
         self, action: str, *, who: str, role: str, purpose: str, **asked: Any
     ) -> Iterator[Access]:
-        """Let one read happen; its record is durable when the block is left.
+        """Let one read happen; its record is durable when the block is left, however that is left.
 
         Args:
             action: what is done, in one word.
@@ -112,6 +112,12 @@ class Guard:
         except Refused as error:
             read.rows, read.refused = 0, error.what
             self.log.record(read)
+            raise
+        except BaseException as error:
+            # That it failed tells about what it had read by then.
+            if read.grounds or read.columns or read.people:
+                read.detail["failed"] = type(error).__name__
+                self.log.record(read)
             raise
         self.log.record(read)
 
