@@ -17,7 +17,7 @@ from heptad.engine.protocols import Family
 from heptad.runtime import Platform
 from heptad.security.erasure import Person, is_genuine, uncovered
 from heptad.security.keys import Keys
-from heptad.standards.errors import Busy, ContractError, Refused, UnknownName
+from heptad.standards.errors import Busy, Conflict, ContractError, Refused, UnknownName
 from heptad.standards.time import FixedClock, day, parse_instant
 from tests.security import scanning
 from tests.service.test_flows import TEXT, published
@@ -187,9 +187,16 @@ def test_an_erasure_answers_with_a_signed_receipt_once(folder):
 def test_a_person_who_came_back_can_be_erased_again(folder):
     with opened(folder) as platform:
         (first,) = erase(platform)
-        platform.keys.of([WHO], revive=True)
-        platform.store("Customer", [rows()[0] | {"event_time": "2026-05-01"}])
+        row = rows()[0] | {"event_time": "2026-05-01"}
+        assert [r.reason for r in platform.store("Customer", [row]).rejected] == ["erased"]
+        platform.erasing.revive(GONE, "opened an account", who="clerk", role="admin")
+        report = platform.store("Customer", [row])
+        assert (report.accepted, report.rejected) == ((GONE,), ())
+        seen = platform.read("Customer", purpose="service", t=NOW).to_pylist()
+        assert [r["name"] for r in seen if r["id"] == GONE] == [row["name"]]
         assert platform.erasing.show(GONE)["state"] == "held"
+        with pytest.raises(Conflict):
+            platform.erasing.revive(GONE, "again", who="clerk", role="admin")
         (second,) = erase(platform)
         assert second.id > first.id
         assert platform.keys.of([WHO], create=False) == [None]

@@ -66,9 +66,17 @@ def test_an_upgrade_is_told_first(served: Served, tmp_path: Path) -> None:
     before = (old / "catalog.sqlite").read_bytes()
     said = heptad("upgrade", "--dry-run", project=old)
     assert "catalog 0002" in said.out
+    assert heptad("backup", str(tmp_path / "saved"), project=old).code == 0
     assert (old / "catalog.sqlite").read_bytes() == before
     assert heptad("upgrade", project=old).code == 0
     assert "nothing has to change" in heptad("upgrade", "--dry-run", project=old).out
+    # What was saved is of the earlier release, whose program can open it.
+    back, kek = tmp_path / "back", str(old / "keys" / "kek")
+    said = heptad("restore", str(tmp_path / "saved"), str(back), "--kek", kek)
+    assert said.code == 0, said.err
+    assert "catalog 0002" in heptad("upgrade", "--dry-run", project=back).out
+    assert heptad("upgrade", project=back).code == 0
+    assert heptad("doctor", "--scrub", project=back).code == 0
 
 
 @pytest.mark.parametrize(

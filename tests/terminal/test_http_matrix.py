@@ -113,6 +113,7 @@ RULES = {
     "legal": {
         ("GET", "/v1/subjects/{subject}"), ("POST", "/v1/subjects/{subject}/erase"),
         ("POST", "/v1/subjects/{subject}/holds"), ("POST", "/v1/subjects/{subject}/release"),
+        ("POST", "/v1/subjects/{subject}/revive"),
         ("GET", "/v1/subjects/{subject}/report"), ("GET", "/v1/subjects/{subject}/report.html"),
     },
 }  # fmt: skip
@@ -255,6 +256,7 @@ class Caller:
             "/v1/subjects/{subject}/erase": {"reason": "a test"},
             "/v1/subjects/{subject}/holds": {"reason": "a test", "until": "2036-01-01T00:00:00Z"},
             "/v1/subjects/{subject}/release": {"reason": "a test"},
+            "/v1/subjects/{subject}/revive": {"reason": "a test"},
             "/v1/cases/{case}/assign": {"to": "ann"},
             "/v1/cases/{case}/notes": {"text": "a test"},
             "/v1/cases/{case}/propose": {"outcome": "genuine", "reason": "a test"},
@@ -286,6 +288,8 @@ def fine(kind: str, path: str) -> set[int]:
         return {200, 422}
     if "/card/" in path:  # the application has no scorecard
         return {422}
+    if path.endswith("/revive"):  # nobody of the matrix was erased
+        return {409}
     return {200, 404, 409} if kind in ("work", "approve") else {200, 404}
 
 

@@ -104,9 +104,13 @@ def test_nobody_without_the_purpose_legal_may_look_or_erase(platform: Platform) 
             ("POST", f"/v1/subjects/{name}/erase", {"reason": "x"}),
             ("POST", f"/v1/subjects/{name}/holds", body),
             ("POST", f"/v1/subjects/{name}/release", {"reason": "x"}),
+            ("POST", f"/v1/subjects/{name}/revive", {"reason": "x"}),
         ):
             assert call(method, path, json=sent).status_code == 403, (role, path)
     assert platform.erasing.show(name)["state"] == "held"
+
+
+KNOWN = f"Customer:{customer(1)['id']}"
 
 
 @pytest.mark.parametrize(
@@ -115,9 +119,13 @@ def test_nobody_without_the_purpose_legal_may_look_or_erase(platform: Platform) 
         ("Customer:nobody/erase", {"reason": "x"}, 404),
         ("Customer:1/erase", {}, 422),
         ("Customer:1/erase", {"reason": "x", "more": 1}, 422),
-        ("Customer:1/holds", {"until": "2001-01-01", "reason": "x"}, 422),
-        ("Customer:1/holds", {"until": "soon", "reason": "x"}, 422),
+        (f"{KNOWN}/holds", {"until": "2001-01-01", "reason": "x"}, 422),
+        (f"{KNOWN}/holds", {"until": "soon", "reason": "x"}, 422),
         ("Customer:1/release", {"reason": " "}, 422),
+        (f"{KNOWN}/release", {"reason": "x"}, 404),
+        ("Customer:nobody/holds", {"until": "2099-01-01", "reason": "x"}, 404),
+        (f"{KNOWN}/revive", {"reason": "x"}, 409),
+        ("Customer:1/revive", {"reason": ""}, 422),
     ],
 )
 def test_what_cannot_be_done_is_refused(

@@ -92,7 +92,7 @@ class Erasures:
             Conflict: if the person is being erased.
         """
         now = self._store.clock.now()
-        _check_reason(reason)
+        check_reason(reason)
         if until <= now:
             raise ContractError(
                 "A legal hold must end in the future.",
@@ -114,7 +114,7 @@ class Erasures:
     def release(self, subject: str, reason: str, who: str) -> list[Hold]:
         """Release the holds that bind now, and return them."""
         now = self._store.clock.now()
-        _check_reason(reason)
+        check_reason(reason)
         with self._store.write() as connection:
             bound = [hold.id for hold in _holds(connection, subject) if hold.binds(now)]
             change = {"released": now, "released_by": who, "released_why": reason}
@@ -147,7 +147,7 @@ class Erasures:
             ContractError: if there is no reason.
         """
         now = self._store.clock.now()
-        _check_reason(reason)
+        check_reason(reason)
         with self._store.write() as connection:
             for subject in subjects:
                 _check_holds(_holds(connection, subject), now)
@@ -218,6 +218,11 @@ def _check_holds(holds: Iterable[Hold], now: int) -> None:
         )
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """Refuse to go on without a reason.
+
+    Raises:
+        ContractError: if it is empty.
+    """
     if not reason.strip():
         raise ContractError("Say why.", do="add --reason '…'")

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from heptad.security.keys import gone
 from heptad.security.sealing import seal_rows, subject_names
 from heptad.security.slices import seal_slice
 from heptad.security.tokens import pan_tokens
@@ -75,8 +76,8 @@ class Protection:
         if not self.sealed or self._keys is None or self.table.subject is None:
             return None
         people = subject_names(self.table, batch.column(self.table.subject.name))
-        gone = self._keys.erasures(pc.unique(people).to_pylist())
-        found = pc.is_in(people, pa.array(list(gone), pa.string())) if gone else None
+        erased = gone(self._keys, pc.unique(people).to_pylist())
+        found = pc.is_in(people, pa.array(list(erased), pa.string())) if erased else None
         return found if found is not None and pc.any(found).as_py() else None
 
     def _stored(self, batch: pa.RecordBatch) -> pa.RecordBatch:

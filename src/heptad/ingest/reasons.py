@@ -96,7 +96,7 @@ REASONS: dict[str, Reason] = dict(
         _reason(
             "erased",
             "The row is about a person whose data were erased.",
-            "drop it; if the person has come back, revive the subject",
+            "drop it; if the person has come back: `heptad subject revive KEY --reason …`",
         ),
     ]
 )

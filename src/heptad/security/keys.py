@@ -91,6 +91,13 @@ class KeyStore(Protocol):
         ...
 
 
+def gone(keys: KeyStore, subjects: Iterable[str]) -> set[str]:
+    """Return those subjects that were erased and have not come back."""
+    erased = list(keys.erasures(subjects))
+    found = keys.of(erased, create=False)
+    return {subject for subject, key in zip(erased, found, strict=True) if key is None}
+
+
 class Keys:
     """A key store in a folder: `kek` and `subjects.sqlite`, mode 0600 in a folder of mode 0700.
 
@@ -321,7 +328,7 @@ class Keys:
             raise Refused(
                 f"{len(erased)} subject(s) were erased, so nothing can be sealed for them.",
                 got=", ".join(sorted(erased)[:5]),
-                do="leave their rows out; if a person has come back, revive the subject",
+                do="leave their rows out; if a person has come back: `heptad subject revive KEY --reason …`",
             )
 
     def _secret(self, name: str) -> bytes:

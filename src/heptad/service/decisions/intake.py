@@ -369,7 +369,7 @@ def _erased(table: str, key: str) -> Conflict:
     return Conflict(
         f"The person whom {table} {key} is about is erased: nothing is decided about them.",
         got=key,
-        do="leave the row out; if the person has come back, revive the subject",
+        do="leave the row out; if the person has come back: `heptad subject revive KEY --reason …`",
     )
 
 

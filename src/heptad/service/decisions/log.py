@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from heptad.catalog.keyset import KeySet
+from heptad.security.keys import gone
 from heptad.service.decisions.records import Opened, open_records, pack, public_of
 from heptad.standards.errors import Corrupt, Refused
 from heptad.standards.locks import is_free
@@ -188,8 +189,8 @@ class DecisionLog:
         asked = {d.id: body_of(d) for d in decisions}
         known = self.index.asked(asked)
         fresh = [d for d in {d.id: d for d in decisions}.values() if d.id not in known]
-        gone = self._gone({d.subject for d in fresh})
-        fresh = [d for d in fresh if d.subject not in gone]
+        erased = gone(self._keys, {d.subject for d in fresh})
+        fresh = [d for d in fresh if d.subject not in erased]
         todo, entries = iter(fresh), []
         while batch := list(islice(todo, BATCH)):
             places = self.ledger.add(pack(batch, self._keys))
@@ -207,12 +208,6 @@ class DecisionLog:
         for d in fresh:
             found[d.id] = Opened(d.subject, d.public(), d)
         return [found[d.id] for d in decisions if d.id in found]
-
-    def _gone(self, subjects: Iterable[str]) -> set[str]:
-        """Return those subjects that were erased and have not come back."""
-        erased = list(self._keys.erasures(subjects))
-        keys = self._keys.of(erased, create=False)
-        return {subject for subject, key in zip(erased, keys, strict=True) if key is None}
 
     def stored(self, ids: Iterable[str]) -> dict[str, Opened]:
         """Return those decisions, by id, that the log holds."""

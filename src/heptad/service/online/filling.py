@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from heptad.engine.sql.identifiers import quote
+from heptad.security.keys import gone
 from heptad.service.batch.history import Spine
 from heptad.service.features import steps_of, tables_of
 from heptad.service.online.values import (
@@ -193,14 +194,14 @@ class Filling:
         """Return those keys that name an erased person."""
         entities = feature.entities
         subjects = {f"{e}:{part}" for key in names for e, part in zip(entities, key, strict=True)}
-        gone = self._keys.erasures(subjects)
+        erased = gone(self._keys, subjects)
         return (
             {
                 key
                 for key in names
-                if any(f"{e}:{part}" in gone for e, part in zip(entities, key, strict=True))
+                if any(f"{e}:{part}" in erased for e, part in zip(entities, key, strict=True))
             }
-            if gone
+            if erased
             else set()
         )
 

@@ -15,6 +15,7 @@ from sqlalchemy import func, select, update
 from heptad.catalog.courtesy import passing
 from heptad.catalog.inserts import upsert
 from heptad.catalog.outboxtables import MessageRow
+from heptad.security.keys import gone
 from heptad.service.letters import open_text, seal_text
 from heptad.service.outbox.addresses import Found
 from heptad.service.outbox.carriers import Answer, Parcel
@@ -118,10 +119,8 @@ class Outbox:
         for purpose in {w.purpose for w in wanted}:
             people = {w.subject for w in wanted if w.purpose == purpose}
             allowed[purpose] = consented(self._guard, purpose, people)
-        erased = list(self._keys.erasures({w.subject for w in wanted}))
-        closed_keys = self._keys.of(erased, create=False)
-        gone = {s for s, key in zip(erased, closed_keys, strict=True) if key is None}
-        living = [w.subject for w in wanted if w.subject not in gone]
+        erased = gone(self._keys, {w.subject for w in wanted})
+        living = [w.subject for w in wanted if w.subject not in erased]
         keys = dict(zip(living, self._keys.of(living), strict=True))
         with self._store.write() as connection:
             closed = Suppressed(connection, {w.subject for w in wanted}, ())

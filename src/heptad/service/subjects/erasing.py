@@ -8,8 +8,10 @@ import threading
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from heptad.catalog.erasures import check_reason
 from heptad.security.access import Read
 from heptad.security.erasure import Person, is_genuine, signed, uncovered
+from heptad.security.keys import gone
 from heptad.service.cases.evidence import CasesHolder
 from heptad.service.flows.shadow import ShadowsHolder
 from heptad.service.outbox.records import MessagesHolder
@@ -26,7 +28,14 @@ from heptad.service.subjects.holders import (
     WorkHolder,
 )
 from heptad.service.subjects.refused import QuarantineHolder
-from heptad.standards.errors import ContractError, HeptadError, Refused, UnknownName, suggest
+from heptad.standards.errors import (
+    Conflict,
+    ContractError,
+    HeptadError,
+    Refused,
+    UnknownName,
+    suggest,
+)
 from heptad.standards.time import format_instant
 
 if TYPE_CHECKING:
@@ -134,19 +143,59 @@ class Erasing:
         Raises:
             ContractError: if it would be over from the start, or has no reason.
             Conflict: if the person is being erased.
+            UnknownName: if nothing is held under the name: a hold on a name that was mistyped
+                would protect nobody.
         """
-        subject = self.person(name).subject
-        self._check_reason(reason, [self.person(name)])
+        person = self.person(name)
+        self._check_reason(reason, [person])
         with self._lock:
-            self._record("hold", [subject], who, role)
-            return self._records.hold(subject, until, reason, who)
+            self._require_known(person)
+            self._record("hold", [person.subject], who, role)
+            return self._records.hold(person.subject, until, reason, who)
 
     def release(self, name: str, reason: str, *, who: str, role: str) -> list[Hold]:
-        """Release the holds that bind a person now."""
-        subject = self.person(name).subject
-        self._check_reason(reason, [self.person(name)])
-        self._record("release", [subject], who, role)
-        return self._records.release(subject, reason, who)
+        """Release the holds that bind a person now.
+
+        Raises:
+            UnknownName: if none does.
+        """
+        person = self.person(name)
+        self._check_reason(reason, [person])
+        now = self._clock.now()
+        if not any(hold.binds(now) for hold in self._records.holds(person.subject)):
+            raise UnknownName(
+                f"No legal hold binds {person.subject}.",
+                got=name,
+                do=f"see `heptad subject show {person.subject}`",
+            )
+        self._record("release", [person.subject], who, role)
+        return self._records.release(person.subject, reason, who)
+
+    def revive(self, name: str, reason: str, *, who: str, role: str) -> str:
+        """Let a person who was erased come back, under a new key.
+
+        What was sealed before stays unreadable. Rows that were refused meanwhile can be tried
+        again, and the person can be erased again.
+
+        Returns:
+            Whom, as the key store names them.
+
+        Raises:
+            Conflict: if the person is not erased.
+            ContractError: if the reason is empty.
+        """
+        person = self.person(name)
+        check_reason(reason)
+        with self._lock:
+            if not gone(self._keys, [person.subject]):
+                raise Conflict(
+                    f"{person.subject} is not erased.",
+                    got=name,
+                    do=f"see `heptad subject show {person.subject}`",
+                )
+            self._record("revive", [person.subject], who, role)
+            self._keys.of([person.subject], revive=True)
+        return person.subject
 
     def show(self, name: str) -> dict[str, Any]:
         """Say what is held of a person, without a value of it, and what became of them."""
@@ -248,7 +297,8 @@ class Erasing:
         return key is None and bool(past) and past[-1].status == "erased"
 
     def _check_reason(self, reason: str, people: Sequence[Person]) -> None:
-        """Refuse a reason that quotes a person: it outlives their erasure."""
+        """Refuse no reason, and one that quotes a person: it outlives their erasure."""
+        check_reason(reason)
         if any(self._known(person).said_in(reason) for person in people):
             raise ContractError(
                 "The reason names the person, and it is kept.", do="say it in other words"

@@ -116,6 +116,7 @@ COMMANDS: dict[str, str] = {
     "subject.erase": "subjects:erase_subjects",
     "subject.hold": "subjects:hold_subject",
     "subject.release": "subjects:release_subject",
+    "subject.revive": "subjects:revive_subject",
     "subject.report": "subjects:report_subject",
     "regime": "subjects:show_regime",
     "letter": "subjects:write_letter",

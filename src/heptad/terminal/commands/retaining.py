@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from heptad.security.keys import gone
 from heptad.service.subjects.regimes import regime
 from heptad.service.subjects.retaining import run_out
 from heptad.standards.errors import Refused
@@ -34,8 +35,8 @@ def persons(
         stored = [t for t in platform.tables.values() if platform.lake.exists(t.__name__)]
         found = run_out(law, stored, access, platform.reads)
         access.about(one.subject for one in found)
-    gone = platform.keys.erasures({one.subject for one in found})
-    found = [one for one in found if one.subject not in gone]
+    erased = gone(platform.keys, {one.subject for one in found})
+    found = [one for one in found if one.subject not in erased]
     free = [one for one in found if not _bound(platform, one.subject)]
     chosen = free[:most]
     if apply and chosen:

@@ -67,6 +67,16 @@ def release_subject(
     return {"subject": name, "released": [hold.id for hold in released]}
 
 
+def revive_subject(
+    platform: Platform, subject: str, reason: str, who: str = "", role: str = ""
+) -> dict[str, Any]:
+    """Let a person who was erased come back: what comes from now on is sealed under a new key."""
+    name = platform.erasing.revive(
+        subject, reason, who=who or platform.who, role=role or platform.role
+    )
+    return {"subject": name, "state": platform.erasing.show(name)["state"]}
+
+
 def report_subject(
     platform: Platform, subject: str, who: str = "", role: str = ""
 ) -> dict[str, Any]:

@@ -42,6 +42,38 @@ def plan(folder: Path) -> dict[str, Any]:
     }
 
 
+def saved(
+    folder: Path, target: Path, *, incremental: bool = False, link: bool = False
+) -> dict[str, Any] | None:
+    """Back a project of an earlier release up as it is: opening it would upgrade it.
+
+    Args:
+        folder: the project folder.
+        target: where backups lie.
+        incremental: add to the backups that are there.
+        link: share blocks of data files where both lie on one disk.
+
+    Returns:
+        What was written; None, and nothing was done, if this program changes nothing in the
+        project, or if another process holds it.
+
+    Raises:
+        HeptadError: as `back_up` does.
+    """
+    from heptad.catalog.backup import back_up
+    from heptad.engine.local.owner import Owner
+    from heptad.standards.time import SystemClock
+
+    path, owner = folder / "catalog.sqlite", Owner(folder)
+    if not path.is_file() or not _pending(path) or not owner.acquire():
+        return None
+    try:
+        now = SystemClock().now()
+        return back_up(folder, target, now=now, incremental=incremental, link=link)
+    finally:
+        owner.release()
+
+
 def _pending(path: Path) -> list[Migration]:
     """List the migrations that opening the catalog would run."""
     from sqlalchemy import create_engine

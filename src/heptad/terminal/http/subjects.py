@@ -26,7 +26,7 @@ Reason = Annotated[Text, Field(min_length=1, max_length=500, examples=["request 
 
 
 class ErasePlease(Closed):
-    """Why a person is erased."""
+    """Why a person is erased, released or let come back."""
 
     reason: Reason = Field(description="In words that do not name the person.")
 
@@ -111,6 +111,13 @@ class Released(BaseModel):
     released: list[int] = Field(description="Their numbers.")
 
 
+class Revived(BaseModel):
+    """A person who came back."""
+
+    subject: str
+    state: str = Field(description="held.")
+
+
 @router.get("/{subject}")
 def show(subject: Subject, platform: Opened, who: Caller) -> SubjectInfo:
     """Say what is held of a person, without a value of it, and what became of them."""
@@ -145,6 +152,14 @@ def release(subject: Subject, please: ErasePlease, platform: Opened, who: Caller
     require_legal(who)
     asked = {"subject": subject, "reason": please.reason, "who": who.id, "role": who.role}
     return Released(**run(platform, "subject.release", asked))
+
+
+@router.post("/{subject}/revive")
+def revive(subject: Subject, please: ErasePlease, platform: Opened, who: Caller) -> Revived:
+    """Let a person who was erased come back; what was erased stays unreadable."""
+    require_legal(who)
+    asked = {"subject": subject, "reason": please.reason, "who": who.id, "role": who.role}
+    return Revived(**run(platform, "subject.revive", asked))
 
 
 def require_legal(who: Principal) -> None:

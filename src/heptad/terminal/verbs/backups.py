@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import CHECK_FAILED, Json, answer, app
+from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, session
 
 Backups = Annotated[Path, typer.Argument(help="Folder that holds backups of this project.")]
 
@@ -32,8 +32,17 @@ def backup(
     if check:
         _check(target, as_json)
         return
-    where = str(target.absolute())
-    answer("backup", as_json, _made, target=where, incremental=incremental, link=link)
+    from heptad.terminal.commands.upgrading import saved
+    from heptad.terminal.connect import find_project
+
+    session.json, where = as_json, target.absolute()
+    project = find_project(session.project)
+    if (data := saved(project, where, incremental=incremental, link=link)) is None:
+        answer("backup", as_json, _made, target=str(where), incremental=incremental, link=link)
+    elif as_json:
+        show.show_json(data)
+    else:
+        _made(data)
 
 
 def _made(data: dict[str, Any]) -> None:

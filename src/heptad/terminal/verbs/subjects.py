@@ -73,6 +73,15 @@ def release(key: Key, reason: Why, as_json: Json = False) -> None:
     answer("subject.release", as_json, show.show_facts, subject=key, reason=reason)
 
 
+@subject.command("revive")
+def revive(key: Key, reason: Why, as_json: Json = False) -> None:
+    """Let an erased person come back; what was erased stays unreadable.
+
+    Rows about them are taken from then on; `heptad quarantine retry` tries again those refused.
+    """
+    answer("subject.revive", as_json, show.show_facts, subject=key, reason=reason)
+
+
 @subject.command("report")
 def report(
     key: Key,
