@@ -35,6 +35,17 @@ def test_a_command_waits_for_another_that_holds_the_project(project: Path) -> No
     assert connect.call(project, "log.show", {})["entries"] == 0
 
 
+def test_a_server_waits_for_a_command_to_end_but_for_no_other_server(
+    project: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = Platform.open(project)
+    assert Owner(project).holder() is not None
+    threading.Timer(0.3, platform.close).start()
+    assert connect.held(project) is None
+    monkeypatch.setattr(connect, "PATIENCE_S", 1e9)
+    assert connect.held(served.project) == served.process.pid
+
+
 def test_a_project_that_is_given_up_just_after_it_was_asked_for_is_opened(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,7 +70,7 @@ class Stores:
             raise Held(
                 "Another process holds this project.",
                 got=self._owner.holder(),
-                do="run the command as it is: it goes through that process; or stop `heptad serve`",
+                do="end that process; if it is `heptad serve`, commands go through it once it serves",
             )
         try:
             self._open()

@@ -61,7 +61,7 @@ def call(
     path = socket_path(project)
     until = time.monotonic() + PATIENCE_S
     while True:
-        if _answers(path):
+        if answers(path):
             return _remote(path, name, arguments, progress)
         platform = _opened(project, until)
         if platform is not None:
@@ -82,6 +82,18 @@ def _opened(project: Path, until: float) -> Platform | None:
     return None
 
 
+def held(project: Path) -> int | None:
+    """Return which process holds a project; one that runs a command is given time to end."""
+    from heptad.engine.local.owner import Owner, socket_path
+
+    until, path = time.monotonic() + PATIENCE_S, socket_path(project)
+    while (holder := Owner(project).holder()) is not None:
+        if answers(path) or time.monotonic() > until:
+            break
+        time.sleep(_PAUSE_S)
+    return holder
+
+
 def _local(
     platform: Platform, name: str, arguments: dict[str, Any], progress: Told | None
 ) -> dict[str, Any]:
@@ -93,7 +105,7 @@ def _local(
         return run(platform, name, arguments | more)
 
 
-def _answers(path: Path) -> bool:
+def answers(path: Path) -> bool:
     """Whether somebody listens at a socket; a dead server leaves one where nobody does."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:

@@ -18,11 +18,12 @@ import anyio.to_thread
 import uvicorn
 from uvloop import new_event_loop
 
-from heptad.engine.local.owner import Owner, socket_path
+from heptad.engine.local.owner import socket_path
 from heptad.engine.local.room import LARGE
 from heptad.runtime import Platform
 from heptad.standards.errors import Busy, InputError, Refused
 from heptad.terminal import logs, show
+from heptad.terminal.connect import held
 from heptad.terminal.http.access import api_keys, is_loopback
 from heptad.terminal.http.api import Api, public
 from heptad.terminal.http.direct import direct
@@ -88,12 +89,12 @@ def run(
         Busy: if the project is served already, or the port is taken.
         Refused: if others than this machine could call, and no key has been issued.
     """
-    holder = Owner(project).holder()
+    holder = held(project)
     if holder is not None:
         raise Busy(
             "This project is held by another process already.",
             got=f"process {holder}",
-            do=f"use it as it is: every command goes through it; or stop it with `kill {holder}`",
+            do=f"stop it with `kill {holder}`; if it is `heptad serve`, commands go through it",
         )
     with logging_from(log_level), Platform.open(project, clock=clock) as platform:
         platform.room.keep(LARGE)
