@@ -150,6 +150,14 @@ def test_data_cannot_command_the_terminal(tmp_path: Path) -> None:
         assert "\x07" not in said.out
 
 
+def test_a_heading_cannot_command_the_terminal(bank: Path) -> None:
+    said = heptad("explore", 'SELECT 1 AS "\x1b[2Jx", 2 AS "[red]y"', project=bank)
+    assert said.code == 0, said.err
+    assert "\x1b" not in said.out
+    assert "\\x1b[2Jx" in said.out
+    assert "[red]y" in said.out
+
+
 def in_terminal(project: Path, *arguments: str, **environment: str) -> str:
     """Run the command line in a terminal; return what it showed."""
     code = "from heptad.terminal.cli import main; main()"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
 
     from heptad.standards.errors import HeptadError
 
@@ -61,7 +61,8 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None 
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for name in names:
         numeric = all(isinstance(r.get(name), int | float | None) for r in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        side: JustifyMethod = "right" if numeric else "left"
+        table.add_column(Text(printable(name)), justify=side, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell(row.get(name))) for name in names))
     console().print(table)
@@ -76,7 +77,7 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     if isinstance(value, dict):
-        return ", ".join(f"{k} {cell(v)}" for k, v in value.items())
+        return ", ".join(f"{printable(str(k))} {cell(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(cell, value))
     return printable(str(value))
@@ -84,9 +85,10 @@ def cell(value: Any) -> str:
 
 def show_facts(facts: Mapping[str, Any]) -> None:
     """Print names and values, one a line."""
-    width = max((len(n) for n in facts), default=0)
+    shown = {printable(name): value for name, value in facts.items()}
+    width = max(map(len, shown), default=0)
     out = console()
-    for name, value in facts.items():
+    for name, value in shown.items():
         out.print(f"{name:<{width}}  {cell(value)}".rstrip(), markup=False)
 
 
