@@ -158,6 +158,36 @@ def test_a_heading_cannot_command_the_terminal(bank: Path) -> None:
     assert "[red]y" in said.out
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["access", "--since", ""],
+        ["decide", "fraud", "--since", ""],
+        ["decide", "fraud", "--until", " "],
+        ["explore", "SELECT 1", "--t", ""],
+        ["export", "--sql", "SELECT 1", "--k", ""],
+        ["features", "read", "fraud", "1", "--t", ""],
+        ["features", "read", "fraud", "1", "--k", ""],
+        ["flow", "backtest", "fraud", "--since", ""],
+        ["flow", "backtest", "fraud", "--until", ""],
+        ["lists", "upload", "sanctions", "names.csv", "--since", ""],
+        ["lists", "upload", "sanctions", "names.csv", "--until", ""],
+        ["restore", "vault", "again", "--to", ""],
+        ["segments", "count", "young", "--at", ""],
+        ["subject", "hold", "Customer:1", "--reason", "court", "--until", ""],
+        ["tables", "rows", "Payment", "--t", ""],
+        ["tables", "rows", "Payment", "--k", ""],
+        ["train", "fraud", "--until", ""],
+        ["train", "fraud", "--known", ""],
+    ],
+    ids=lambda command: f"{command[0]} {command[-2]}",
+)
+def test_a_variable_that_is_not_set_is_no_instant(command: list[str]) -> None:
+    said = heptad(*command)
+    assert (said.code, said.out) == (3, "")
+    assert f"{command[-2]} is given, but names no instant" in said.err
+
+
 def in_terminal(project: Path, *arguments: str, **environment: str) -> str:
     """Run the command line in a terminal; return what it showed."""
     code = "from heptad.terminal.cli import main; main()"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heptad import __version__
-from heptad.standards.errors import HeptadError
+from heptad.standards.errors import HeptadError, InputError
 from heptad.terminal import show
 
 if TYPE_CHECKING:
@@ -46,6 +46,23 @@ TRACE = "HEPTAD_TRACE"
 """Environment variable: show where a fault came from."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print plain data as JSON.")]
+
+
+def instant(says: str, *flags: str) -> Any:
+    """Declare an option that takes an instant; left out it is empty, given it must name one."""
+    return typer.Option(*flags, help=says, callback=_named)
+
+
+def _named(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
+    """Refuse what a script gives whose variable is not set."""
+    source = context.get_parameter_source(option.name or "")
+    if not value.strip() and source is not None and source.name == "COMMANDLINE":
+        raise InputError(
+            f"{option.opts[0]} is given, but names no instant.",
+            got=value,
+            do=f"give an instant, for example 2026-03-01T09:30:00Z, or leave {option.opts[0]} out",
+        )
+    return value
 
 
 @app.callback(invoke_without_command=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, instant
 
 COLUMNS = ["when", "who", "role", "purpose", "basis", "action", "result", "tables", "rows",
            "people", "about"]  # fmt: skip
@@ -19,7 +19,7 @@ def access(
     subject: Annotated[
         str, typer.Option(help="Only reads about one person: Customer:42, or a customer's key.")
     ] = "",
-    since: Annotated[str, typer.Option(help="Only from this instant on (ISO 8601).")] = "",
+    since: Annotated[str, instant("Only from this instant on (ISO 8601).")] = "",
     limit: Annotated[int, typer.Option(help="Most reads.")] = 20,
     purpose: Annotated[str, typer.Option(help="Why you ask: audit or legal.")] = "",
     verify: Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, session
+from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, instant, session
 
 Backups = Annotated[Path, typer.Argument(help="Folder that holds backups of this project.")]
 
@@ -69,7 +69,7 @@ def restore(
     folder: Annotated[
         Path, typer.Argument(help="Where the project is to be; nothing may be there.")
     ],
-    to: Annotated[str, typer.Option(help="As it was stored by this instant (ISO 8601).")] = "",
+    to: Annotated[str, instant("As it was stored by this instant (ISO 8601).")] = "",
     kek: Annotated[Path | None, typer.Option(help="The key-encryption key, kept apart.")] = None,
     as_json: Json = False,
 ) -> None:

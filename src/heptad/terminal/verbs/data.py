@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, instant
 from heptad.terminal.complete import AppOption, Table, complete_node, complete_source
 
 tables = typer.Typer(help="Tables: what they declare, hold and held.", invoke_without_command=True)
@@ -17,8 +17,8 @@ quarantine = typer.Typer(help="Rows that were not let in, and the way back.", no
 app.add_typer(tables, name="tables")
 app.add_typer(quarantine, name="quarantine")
 
-T = Annotated[str, typer.Option("--t", help="As it had happened by this instant (ISO 8601).")]
-K = Annotated[str, typer.Option("--k", help="As it was known by this instant (ISO 8601).")]
+T = Annotated[str, instant("As it had happened by this instant (ISO 8601).", "--t")]
+K = Annotated[str, instant("As it was known by this instant (ISO 8601).", "--k")]
 
 
 @app.command()

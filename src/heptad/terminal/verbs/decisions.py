@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import CHECK_FAILED, Json, answer, app
+from heptad.terminal.cli import CHECK_FAILED, Json, answer, app, instant
 from heptad.terminal.complete import AppName, AppOption
 
 log = typer.Typer(
@@ -25,8 +25,8 @@ COLUMNS = ["id", "app", "on", "when", "outcome", "why"]
 def decide(
     app_name: AppName,
     keys: Annotated[list[str] | None, typer.Argument(help="Keys of rows; all by default.")] = None,
-    since: Annotated[str, typer.Option(help="Rows from this instant on.")] = "",
-    until: Annotated[str, typer.Option(help="Rows before this instant.")] = "",
+    since: Annotated[str, instant("Rows from this instant on.")] = "",
+    until: Annotated[str, instant("Rows before this instant.")] = "",
     row: Annotated[str, typer.Option(help="One new row as JSON, which is stored first.")] = "",
     as_json: Json = False,
 ) -> None:

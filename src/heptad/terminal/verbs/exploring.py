@@ -13,12 +13,12 @@ import typer
 
 from heptad.standards.errors import InputError
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, instant
 from heptad.terminal.verbs.data import Out, export
 
 Sql = Annotated[str, typer.Argument(metavar="SELECT", help='For example "SELECT count(*) FROM Payment".')]  # fmt: skip
-At = Annotated[str, typer.Option("--t", help="As it had happened by this instant (ISO 8601).")]
-Known = Annotated[str, typer.Option("--k", help="As it was known by this instant (ISO 8601).")]
+At = Annotated[str, instant("As it had happened by this instant (ISO 8601).", "--t")]
+Known = Annotated[str, instant("As it was known by this instant (ISO 8601).", "--k")]
 Why = Annotated[str, typer.Option(help="Why you ask; decides what is masked and left out.")]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, instant
 from heptad.terminal.complete import AppName, AppOption, complete_feature
 
 features = typer.Typer(help="Features: one definition each.", invoke_without_command=True)
@@ -93,8 +93,8 @@ def _feature(data: dict[str, Any]) -> None:
 def read_features(
     app_name: AppName,
     key: Annotated[str, typer.Argument(help="Key, for example a customer's number.")],
-    t: Annotated[str, typer.Option("--t", help="As of this instant (ISO 8601).")] = "",
-    k: Annotated[str, typer.Option("--k", help="As known at this instant.")] = "",
+    t: Annotated[str, instant("As of this instant (ISO 8601).", "--t")] = "",
+    k: Annotated[str, instant("As known at this instant.", "--k")] = "",
     entity: Annotated[str, typer.Option(help="What the key names, for example Merchant.")] = "",
     purpose: Annotated[str, typer.Option(help="Why you read; service by default.")] = "",
     as_json: Json = False,
@@ -111,8 +111,8 @@ def read_features(
 @app.command()
 def train(
     app_name: AppName,
-    until: Annotated[str, typer.Option(help="Rows before this instant.")] = "",
-    known: Annotated[str, typer.Option(help="Labels known by this instant.")] = "",
+    until: Annotated[str, instant("Rows before this instant.")] = "",
+    known: Annotated[str, instant("Labels known by this instant.")] = "",
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     trainer: Annotated[str, typer.Option(envvar="HEPTAD_USER", help="Who trains.")] = "trainer",
     crosses: Annotated[int, typer.Option(help="Most crossed features to find.")] = 0,

@@ -11,7 +11,7 @@ import typer
 
 from heptad.standards.errors import InputError
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, instant
 from heptad.terminal.complete import AppName, AppOption
 
 rules = typer.Typer(help="Rule sets in YAML: check them, try them on rows.", no_args_is_help=True)
@@ -221,8 +221,8 @@ def pace(
 def backtest(
     app_name: AppName,
     file: Annotated[Path | None, typer.Argument(help="YAML; the flow in force by default.")] = None,
-    since: Annotated[str, typer.Option(help="Rows from this instant on.")] = "",
-    until: Annotated[str, typer.Option(help="Rows before this instant.")] = "",
+    since: Annotated[str, instant("Rows from this instant on.")] = "",
+    until: Annotated[str, instant("Rows before this instant.")] = "",
     label: Annotated[str, typer.Option(help="Flag of Label that says bad, such as fraud.")] = "",
     false_alarm: Annotated[int, typer.Option(help="Cost of stopping a good row, minor units.")] = 0,
     purpose: Annotated[str, typer.Option(help="Why; the application's own by default.")] = "",

@@ -11,7 +11,7 @@ import typer
 
 from heptad.standards.errors import InputError
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, instant
 
 lists = typer.Typer(
     help="Allow, deny and watch lists that flows ask for.", invoke_without_command=True
@@ -44,8 +44,8 @@ def upload(
     kind: Annotated[str, typer.Option(help="allow, deny or watch.")] = "watch",
     of: Annotated[str, typer.Option(help="Table whose keys it holds.")] = "Merchant",
     column: Annotated[str, typer.Option(help="Column of the file with the keys.")] = "id",
-    since: Annotated[str, typer.Option(help="From when; now by default.")] = "",
-    until: Annotated[str, typer.Option(help="Until when; without end by default.")] = "",
+    since: Annotated[str, instant("From when; now by default.")] = "",
+    until: Annotated[str, instant("Until when; without end by default.")] = "",
     as_json: Json = False,
 ) -> None:
     """Put what a file names on a list; columns `since` and `until` of the file go before."""

@@ -10,7 +10,7 @@ import typer
 
 from heptad.standards.errors import InputError
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, instant
 
 segments = typer.Typer(
     help="Customers who belong together, by one condition.", invoke_without_command=True
@@ -32,7 +32,7 @@ def _segments(context: typer.Context, as_json: Json = False) -> None:
 def count(
     name: Annotated[str, typer.Argument(help="A declared segment.")] = "",
     when: Annotated[str, typer.Option(help="Or a condition, as rules write it, JSON.")] = "",
-    at: Annotated[str, typer.Option(help="As of an instant; now by default.")] = "",
+    at: Annotated[str, instant("As of an instant; now by default.")] = "",
     purpose: Purpose = "",
     as_json: Json = False,
 ) -> None:

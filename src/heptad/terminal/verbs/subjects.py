@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app, ask
+from heptad.terminal.cli import Json, answer, app, ask, instant
 
 subject = typer.Typer(help="Persons: what is held of them, and erasing it.", no_args_is_help=True)
 app.add_typer(subject, name="subject")
@@ -59,7 +59,7 @@ def _erased(data: dict[str, Any]) -> None:
 @subject.command("hold")
 def hold(
     key: Key,
-    until: Annotated[str, typer.Option(help="When it ends (ISO 8601).")],
+    until: Annotated[str, instant("When it ends (ISO 8601).")],
     reason: Why,
     as_json: Json = False,
 ) -> None:
