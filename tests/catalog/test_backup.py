@@ -142,17 +142,26 @@ def test_to_an_instant(story, kek, tmp_path, evening):
 
 
 @pytest.mark.slow
-def test_before_everything_and_between_two_steps(story, kek, tmp_path):
+def test_between_two_steps(story, kek, tmp_path):
     _, target, _ = story
-    restore(target, tmp_path / "before", to=START, kek=kek)
-    with opened(tmp_path / "before", START) as platform:
-        assert (len(platform.log), platform.read("Payment").num_rows) == (0, 0)
-        live(platform, 0)
     # Half an hour after the rows of the second day, before its decisions.
     restore(target, tmp_path / "between", to=START + 11 * day + hour // 2, kek=kek)
     with opened(tmp_path / "between", START + 12 * day) as platform:
         assert (len(platform.log), platform.read("Payment").num_rows) == (20, 120)
         assert platform.replay().identical
+
+
+def test_before_everything_the_earliest_instant_is_named_instead(story, kek, tmp_path):
+    _, target, _ = story
+    first = START + 10 * day
+    for to in (0, START, first - 1):
+        with pytest.raises(UnknownName, match="Nothing was stored by that instant") as refused:
+            restore(target, tmp_path / "before", to=to, kek=kek)
+        assert format_instant(first) in refused.value.do
+    assert list(tmp_path.iterdir()) == []
+    restore(target, tmp_path / "first", to=first, kek=kek)
+    with opened(tmp_path / "first", first) as platform:
+        assert (len(platform.log), platform.read("Payment").num_rows) == (0, 60)
 
 
 def test_only_what_is_new_is_written(story):
@@ -268,6 +277,10 @@ def test_without_the_key_that_is_kept_apart_it_says_what_to_do(story, kek, tmp_p
     other.write_bytes(kek.read_bytes().replace(b'"epoch": 1', b'"epoch": 2'))
     with pytest.raises(InputError, match="not that of the backup"):
         restore(target, tmp_path / "third", kek=other)
+    with pytest.raises(InputError, match="no key-encryption key here") as refused:
+        restore(target, tmp_path / "fourth", kek=tmp_path / "nosuch")
+    assert refused.value.got == str(tmp_path / "nosuch")
+    assert not list(tmp_path.glob("*fourth*"))
 
 
 @pytest.mark.slow

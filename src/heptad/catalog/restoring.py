@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from heptad.catalog import backup
-from heptad.catalog.rewinding import rewind
+from heptad.catalog.rewinding import earliest, rewind
 from heptad.catalog.scrub import scrub
 from heptad.engine.local.disk import digest, refusals, sync
 from heptad.engine.local.mark import mark_anew
@@ -49,11 +49,17 @@ def restore(
     Raises:
         Conflict: if something is at `folder`.
         Corrupt: if a piece is missing or damaged, or what was restored does not hold.
-        UnknownName: if no backup reaches the instant.
-        InputError: if the KEK is not that of the backup's epoch.
+        UnknownName: if no backup reaches the instant, or nothing was stored by then.
+        InputError: if the KEK is not a file, or not that of the backup's epoch.
         Busy: if the disk refused.
     """
-    made = _chosen(backup.manifests(target), to)
+    if kek is not None and not kek.is_file():
+        raise InputError(
+            "There is no key-encryption key here.",
+            got=str(kek),
+            do="name the file kek that was kept apart",
+        )
+    made, objects = _chosen(backup.manifests(target), to), Objects(target / backup.FILES)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(
             "Something is there already, and nothing is ever overwritten.",
@@ -62,7 +68,9 @@ def restore(
         )
     draft = folder.with_name(f".{folder.name}.restoring")
     with refusals("The backup was not restored"):
-        _write_files(made, Objects(target / backup.FILES), draft, progress)
+        if to is not None:
+            _check_reached(made, objects, to)
+        _write_files(made, objects, draft, progress)
         _write_marks(made, draft)
         epoch = _place_kek(draft, kek)
         kept = rewind(draft, to) if to is not None else made.logs.get("decisions", 0)
@@ -91,6 +99,22 @@ def _chosen(made: Sequence[Manifest], to: int | None) -> Manifest:
             do=f"the last one is of {format_instant(made[-1].instant)}",
         )
     return made[-1]
+
+
+def _check_reached(made: Manifest, objects: Objects, to: int) -> None:
+    """Refuse an instant before anything was stored, which would make an empty project."""
+    ((sha256, _),) = next(f.parts for f in made.files if f.path == "catalog.sqlite")
+    catalog = objects.path(sha256)
+    if not catalog.is_file() or digest(catalog) != sha256:
+        return  # writing it says what is wrong
+    with closing(backup.reading(catalog)) as db:
+        first = earliest(db)
+    if first is not None and to < first:
+        raise UnknownName(
+            "Nothing was stored by that instant.",
+            got=format_instant(to),
+            do=f"the earliest that can be restored to is {format_instant(first)}",
+        )
 
 
 def _write_files(made: Manifest, objects: Objects, draft: Path, progress: Told | None) -> None:
@@ -144,7 +168,7 @@ def _place_kek(draft: Path, kek: Path | None) -> int | None:
     """Put the key-encryption key where the project looks for it; return its epoch."""
     if kek is None or not (draft / "keys").is_dir():
         return None
-    epoch = epoch_of(kek) if kek.is_file() else None
+    epoch = epoch_of(kek)
     with closing(backup.reading(draft / "keys" / "subjects.sqlite")) as db:
         wanted = db.execute("SELECT epoch FROM state").fetchone()[0]
     if epoch != wanted:

@@ -51,6 +51,17 @@ _STAGES = """
 UPDATE models SET stage = coalesce((SELECT e.event FROM model_events e WHERE e.model = models.id
 AND e.event IN ('challenger', 'champion', 'retired') ORDER BY e.id DESC LIMIT 1), 'candidate')
 """
+_FIRST = """
+SELECT min(first) FROM (SELECT min(instant) AS first FROM versions
+UNION ALL SELECT min(ended) FROM loads UNION ALL SELECT min(trained) FROM models
+UNION ALL SELECT min(ended) FROM runs UNION ALL SELECT min(created) FROM api_keys)
+"""
+
+
+def earliest(db: sqlite3.Connection) -> int | None:
+    """Return the first instant, µs UTC, by which a catalog holds something; None if it never does."""
+    found = db.execute(_FIRST).fetchone()[0]
+    return None if found is None else int(found)
 
 
 def rewind(folder: Path, to: int) -> int:
