@@ -6,10 +6,14 @@ from __future__ import annotations
 import pytest
 
 from heptad.runtime import Platform
+from heptad.service.app import App, Outcome, Reason
+from heptad.standards import Instant, Integer, Table, Text
 from heptad.standards.errors import UnknownName
+from heptad.standards.model import Payment
 from heptad.standards.time import FixedClock, day, format_instant, hour
 from heptad.terminal.commands.impact import diff, impact
 from heptad.terminal.commands.upgrading import plan
+from heptad.terminal.verbs.changing import _differs
 from tests.fixtures import frozen
 from tests.fixtures.make_project import PROJECTS
 
@@ -158,6 +162,84 @@ def test_sealed_values_are_told_to_differ_and_never_which(platform):
     found = diff(platform, "Customer", old, platform.lake.version("Customer"))
     assert found["rows"] == [{"key": "c1", "what": "changed", "columns": ["a sealed value"]}]
     assert "Paz" not in str(found)
+
+
+def measure(**more) -> App:
+    """An application with a table of its own."""
+    fields = {
+        "id": Text("Its key", key=True),
+        "event_time": Instant("When it was read"),
+        "level": Integer("What was read", ge=0),
+        "note": Text("What was said", optional=True),
+    } | more
+    kept = {name: field for name, field in fields.items() if field is not None}
+    table = type("Reading", (Table,), {"__doc__": "One reading.", **kept})
+    return App(name="measure", title="Readings", on=Payment, purpose="fraud", tables=[table], features={},
+               decide=lambda x: Outcome("kept", [Reason("READ")]))  # fmt: skip
+
+
+def read_at(n: int, level: int) -> dict:
+    return {"id": f"r{n}", "event_time": format_instant(at(n)), "level": level}
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """Opens a project by one declaration of its table, then by another."""
+    (tmp_path / "heptad.toml").write_text('[project]\nname = "measured"\n', encoding="utf-8")
+
+    def opened(**more) -> Platform:
+        return Platform.open(tmp_path, clock=FixedClock(at(N)), apps=[measure(**more)])
+
+    with opened() as platform:
+        platform.store("Reading", [read_at(n, n) for n in range(5)])
+    return opened
+
+
+def says(found: dict, where: str) -> dict[str, bool]:
+    return {change["says"]: change["breaking"] for change in found[where]}
+
+
+def test_a_version_that_no_load_made_is_compared_by_its_declaration(measured, capsys):
+    """All rows of the load were refused: it left the table with a column more, and no row."""
+    narrower = {"level": Integer("What was read", ge=10), "place": Text("Where", optional=True)}
+    with measured(**narrower) as platform:
+        platform.store("Reading", [read_at(7, 7)])
+        assert platform.lake.version("Reading") == 2
+        found = diff(platform, "Reading", 1, 2)
+        assert found["counts"] == {"added": 0, "changed": 0, "removed": 0}
+        wanted = {"Reading.level: ge was 0, is 10.": True,
+                  "Reading.place was added, optional.": False}  # fmt: skip
+        assert says(found, "schema") == wanted
+        assert found["declared"] == []
+        _differs(found)
+        said = capsys.readouterr().out
+        assert "breaks: Reading.level: ge was 0, is 10." in said
+        assert "nothing to show" not in said
+        platform.store("Reading", [read_at(8, 80)])
+        assert says(diff(platform, "Reading", 1, 3), "schema") == wanted
+        assert diff(platform, "Reading", 2, 3)["schema"] == []
+        assert diff(platform, "Reading", 0, 1)["schema"] == []
+
+
+@pytest.mark.parametrize(
+    ("more", "change"),
+    [
+        ({"note": None}, "Reading.note was removed."),
+        ({"level": Text("What was read")}, "Reading.level: type was Integer, is Text."),
+        ({"place": Text("Where", optional=True)}, "Reading.place was added, optional."),
+    ],
+)
+def test_a_declaration_that_does_not_fit_what_is_stored_is_named(measured, more, change, capsys):
+    with measured(**more) as platform:
+        found = diff(platform, "Reading", 0, 1)
+        assert change in says(found, "declared")
+        assert (found["schema"], found["counts"], found["rows"]) == ([], {}, [])
+        _differs(found)
+        said = capsys.readouterr().out
+        assert "Reading 0 → 1: no rows are compared" in said
+        assert f"with the next load: {change}" in said
+        with pytest.raises(UnknownName, match="no version 9"):
+            diff(platform, "Reading", 0, 9)
 
 
 @pytest.mark.parametrize("folder", sorted(PROJECTS.glob("*/")), ids=lambda p: p.name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two versions of a table compared: which rows came, changed and went, and in which columns."""
+"""Two versions of a table compared: declarations, and which rows came, changed and went."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from heptad.engine.sql.identifiers import quote
 from heptad.service.reads.asof import read_sql
 
 if TYPE_CHECKING:
+    from heptad.catalog import Catalog
+    from heptad.catalog.contracts import Contract
+    from heptad.engine.protocols import Tables
     from heptad.service.reads.reads import Reads
     from heptad.standards import Table
 
@@ -30,6 +33,37 @@ class Difference:
     counts: dict[str, int] = field(default_factory=dict)
     columns: dict[str, int] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def declaration(catalog: Catalog, lake: Tables, table: str, version: int) -> Contract | None:
+    """Return the declaration that a version of a table follows; None if none was recorded.
+
+    A version that only made the table, or gave it columns, is recorded with no load. It follows the
+    first declaration that has its columns and has one that the version before lacks.
+
+    Raises:
+        UnknownName: if there is no such version.
+    """
+    recorded = catalog.versions.find(table, version)
+    if recorded is not None:
+        known = recorded.contract
+        return None if known is None else catalog.versions.contract(table, known)
+    held = {c.name for c in lake.schema(table, version)}
+    before = {c.name for c in lake.schema(table, version - 1)} if version > 0 else set()
+    return next(
+        (
+            found
+            for found in catalog.versions.contracts(table)
+            if all(_held(name, held) for name in found.contract["fields"])
+            and not all(_held(name, before) for name in found.contract["fields"])
+        ),
+        None,
+    )
+
+
+def _held(field: str, columns: set[str]) -> bool:
+    """Whether a field is among some columns; a place is held as two."""
+    return field in columns or f"{field}_lat" in columns
 
 
 def difference(reads: Reads, table: type[Table], old: int, new: int, limit: int) -> Difference:

@@ -61,6 +61,8 @@ def _plain(found: Touched) -> dict[str, Any]:
 def diff(platform: Platform, name: str, old: int, new: int, limit: int = SHOWN) -> dict[str, Any]:
     """Compare two versions of a table: rows, declaration, and what reads the columns that differ.
 
+    Where the table is declared with other columns than are stored, no rows are compared.
+
     Args:
         platform: the open project.
         name: of the table.
@@ -69,19 +71,28 @@ def diff(platform: Platform, name: str, old: int, new: int, limit: int = SHOWN) 
         limit: most rows that are named.
     """
     from heptad.catalog.contracts import changes
-    from heptad.service.reads.changes import difference
+    from heptad.service.reads.changes import Difference, declaration, difference
 
-    table, versions = platform.table(name), platform.catalog.versions
-    recorded = [versions.find(name, number) for number in (old, new)]
+    table = platform.table(name)
+    if not platform.lake.exists(name):
+        platform.lake.create(table)
     before, after = (
-        None if v is None or v.contract is None else versions.contract(name, v.contract)
-        for v in recorded
+        declaration(platform.catalog, platform.lake, name, number) for number in (old, new)
     )
     schema = changes(before.contract, after.contract) if before and after else []
+    last = platform.catalog.versions.contract(name)
+    undeclared = changes(last.contract, table.contract()) if last else []
     with platform.guard.reading(
         "diff", role=platform.role, purpose="", who=platform.who, table=name
     ) as access:
-        found = difference(platform.reads.under(access), table, old, new, limit)
+        fits = {(c.name, c.kind) for c in table.columns()} == {
+            (c.name, c.kind) for c in platform.lake.schema(name)
+        }
+        found = (
+            difference(platform.reads.under(access), table, old, new, limit)
+            if fits
+            else Difference()
+        )
         access.read.rows += len(found.rows)
     columns = {c.field for c in schema if c.field} | {*found.columns}
     return {
@@ -89,6 +100,7 @@ def diff(platform: Platform, name: str, old: int, new: int, limit: int = SHOWN) 
         "from": old,
         "to": new,
         "schema": [asdict(c) for c in schema],
+        "declared": [asdict(c) for c in undeclared],
         **asdict(found),
         "touches": _touches(platform, name, columns & {*table.fields}),
     }

@@ -116,12 +116,18 @@ def diff(
 
 def _differs(data: dict[str, Any]) -> None:
     counts = ", ".join(f"{n:,} {what}" for what, n in data["counts"].items())
-    show.say(f"{data['table']} {data['from']} → {data['to']}: {counts} rows")
+    # Nothing is counted where the declaration has other columns than are stored.
+    rows = f"{counts} rows" if counts else "no rows are compared"
+    show.say(f"{data['table']} {data['from']} → {data['to']}: {rows}")
     for change in data["schema"]:
         show.say(("breaks: " if change["breaking"] else "changes: ") + change["says"])
+    for change in data["declared"]:
+        mark = "breaks" if change["breaking"] else "changes"
+        show.say(f"{mark} with the next load: {change['says']}")
     for column, n in data["columns"].items():
         show.say(f"{column}: differs in {n:,} rows")
-    show.show_table(data["rows"])
+    if data["rows"] or not (data["schema"] or data["declared"]):
+        show.show_table(data["rows"])
     for touched in data["touches"]:
         reads = [*touched["features"], *touched["models"], *touched["apps"]]
         show.say(f"{touched['column']} is read by {', '.join(reads) or 'nothing'}")
