@@ -7,6 +7,7 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -21,6 +22,7 @@ PATH = re.compile(r"(?:src|tests|docs|benchmarks|scripts)/[\w./-]*|[A-Z]+\.md|\w
 TEST = re.compile(r"test_\w+")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 COMMAND = re.compile(r"^(?:\$ )?heptad(?: -p \S+)? ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
+BARE = re.compile(r"(?:^|: |  )(heptad (?:-p )?[^\n;,`]+)", re.MULTILINE)
 MADE_LATER = {"heptad.toml", "en.toml", "zh.toml"}
 """Files of a user's project or of every application."""
 
@@ -37,14 +39,19 @@ def names_of_tests() -> frozenset[str]:
 @cache
 def verbs() -> dict[str, frozenset[str]]:
     """Return the verbs of the command line, each with the verbs below it."""
+    return {
+        name: frozenset(getattr(command, "commands", {}))
+        for name, command in line().commands.items()
+    }
+
+
+@cache
+def line() -> Any:
+    """Return the command line, with every verb."""
     import heptad.terminal.verbs  # noqa: F401 - declares them
     from heptad.terminal.cli import app
 
-    group = typer.main.get_command(app)
-    return {
-        name: frozenset(getattr(command, "commands", {}))
-        for name, command in group.commands.items()
-    }
+    return typer.main.get_command(app)
 
 
 @pytest.fixture(params=DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -83,15 +90,45 @@ def test_commands_named_exist(document: Path) -> None:
 def test_commands_that_an_error_or_an_answer_names_exist() -> None:
     unknown = []
     for file in sorted((ROOT / "src" / "heptad").rglob("*.py")):
-        for code in CODE.findall("\n".join(said(file))):
-            words = code.split()
-            if words[:1] != ["heptad"] or len(words) < 2:
-                continue
-            below = next((w for w in words[2:3] if not w.startswith("-")), "")
-            known = verbs().get(words[1])
-            if known is None or (known and below and below not in known):
-                unknown.append(f"{file.name}: {code}")
+        text = "\n".join(said(file))
+        for code in (*CODE.findall(text), *BARE.findall(text)):
+            if code.split()[:1] == ["heptad"] and (wrong := misnamed(code.split()[1:])):
+                unknown.append(f"{file.name}: {code}: no {wrong}")
     assert unknown == []
+
+
+def test_a_command_or_option_that_does_not_exist_is_noticed() -> None:
+    said = {
+        "loads": "",
+        "-p desk backup --check": "",
+        "restore BACKUPS FOLDER --kek FILE": "",
+        "flow publish … FILE --share 0.1": "",
+        "tables --loads": "--loads",
+        "table rows": "table",
+        "tables row": "row",
+    }
+    assert {code: misnamed(code.split()) for code in said} == said
+
+
+def misnamed(words: list[str]) -> str:
+    """Return the first word after `heptad` that is no command or option there; "" if all are."""
+    at: Any = line()
+    value = False
+    for word in words:
+        options = {name: o for o in at.params for name in (*o.opts, *o.secondary_opts)}
+        below = getattr(at, "commands", {})
+        if value:
+            value = False
+        elif word.startswith("-"):
+            name, _, given = word.partition("=")
+            if name not in {*options, "--help"}:
+                return name
+            value = not given and not getattr(options.get(name), "is_flag", True)
+        elif word in below:
+            at = below[word]
+        elif below and word.islower():
+            return word
+    return ""
 
 
 def said(file: Path) -> list[str]:

@@ -93,7 +93,7 @@ def hold(
             raise Conflict(
                 f"The content of a file is loaded into {table} already.",
                 got=f"sha256 {file.sha256}{by}",
-                do="leave it out, or load it once more with `heptad load --again`",
+                do="leave it out; rows that were refused come with `heptad quarantine retry TABLE`",
                 place=file.path,
             )
         met.add(file.sha256)

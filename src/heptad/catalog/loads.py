@@ -326,7 +326,7 @@ class Loads:
     def _read(self, connection: Connection, load: int) -> Load:
         row = connection.execute(_ONE, {"number": load}).first()
         if row is None:
-            raise UnknownName(f"There is no load {load}.", do="see `heptad tables --loads`")
+            raise UnknownName(f"There is no load {load}.", do="see `heptad loads`")
         return _load(row._mapping)
 
     def _move(
