@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -174,6 +175,29 @@ def test_only_what_is_new_is_written(story):
     grown = {p for p in fresh & known if not p.startswith("log/")}
     assert grown == {"catalog.sqlite"} or grown == {"catalog.sqlite", "keys/subjects.sqlite"}
     assert any(len(f.parts) == DAYS for f in last.files if f.path.startswith("log/decisions"))
+
+
+@pytest.fixture
+def open_to_all():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_to_all")
+def test_no_other_account_reads_a_backup(story, tmp_path):
+    """Also where the folder was made for it beforehand."""
+    folder, _, _ = story
+    for name in ("new", "made"):
+        target = tmp_path / name
+        if name == "made":
+            target.mkdir(mode=0o755)
+        back_up(folder, target, now=START)
+        back_up(folder, target, now=START + 1, incremental=True)
+        modes = {p.is_dir(): set() for p in (target, target / backup.ABOUT)}
+        for path in (target, *target.rglob("*")):
+            modes[path.is_dir()].add(path.stat().st_mode & 0o777)
+        assert modes == {True: {0o700}, False: {0o600}}
 
 
 def test_nothing_is_ever_overwritten(story, kek, tmp_path):

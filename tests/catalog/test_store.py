@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,6 +89,29 @@ class TestSettings:
                 "repeatable read"
             )
         store.close()
+
+    def test_no_other_account_reads_the_file(self, tmp_path: Path) -> None:
+        """It holds hashes of passwords. One that an earlier release made is closed."""
+        path, before = tmp_path / "c.sqlite", os.umask(0o022)
+        try:
+            for _ in range(2):
+                with closing(Catalog(path)) as catalog:
+                    catalog.settings.set("said", 1)
+                    modes = {p.name: p.stat().st_mode & 0o777 for p in tmp_path.iterdir()}
+                names = ("c.sqlite", "c.sqlite-wal", "c.sqlite-shm")
+                assert modes == dict.fromkeys(names, 0o600)
+                path.chmod(0o644)
+        finally:
+            os.umask(before)
+
+    def test_a_log_that_a_kill_left_open_to_all_is_closed_too(self, tmp_path: Path) -> None:
+        path = tmp_path / "c.sqlite"
+        with closing(Catalog(path)), closing(Catalog(path)):
+            wal = tmp_path / "c.sqlite-wal"
+            for file in (path, wal):
+                file.chmod(0o644)
+            with closing(Catalog(path)):
+                assert {p.stat().st_mode & 0o777 for p in (path, wal)} == {0o600}
 
 
 class TestTransactions:

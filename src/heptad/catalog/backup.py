@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from heptad import __version__
 from heptad.catalog.settings import LOG_FLOOR
-from heptad.engine.local.disk import named_digest, refusals, sync, write_durably
+from heptad.engine.local.disk import keep_private, named_digest, refusals, sync, write_durably
 from heptad.engine.local.objects import Objects
 from heptad.engine.local.recovery import entry
 from heptad.engine.local.segments import Segments
@@ -162,10 +162,10 @@ def read_manifest(path: Path) -> Manifest:
 def write_manifest(target: Path, made: Manifest) -> None:
     """Write a backup's list, durably: from then on the backup is there."""
     body = json.dumps(asdict(made), separators=(",", ":")).encode()
-    (target / LISTS).mkdir(exist_ok=True)
+    (target / LISTS).mkdir(mode=0o700, exist_ok=True)
     sync(target)
     text = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
-    write_durably(target / LISTS / made.name, text)
+    write_durably(target / LISTS / made.name, text, private=True)
 
 
 def check(target: Path, progress: Told | None = None) -> dict[str, Any]:
@@ -201,6 +201,8 @@ def _prepare(folder: Path, target: Path, *, incremental: bool) -> Manifest | Non
     about = target / ABOUT
     with closing(reading(folder / "catalog.sqlite")) as db:
         project = _settings(db).get("project", "")
+    if target.is_dir():
+        keep_private(target, 0o700)
     if about.is_file():
         told = json.loads(about.read_bytes())
         if told.get("project") != project:
@@ -226,7 +228,8 @@ def _prepare(folder: Path, target: Path, *, incremental: bool) -> Manifest | Non
         )
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     sync(target.parent)
-    write_durably(about, json.dumps({"format": FORMAT, "project": project}).encode())
+    document = {"format": FORMAT, "project": project}
+    write_durably(about, json.dumps(document).encode(), private=True)
     return None
 
 
@@ -383,6 +386,7 @@ def _forget(draft: Path) -> None:
 def _snapshot(source: Path, target: Path) -> None:
     """Copy a SQLite database as one state, while others write it."""
     target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
     try:
         with closing(reading(source)) as db, closing(sqlite3.connect(target)) as copy:
             db.backup(copy)
@@ -399,7 +403,6 @@ def _snapshot(source: Path, target: Path) -> None:
             place=source.name,
             do="run `heptad doctor --scrub`, and restore it from an earlier backup",
         )
-    target.chmod(0o600)
 
 
 def entries(home: Path) -> Iterator[tuple[int, list[dict[str, Any]]]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from heptad.catalog.courtesy import pass_by
-from heptad.engine.local.disk import refusals
+from heptad.engine.local.disk import keep_private, refusals
 from heptad.standards.errors import Corrupt, InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ def sqlite(path: Path, *, writes: bool, read_only: bool = False) -> Engine:
         found = path.is_file() if read_only else path.parent.is_dir()
     if not found:
         raise UnknownName("There is no catalog here yet.", got=str(path), do="run `heptad init`")
+    if not read_only:
+        with refusals("The catalog was not opened"):
+            _keep_private(path)
     uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rwc'}"
 
     def connect() -> sqlite3.Connection:
@@ -113,6 +117,18 @@ def sqlite(path: Path, *, writes: bool, read_only: bool = False) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _keep_private(path: Path) -> None:
+    """Make the file, or keep other accounts out of one that is there: it holds hashes of passwords.
+
+    What SQLite lays beside a file has the mode of the file.
+    """
+    if not path.exists():
+        path.touch(mode=0o600)
+    for beside in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            keep_private(path.with_name(path.name + beside), 0o600)
 
 
 def settle(connection: sqlite3.Connection, name: str, value: str | int, path: Path) -> None:

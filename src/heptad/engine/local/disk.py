@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from heptad.security.lasting import confirm
@@ -45,9 +45,24 @@ def named_digest(path: str) -> str:
     return found[1] if found else ""
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Put `content` under `path`, whole or not at all, durable at return."""
+def keep_private(path: Path, mode: int) -> None:
+    """Take from other accounts what a file or folder lets them do; another account's stays as it is."""
+    if path.stat().st_mode & 0o077:
+        with suppress(PermissionError):
+            path.chmod(mode)
+
+
+def write_durably(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Put `content` under `path`, whole or not at all, durable at return.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        private: whether no other account may read it.
+    """
     fresh = path.with_name(f".{path.name}.fresh")
+    if private:
+        fresh.touch(mode=0o600)
     with fresh.open("wb") as file:
         file.write(content)
         file.flush()

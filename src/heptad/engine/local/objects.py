@@ -26,6 +26,9 @@ Part = tuple[str, int]
 class Objects:
     """A store of immutable pieces in `folder`; a piece is there whole or not at all.
 
+    Other accounts read neither the folder nor what is copied into it; a piece that shares its
+    blocks with the project's file has that file's mode.
+
     Attributes:
         added: pieces written by this object.
         size: their bytes.
@@ -131,11 +134,12 @@ class Objects:
 
     def _copy(self, file: BinaryIO, size: int, source: Path, sha256: str) -> Part:
         """Copy bytes under the name of their digest, which is known at the end."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         draft = self._folder / f"{_DRAFT}{secrets.token_hex(6)}"
         seen, copied = hashlib.sha256(), 0
         try:
-            with draft.open("xb") as copy:
+            draft.touch(mode=0o600, exist_ok=False)
+            with draft.open("wb") as copy:
                 for chunk in _chunks(file, size):
                     seen.update(chunk)
                     copy.write(chunk)
@@ -160,7 +164,8 @@ class Objects:
         """Give a free name that becomes that of the piece."""
         target = self.path(sha256)
         if not target.parent.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self._folder, target.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
             self._touched |= {self._folder, self._folder.parent}
         draft = target.with_name(f"{_DRAFT}{secrets.token_hex(6)}")
         yield draft
