@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from heptad.security import envelope, vault
-from heptad.security.envelope import Kek, load_kek
+from heptad.security.envelope import PUT_BACK, RESTORE, Kek, load_kek
 from heptad.security.keys import Keys
 from heptad.standards.errors import Busy, ContractError, Corrupt, Refused
 from heptad.standards.time import FixedClock
@@ -100,6 +100,31 @@ def test_odd_ids_are_ids_all_the_same(folder):
     assert len(set(made)) == len(odd)
     with Keys(folder) as keys:
         assert keys.of(odd, create=False) == made
+
+
+def test_each_lost_file_has_the_cure_that_can_bring_it_back(folder, tmp_path):
+    """No backup has the KEK, and the database without the KEK of its time opens nothing."""
+    with Keys(folder) as keys:
+        keys.of(NAMES)
+        shutil.copy(folder / "kek", tmp_path / "first")
+        keys.new_epoch()
+    shutil.move(folder / "kek", tmp_path / "second")
+    with pytest.raises(Corrupt, match="kek is missing") as found:
+        Keys(folder)
+    assert found.value.do.startswith(PUT_BACK)
+    assert found.value.place == str(folder / "kek")
+    for content, more in ((b"{", "without it"), ((tmp_path / "first").read_bytes(), "epoch 2")):
+        (folder / "kek").write_bytes(content)
+        with pytest.raises(Corrupt) as found:
+            Keys(folder)
+        assert found.value.do.startswith(PUT_BACK)
+        assert more in found.value.do
+    shutil.copy(tmp_path / "second", folder / "kek")
+    Keys(folder).close()
+    (folder / "subjects.sqlite").unlink()
+    with pytest.raises(Corrupt, match=r"subjects\.sqlite is missing") as found:
+        Keys(folder)
+    assert found.value.do == RESTORE
 
 
 def test_many_subjects_at_once(folder):
@@ -212,8 +237,9 @@ def test_an_old_copy_of_the_store_opens_nothing_after_an_epoch(folder, tmp_path)
         keys.new_epoch()
         fresh = keys._vault.kek
     shutil.copy(old, folder / "subjects.sqlite")
-    with pytest.raises(Corrupt, match="epoch 2, the key store of epoch 1"):
+    with pytest.raises(Corrupt, match="epoch 2, the key store of epoch 1") as found:
         Keys(folder)
+    assert found.value.do.startswith(RESTORE)
     row = sqlite3.connect(old).execute("SELECT name, wrapped FROM subject").fetchone()
     for epoch in (1, 2):
         with pytest.raises(Corrupt):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from heptad.runtime import Platform
+from heptad.security.envelope import PUT_BACK, RESTORE
 from heptad.standards.time import FixedClock, SystemClock, day
 from heptad.terminal.commands.doctor import doctor
 from tests.terminal.conftest import heptad
@@ -34,9 +36,35 @@ def test_a_project_that_no_longer_opens_is_looked_at_all_the_same(own: Path) -> 
     assert wrong(said.data) == {
         "project": "run `heptad doctor --scrub`, and restore them from a backup; if you put them "
         "there yourself, remove seals.json",
-        "sealed files": "restore keys/subjects.sqlite from a backup (`heptad restore`)",
+        "sealed files": RESTORE,
     }
     assert "MISS sealed files" in heptad("doctor", project=own).out
+
+
+def test_what_no_backup_has_is_not_looked_for_in_one(own: Path) -> None:
+    (own / "keys" / "kek").rename(own / "kek")
+    assert PUT_BACK in heptad("tables", project=own).err
+    found = heptad("doctor", "--json", project=own).data["checks"]
+    wanted = {c["found"]: c["do"] for c in found if c["what"] == "sealed files"}
+    assert wanted == {"keys/kek: is gone, or not what it was": PUT_BACK}
+    shutil.rmtree(own / "keys")
+    found = heptad("doctor", "--json", project=own).data["checks"]
+    wanted = {c["found"].partition(":")[0]: c["do"] for c in found if c["what"] == "sealed files"}
+    assert wanted == {"keys/kek": PUT_BACK, "keys/subjects.sqlite": RESTORE}
+    said = next(c["do"] for c in found if c["what"] == "project")
+    assert said.startswith(f"for keys/kek: {PUT_BACK}; for the others: ")
+
+
+def test_the_cure_of_a_lost_mark_brings_it_back(own: Path, tmp_path: Path) -> None:
+    vault, again = str(tmp_path / "vault"), tmp_path / "again"
+    assert heptad("backup", vault, project=own).code == 0
+    (own / "log" / "decisions" / "mark").unlink()
+    said = heptad("log", project=own)
+    assert said.code == 8
+    assert "do:   restore the project from a backup (`heptad restore BACKUPS FOLDER" in said.err
+    kek = str(own / "keys" / "kek")
+    assert heptad("restore", vault, str(again), "--kek", kek).code == 0
+    assert heptad("log", project=again).code == 0
 
 
 @pytest.mark.parametrize(

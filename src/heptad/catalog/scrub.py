@@ -19,8 +19,9 @@ from pyarrow import ArrowException
 from heptad.catalog.backup import reading
 from heptad.engine.local.disk import digest, named_digest
 from heptad.engine.local.rows import Rows
-from heptad.engine.local.seals import Seals
+from heptad.engine.local.seals import KEK, Seals
 from heptad.engine.local.segments import Segments
+from heptad.security.envelope import PUT_BACK, RESTORE
 from heptad.standards.errors import HeptadError
 
 if TYPE_CHECKING:
@@ -49,7 +50,13 @@ class Finding:
     @property
     def do(self) -> str:
         """The cure."""
-        return self.told or f"restore {self.place} from a backup (`heptad restore`)"
+        if self.told:
+            return self.told
+        if self.place == KEK:
+            return PUT_BACK
+        if self.store == "keys" or self.place.startswith("keys/"):
+            return RESTORE
+        return f"restore {self.place} from a backup (`heptad restore`)"
 
 
 @dataclass(slots=True)

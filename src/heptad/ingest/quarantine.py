@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from heptad.ingest.masking import masked
 from heptad.ingest.reasons import explain
+from heptad.security.envelope import RESTORE
 from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
@@ -389,7 +390,7 @@ def _cipher(origin: Origin, keys: KeyStore, *, create: bool = False) -> AESGCM:
         raise Corrupt(
             "The key of a load's quarantined rows is missing.",
             got=origin.key,
-            do=f"restore quarantine/ and keys/ from the same backup, or remove the rows of load "
+            do=f"{RESTORE}, or remove the rows of load "
             f"{origin.load} of {origin.table} and load their source again",
         )
     return AESGCM(key)
@@ -429,7 +430,7 @@ def _opened(raw: bytes | None, cipher: AESGCM | None, path: Path) -> str | None:
     except InvalidTag as error:
         raise Corrupt(
             "A quarantined row does not open with its key.",
-            do="restore quarantine/ and keys/ from the same backup",
+            do=RESTORE,
             place=str(path),
         ) from error
 

@@ -15,6 +15,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from heptad.security.envelope import RESTORE
 from heptad.standards.errors import Busy, Corrupt, HeptadError
 
 if TYPE_CHECKING:
@@ -329,7 +330,7 @@ class AccessLog:
         except InvalidTag as error:
             raise Corrupt(
                 "An entry of the access log does not open.",
-                do="run `heptad access --verify`; restore the folder keys/ that belongs to it",
+                do=f"run `heptad access --verify`; {RESTORE}",
             ) from error
         detail: dict[str, Any] = msgspec.json.decode(plain)
         return detail

@@ -29,6 +29,13 @@ NONCE_BYTES = 12
 PASSPHRASE = "HEPTAD_PASSPHRASE"  # noqa: S105 - the variable's name, not a secret
 """The environment variable whose value locks the KEK file."""
 
+PUT_BACK = "put the file kek back from where it is kept apart; it is in no backup"
+RESTORE = (
+    "restore the project from a backup, with the kek of its time "
+    "(`heptad restore BACKUPS FOLDER --kek FILE`)"
+)
+"""The cures: of a lost KEK, and of whatever else of the key store is lost."""
+
 FORMAT = 1
 _LONGEST_FILE = 4096
 # RFC 9106, second recommended choice: 3 passes over 64 MiB in 4 lanes.
@@ -79,7 +86,7 @@ class Kek:
             raise Corrupt(
                 "A wrapped key does not open under the key-encryption key.",
                 got=label,
-                do="restore the folder keys/ from a backup of the same epoch",
+                do=RESTORE,
             ) from error
 
     @property
@@ -232,7 +239,8 @@ def _unlock(
         raise Refused(
             "The passphrase does not open the keys of this project.",
             do=f"set {PASSPHRASE} to the passphrase that the keys were made with; "
-            "if it is right, the file keys/kek is damaged: restore it from its backup",
+            f"if it is right, the file kek is damaged: {PUT_BACK}",
+            place=str(path),
         ) from error
 
 
@@ -258,5 +266,6 @@ def damaged(path: Path) -> Corrupt:
     """Return the error of a key file that holds no key."""
     return Corrupt(
         f"The key file {path.name} does not hold a key.",
-        do="restore the folder keys/ from its backup; without it no sealed value can be opened",
+        do=f"{PUT_BACK}, and without it nothing sealed opens",
+        place=str(path),
     )

@@ -12,10 +12,8 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from heptad.security.envelope import NONCE_BYTES
+from heptad.security.envelope import NONCE_BYTES, RESTORE
 from heptad.standards.errors import Corrupt
-
-RESTORE = "restore catalog.sqlite and the folder keys/ from one backup"
 
 
 def seal_bytes(plain: bytes, key: bytes, bound: bytes) -> bytes:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from heptad.security.envelope import RESTORE
 from heptad.security.slices import HEAD, VERSION, Slice, hash_key, seal_slice
 from heptad.standards.errors import ContractError, Corrupt
 
@@ -243,7 +244,7 @@ def _broken(place: str, *, keyless: bool) -> Corrupt:
     if keyless:
         return Corrupt(
             f"{place} is sealed under a key that is missing, though it was never destroyed.",
-            do="restore the folder keys/ from its backup",
+            do=RESTORE,
         )
     return Corrupt(
         f"{place} does not match its seal: it was changed or moved.",

@@ -133,7 +133,7 @@ class Transit:
             return Refused(
                 "The key service has destroyed the version that these keys were closed with.",
                 got=said,
-                do="this is a copy from before an erasure; use the project's present folder keys/",
+                do=f"it is a copy from before an erasure or a rotation; of today's, {envelope.PUT_BACK}",
             )
         if status in (403, 404):
             return Refused(
@@ -146,7 +146,7 @@ class Transit:
             return Corrupt(
                 "The key service does not open what is in the key file.",
                 got=said,
-                do="restore the folder keys/ from its backup",
+                do=envelope.PUT_BACK,
             )
         return Busy("The key service failed.", got=said, do="try again when it is well")
 

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from heptad.security import envelope
-from heptad.security.envelope import Kek
+from heptad.security.envelope import PUT_BACK, RESTORE, Kek
 from heptad.security.lasting import confirm, log_of, settle_log
 from heptad.standards.errors import Busy, Corrupt
 from heptad.standards.locks import is_free
@@ -308,14 +308,21 @@ class Vault:
                 envelope.discard(following)
         if not kek.exists():
             if epoch != 1 or not self._empty():
-                raise _lost("The key file kek is missing.")
+                raise Corrupt(
+                    "The key file kek is missing.",
+                    got=f"the key store is of epoch {epoch}",
+                    do=f"{PUT_BACK}, and without it nothing sealed opens",
+                    place=str(kek),
+                )
             # The database comes first, so that a KEK without one is known to be a loss.
             self._kept.save(kek, Kek.fresh(1))
         found = self._kept.load(kek)
         if found.epoch != epoch:
-            raise _lost(
+            raise Corrupt(
                 f"The key file is of epoch {found.epoch}, the key store of epoch {epoch}: "
-                "one of them was rolled back."
+                "one of them was rolled back.",
+                do=_of_epoch(found.epoch, epoch),
+                place=str(kek),
             )
         return found
 
@@ -356,10 +363,11 @@ def _unavailable(error: Exception) -> Busy:
 
 
 def _unreadable() -> Corrupt:
-    return _lost("The key store subjects.sqlite is missing or damaged.")
+    return Corrupt("The key store subjects.sqlite is missing or damaged.", do=RESTORE)
 
 
-def _lost(what: str) -> Corrupt:
-    return Corrupt(
-        what, do="restore the folder keys/ from one backup; without it nothing sealed opens"
-    )
+def _of_epoch(kek: int, store: int) -> str:
+    """Return the cure of a KEK and a key store of two epochs."""
+    if kek < store:
+        return f"{PUT_BACK}; it must be of epoch {store}"
+    return f"{RESTORE}; the file kek that lies here is newer than the key store"

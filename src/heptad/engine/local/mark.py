@@ -173,6 +173,6 @@ class Mark:
         return Corrupt(
             f"The log's mark, which counts its acknowledged entries, {how}.",
             place=str(self._path),
-            do="restore the log from a backup; or, if its checkpoints verify, remove the mark and"
-            " open the log with the count kept in the catalog.",
+            do="restore the project from a backup (`heptad restore BACKUPS FOLDER --kek FILE`),"
+            " which writes the mark anew",
         )

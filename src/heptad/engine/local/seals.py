@@ -18,6 +18,7 @@ from os import scandir
 from typing import TYPE_CHECKING, Any
 
 from heptad.engine.local.disk import digest, remove_durably, write_durably
+from heptad.security.envelope import PUT_BACK
 from heptad.standards.errors import Corrupt
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("heptad.engine")
 FILE = "seals.json"
+KEK = "keys/kek"
+"""The one sealed file that is in no backup."""
 _FOLDERS = ("", "keys", "rows", "quarantine/*", "tables/*", "tables/*/_delta_log")
 """Where the files lie that are sealed; `*` stands for any folder."""
 _LASTING = re.compile(r"tables/[^/]+/_delta_log/[^/_]+\.(json|parquet|sha256)|rows/[^/]+\.sst")
@@ -183,10 +186,15 @@ def _listed(folder: Path) -> dict[str, stat_result]:
 
 
 def _changed(names: list[str]) -> Corrupt:
+    if KEK in names:
+        do = f"for {KEK}: {PUT_BACK}"
+        if len(names) > 1:
+            do += "; for the others: run `heptad doctor --scrub`, which names the cure of each"
+    else:
+        do = "run `heptad doctor --scrub`, and restore them from a backup"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return Corrupt(
         "Files of the project are not what they were when it was closed.",
         got=", ".join(names[:3]) + more,
-        do="run `heptad doctor --scrub`, and restore them from a backup; "
-        f"if you put them there yourself, remove {FILE}",
+        do=f"{do}; if you put them there yourself, remove {FILE}",
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from heptad.security.envelope import RESTORE
 from heptad.security.sealed import open_bytes
 from heptad.service.decisions.decision import Decision
 from heptad.standards.errors import Corrupt
@@ -106,7 +107,7 @@ def open_records(batch: Sequence[bytes], keys: KeyStore) -> list[Opened]:
         raise Corrupt(
             f"The key of {min(lost)} is missing, though nobody erased them.",
             got=f"{len(lost)} keys",
-            do="restore the folder keys/ from a backup",
+            do=RESTORE,
         )
     return [_opened(record, key) for record, key in zip(records, found, strict=True)]
 
