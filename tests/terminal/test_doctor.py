@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from heptad.engine.local.probe import Trial
 from heptad.runtime import Platform
 from heptad.security.envelope import PUT_BACK, RESTORE
 from heptad.standards.time import FixedClock, SystemClock, day
@@ -65,6 +66,51 @@ def test_the_cure_of_a_lost_mark_brings_it_back(own: Path, tmp_path: Path) -> No
     kek = str(own / "keys" / "kek")
     assert heptad("restore", vault, str(again), "--kek", kek).code == 0
     assert heptad("log", project=again).code == 0
+
+
+def below(folder: Path) -> list[str]:
+    """Return all that lies in a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_a_disk_is_tried_before_there_is_a_project_and_nothing_is_made(tmp_path: Path) -> None:
+    said = heptad("doctor", "--json", project=tmp_path)
+    assert (said.code, wrong(said.data)) == (0, {})
+    found = {c["what"]: c["found"] for c in said.data["checks"]}
+    assert {"python", "file system", "disk: sync", "free disk", "clock"} <= found.keys()
+    assert found["project"].startswith("none here yet")
+    assert below(tmp_path) == []
+    assert heptad("doctor", project=tmp_path / "absent").code == 3
+    assert below(tmp_path) == []
+    for name in ("keys", "log", "tables"):
+        (tmp_path / name).mkdir()
+    assert heptad("doctor", project=tmp_path).code == 0
+
+
+def test_a_project_without_its_file_is_none_that_is_to_come(own: Path) -> None:
+    (own / "heptad.toml").unlink()
+    said = heptad("doctor", "--json", project=own)
+    assert (said.code, wrong(said.data)) == (9, {"project": "restore heptad.toml from a backup"})
+
+
+def test_a_project_that_was_never_opened_is_looked_at_and_not_made(tmp_path: Path) -> None:
+    (tmp_path / "heptad.toml").write_text("", encoding="utf-8")
+    said = heptad("doctor", project=tmp_path)
+    assert said.code == 0
+    assert "nothing is stored yet" in said.out
+    assert below(tmp_path) == ["heptad.toml"]
+    (tmp_path / "heptad.toml").write_text("[projekt]", encoding="utf-8")
+    assert "projekt" in heptad("doctor", project=tmp_path).err
+    assert below(tmp_path) == ["heptad.toml"]
+
+
+def test_the_doctor_finds_a_disk_that_breaks_a_promise_before_there_is_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Trial("disk: lock", False, "not granted", "put the project on a local disk")
+    monkeypatch.setattr("heptad.engine.local.probe.trials", lambda _: [kept])
+    said = heptad("doctor", "--json", project=tmp_path)
+    assert (said.code, wrong(said.data)) == (9, {"disk: lock": kept.do})
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from heptad.runtime import Platform
+    from heptad.standards.time import Clock
 
     Told = Callable[[str, float], None]
     Check = dict[str, Any]
@@ -27,6 +28,8 @@ EXTRAS = {"psycopg": "postgres", "lifetimes": "demo"}
 RELEASED = 1_792_368_000_000_000
 """The day on which this release was made, 2026-10-19: no clock that is right stands before it."""
 _BATCH = 4096
+_MADE = ("owner.lock", "seals.json", "catalog.sqlite", "keys/subjects.sqlite", "log/decisions")
+"""What lies in a project that was opened once."""
 
 
 def doctor(platform: Platform, scrub: bool = False, progress: Told | None = None) -> dict[str, Any]:
@@ -37,11 +40,44 @@ def doctor(platform: Platform, scrub: bool = False, progress: Told | None = None
         scrub: read every byte of every store too.
         progress: told (what, share done).
     """
-    checks = [*_machine(), *_disk(platform.path), *_clock(platform), *_project(platform)]
-    checks += [*_tables(platform), *_silent(platform), *_erasures(platform)]
+    checks = [*_machine(), *_disk(platform.path), *_clock(platform.clock, _last(platform))]
+    checks += [*_project(platform), *_tables(platform), *_silent(platform), *_erasures(platform)]
     if scrub:
         checks += [*_opened(platform), *_scrubbed(platform.path, progress)]
     return {"checks": checks}
+
+
+def unopened(folder: Path) -> bool:
+    """Whether no project file lies in a folder, or one of a project that was never opened."""
+    from heptad.sources.config import FILE
+
+    return not ((folder / FILE).is_file() and _made(folder))
+
+
+def _made(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _MADE)
+
+
+def beforehand(folder: Path) -> dict[str, Any]:
+    """Check the machine and the disk where a project may come to lie; nothing is made.
+
+    Args:
+        folder: there, with a project file or without.
+
+    Raises:
+        InputError: if the project file is wrong.
+    """
+    from heptad.runtime import discover, tables_of
+    from heptad.sources.config import FILE, read_project
+
+    if (folder / FILE).is_file():
+        read_project(folder, tables_of(discover().values()))
+        project = _check("project", True, f"{FILE} is well formed; nothing is stored yet")
+    elif _made(folder):
+        project = _check("project", False, f"{FILE} is gone", f"restore {FILE} from a backup")
+    else:
+        project = _check("project", True, "none here yet: make one with `heptad init`")
+    return {"checks": [*_machine(), *_disk(folder), *_clock(SystemClock(), 0), project]}
 
 
 def offline(folder: Path, error: HeptadError, progress: Told | None = None) -> dict[str, Any]:
@@ -98,14 +134,18 @@ def _disk(folder: Path) -> Iterator[Check]:
     yield _check("free disk", free > LOW_WATER, f"{free >> 20:,} MiB", "free at least 1 GiB")
 
 
-def _clock(platform: Platform) -> Iterator[Check]:
+def _last(platform: Platform) -> int:
+    """Return the instant at which something was stored last; 0 if nothing was."""
+    return max((v.instant for v in platform.catalog.versions.current().values()), default=0)
+
+
+def _clock(clock: Clock, last: int) -> Iterator[Check]:
     """Compare the clock with what was stored under it."""
-    now, do = platform.clock.now(), "set the clock (chrony or ntpd), before anything is stored"
-    if isinstance(platform.clock, FixedClock):
+    now, do = clock.now(), "set the clock (chrony or ntpd), before anything is stored"
+    if isinstance(clock, FixedClock):
         yield _check("clock", True, f"simulated, {format_instant(now)}")
         return
     real = SystemClock().now()
-    last = max((v.instant for v in platform.catalog.versions.current().values()), default=0)
     if real < RELEASED:
         yield _check("clock", False, f"{format_instant(real)}, before this release was made", do)
     elif last > real + minute:

@@ -45,27 +45,47 @@ def doctor(
     scrub: Annotated[bool, typer.Option("--scrub", help="Read every byte of every store.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check this machine and the project, and name the cure of each thing missing."""
-    try:
-        data = answer("doctor", as_json, _doctor, scrub=scrub)
-    except Corrupt as error:
-        data = _unopened(error, as_json)
+    """Check this machine and the project, if there is one, and name the cure of what is missing."""
+    from heptad.terminal.commands.doctor import beforehand, unopened
+
+    if (folder := _place()).is_dir() and unopened(folder):
+        data = beforehand(folder)
+        _told(data, as_json)
+    else:
+        try:
+            data = answer("doctor", as_json, _doctor, scrub=scrub)
+        except Corrupt as error:
+            data = _damaged(error, as_json)
     if any(not c["ok"] for c in data["checks"]):
         raise typer.Exit(CHECK_FAILED)
 
 
-def _unopened(error: Corrupt, as_json: bool) -> dict[str, Any]:
+def _place() -> Path:
+    """Return the project's folder or, where there is none, the one that was named."""
+    from heptad.terminal.connect import find_project
+
+    try:
+        return find_project(session.project)
+    except InputError:
+        return session.project.resolve()
+
+
+def _damaged(error: Corrupt, as_json: bool) -> dict[str, Any]:
     """Check a project that is too damaged to be opened."""
     from heptad.terminal.commands.doctor import offline
     from heptad.terminal.connect import find_project
 
     with show.progress_bar(quiet=as_json) as progress:
         data = offline(find_project(session.project), error, progress)
+    _told(data, as_json)
+    return data
+
+
+def _told(data: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show.show_json(data)
     else:
         _doctor(data)
-    return data
 
 
 def _doctor(data: dict[str, Any]) -> None:
