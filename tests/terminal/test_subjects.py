@@ -64,6 +64,33 @@ def test_the_command_line_shows_holds_releases_and_erases(folder: Path) -> None:
     assert heptad("subject", "erase", "nobody", "--reason", "x", project=folder).code == 4
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_files_of_sources_named_by_their_whole_path_are_told(tmp_path: Path, inside: bool) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    file = (home if inside else tmp_path) / "customers.csv"
+    file.write_text("id,event_time,name\nc1,2026-01-01T00:00:00Z,Ana\n")
+    (home / "heptad.toml").write_text(
+        f'[project]\nname = "x"\nallow = ["{tmp_path}"]\n'
+        f'[[source]]\ntable = "Customer"\nfrom = "{file}"\n'
+    )
+    assert heptad("load", project=home).code == 0
+    shown = heptad("subject", "show", "c1", "--json", project=home)
+    assert shown.code == 0, shown.err
+    assert ("sources", "yours", 1) in {(h["store"], h["fate"], h["n"]) for h in shown.data["held"]}
+    done = heptad("subject", "erase", "c1", "--reason", "asked", "--json", project=home).data
+    assert [left["store"] for left in done["erased"][0]["left"]] == ["sources"]
+    assert done["uncovered"] == []
+    assert heptad("subject", "erase", "nobody", "--reason", "x", project=home).code == 4
+
+
+def test_decisions_are_found_by_the_bare_key_too(platform: Platform) -> None:
+    key = str(customer(1)["id"])
+    found = [run(platform, "decisions.list", {"subject": s}) for s in (key, f"Customer:{key}")]
+    assert found[0]["decisions"]
+    assert found[0]["decisions"] == found[1]["decisions"]
+
+
 def keyed(platform: Platform, role: str, *purposes: str) -> Any:
     """Return somebody who calls with a key of their own."""
     text = run(platform, "keys.issue", {"role": role, "purposes": list(purposes)})["key"]

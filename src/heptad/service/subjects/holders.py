@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from os.path import relpath
 from typing import TYPE_CHECKING
 
 from heptad.engine.sql.identifiers import quote
@@ -235,23 +236,25 @@ class ModelsHolder:
 
 
 class SourcesHolder:
-    """The institution's own files, as far as they lie in the project folder and were loaded."""
+    """The institution's own files, wherever they lie, as far as they were loaded."""
 
     name = "sources"
     lets_go = False
 
     def __init__(self, folder: Path, origins: Sequence[str], held: TablesHolder) -> None:
         self._tables = held
-        self.covers = ("heptad.toml", *(o for o in origins if "://" not in o))
+        # As told from the folder, also where a source is named by its whole path.
+        near = [relpath(folder / o, folder) for o in origins if "://" not in o]
+        self.covers = ("heptad.toml", *near)
         self._folder = folder
 
     def held(self, person: Person) -> list[Holding]:
-        """Count the files of sources that lie here, if the person came out of any."""
+        """Count the files of sources, if the person came out of any."""
         files = {p for pattern in self.covers[1:] for p in self._folder.glob(pattern)}
         if not files or not self._tables.held(person):
             return []
         why = "your own exports: take the person out of them, or remove them"
-        return [Holding(self.name, "files in the project folder", len(files), "yours", why)]
+        return [Holding(self.name, "files of sources", len(files), "yours", why)]
 
     def erase(self, people: Sequence[Person]) -> int:  # noqa: ARG002 - they are not ours
         """Change nothing."""

@@ -115,6 +115,8 @@ def list_decisions(  # noqa: PLR0913, PLR0917 - what a list is chosen by
     """
     wanted = platform.app(app).purpose if app else ""
     edge = as_of(until)
+    if subject and ":" not in subject:
+        subject = platform.erasing.person(subject).subject
     page = platform.catalog.decisions.page(
         app=app or None,
         outcome=outcome or None,

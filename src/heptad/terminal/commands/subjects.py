@@ -35,6 +35,9 @@ def erase_subjects(
                 "ended": format_instant(e.ended or 0),
                 "held": list((e.receipt or {}).get("held", ())),
                 "genuine": is_genuine(e.receipt or {}, public),
+                "left": [
+                    h for h in platform.erasing.show(e.subject)["held"] if h["fate"] == "yours"
+                ],
             }
             for e in done
         ],

@@ -51,7 +51,7 @@ def _decided(data: dict[str, Any]) -> None:
 def decisions(
     app_name: AppOption = "",
     outcome: Annotated[str, typer.Option(help="One outcome.")] = "",
-    subject: Annotated[str, typer.Option(help="One subject, for example Customer:42.")] = "",
+    subject: Annotated[str, typer.Option(help="One subject: 42, or Customer:42.")] = "",
     limit: Annotated[int, typer.Option(help="Most decisions.")] = 20,
     cursor: Annotated[str, typer.Option(help="Where the page before ended.")] = "",
     as_json: Json = False,

@@ -50,8 +50,11 @@ def erase(
 def _erased(data: dict[str, Any]) -> None:
     for one in data["erased"]:
         show.show_facts({"erased": one["subject"], "on": one["ended"], "key epoch": data["epoch"]})
-        show.show_table(one["held"], ["store", "what", "n", "fate"])
-    show.say("back up now: no backup made before opens with the keys of this epoch")
+        show.show_table([*one["held"], *one["left"]], ["store", "what", "n", "fate"])
+        for left in one["left"]:
+            show.say(f"{left['store']}: {left['why']}")
+    show.say("back up now, and destroy copies of the key-encryption key: no backup made before opens "
+             "with the keys of this epoch, but with a copy of before it does")  # fmt: skip
     if data["uncovered"]:
         show.say("not looked into, as no store answers for it: " + ", ".join(data["uncovered"][:5]))
 
