@@ -46,7 +46,7 @@ check: dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m 'not slow and not soak and not postgres' -n 2
+	$(BIN)/python -m pytest -m 'not slow and not soak and not postgres' -n 2 --dist loadfile
 
 test: dev system built
 	$(MAKE) check
