@@ -36,7 +36,7 @@ def find_project(start: Path) -> Path:
             return folder
     raise InputError(
         "There is no project here.",
-        got=str(start),
+        got=str(start.resolve()),
         do="make one with `heptad init FOLDER`, or name one with --project",
     )
 
