@@ -60,6 +60,7 @@ class Group:
         self._keys: list[Any] = []
         self._free: list[int] = []
         self._hand, self._since, self._before = 0, 0, 0
+        self._held_at = rooms.HELD
         self._touched = np.zeros(1 << 8, np.int64)
         self.pool: Pool = pools.empty(*made.kept, 1 << 10)
         self.ring: Ring = rooms.ring(1 << 8, 1 << 10, 1 << 12, 1 << 14)
@@ -67,9 +68,7 @@ class Group:
     @property
     def held(self) -> tuple[int, int]:
         """How many keys and places of events are in memory."""
-        from heptad.engine.local.kernel.rooms import HELD
-
-        return len(self._entity), self.ring.meta.item(HELD)
+        return len(self._entity), self.ring.meta.item(self._held_at)
 
     @property
     def memory(self) -> int:

@@ -215,6 +215,13 @@ class Erasing:
             "erasures": [self._told(e) for e in erasures],
         }
 
+    def left(self, name: str) -> list[dict[str, Any]]:
+        """Say what the institution itself still holds of a person, beside the stores."""
+        person = self.person(name)
+        others = [holder for holder in self.holders if not holder.lets_go]
+        found = [asdict(h) for holder in others for h in holder.held(person)]
+        return [one for one in found if one["fate"] == "yours"]
+
     def values(self, kind: str, key: str) -> frozenset[str]:
         """Return the personal texts held of a person; none once they are erased."""
         return self._values(kind, key)

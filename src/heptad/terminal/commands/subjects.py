@@ -35,9 +35,7 @@ def erase_subjects(
                 "ended": format_instant(e.ended or 0),
                 "held": list((e.receipt or {}).get("held", ())),
                 "genuine": is_genuine(e.receipt or {}, public),
-                "left": [
-                    h for h in platform.erasing.show(e.subject)["held"] if h["fate"] == "yours"
-                ],
+                "left": platform.erasing.left(e.subject),
             }
             for e in done
         ],
