@@ -16,7 +16,8 @@ from heptad.security.places import open_keys
 from heptad.security.transit import Transit, TransitLock
 from heptad.standards.errors import Busy, Corrupt, HeptadError, InputError, Refused
 from tests.security import openbao
-from tests.security.test_keys import everything, forms, killed
+from tests.security.test_keys import everything, forms
+from tests.security.test_keys_faults import killed
 
 NAMES = [f"c{i:03d}" for i in range(20)]
 
