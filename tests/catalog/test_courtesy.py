@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from heptad.catalog import courtesy
-from heptad.catalog.courtesy import behind, make_way, pass_by, passing, serving
+from heptad.catalog.courtesy import ahead, behind, make_way, pass_by, passing, serving
 
 STEPS, STEP_S = 20, 0.002
 
@@ -53,6 +53,24 @@ def test_who_does_not_work_behind_waits_for_nobody(monkeypatch) -> None:
     with behind():
         worked()
     assert time.perf_counter() - begun < 30
+
+
+def test_who_is_waited_for_stands_back_for_nobody(monkeypatch) -> None:
+    monkeypatch.setattr(courtesy, "LONGEST_S", 60.0)
+    monkeypatch.setattr(courtesy, "SHARE", 1e6)
+    begun = time.perf_counter()
+    with serving(), behind(awaited=lambda: True):
+        worked()
+    with serving(), behind(), ahead():
+        worked()
+    assert time.perf_counter() - begun < 30
+
+
+def test_who_was_waited_for_stands_back_again() -> None:
+    with serving(), behind():
+        with ahead():
+            alone = worked()
+        assert worked() >= 2 * alone
 
 
 def test_who_stands_back_goes_on_as_soon_as_the_callers_are_served(monkeypatch) -> None:

@@ -395,7 +395,7 @@ def test_what_was_asked_is_answered_before_the_server_stops(quick_server, monkey
 
     def left(_):
         with gate:
-            return {}
+            return {}, []
 
     if falls:
         once(monkeypatch, platform.intake.quick, "_served", left)

@@ -42,6 +42,7 @@ class _Mine(threading.local):
     behind = False
     since = 0.0
     hurry: Callable[[], bool] | None = None
+    awaited: Callable[[], bool] | None = None
 
 
 _mine = _Mine()
@@ -63,18 +64,35 @@ def serving() -> Iterator[None]:
 
 
 @contextmanager
-def behind(hurry: Callable[[], bool] | None = None) -> Iterator[None]:
+def behind(
+    hurry: Callable[[], bool] | None = None, awaited: Callable[[], bool] | None = None
+) -> Iterator[None]:
     """Let this thread stand back for callers during the block, wherever `pass_by` is called.
 
     Args:
         hurry: tells whether the work has become urgent; it never is by default.
+        awaited: tells whether callers wait for this very work; none does by default.
     """
-    before, _mine.behind, _mine.since = (_mine.behind, _mine.hurry), True, time.perf_counter()
-    _mine.hurry = hurry
+    before = _mine.behind, _mine.hurry, _mine.awaited
+    _mine.behind, _mine.hurry, _mine.awaited = True, hurry, awaited
+    _mine.since = time.perf_counter()
     try:
         yield
     finally:
-        _mine.behind, _mine.hurry = before
+        _mine.behind, _mine.hurry, _mine.awaited = before
+
+
+@contextmanager
+def ahead() -> Iterator[None]:
+    """Let this thread stand back for nobody during the block: callers wait for what it does.
+
+    Who stands back with a table shut is waited for by those whom it stands back for.
+    """
+    before, _mine.behind = _mine.behind, False
+    try:
+        yield
+    finally:
+        _mine.behind = before
 
 
 def pass_by() -> None:
@@ -85,7 +103,7 @@ def pass_by() -> None:
     if not _mine.behind:
         return
     now = time.perf_counter()
-    if (worked := now - _mine.since) < STEP_S:
+    if (worked := now - _mine.since) < STEP_S or (_mine.awaited and _mine.awaited()):
         return
     urgent = _mine.hurry is not None and _mine.hurry()
     crowd = now - _crowd[0] < CALM_S

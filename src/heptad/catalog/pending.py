@@ -104,6 +104,7 @@ class Pending:
         self.lines: dict[str, Line] = {}
         self._journal: Journal | None = None
         self._one = threading.Lock()
+        self._waiters: set[int] = set()
 
     @property
     def free(self) -> bool:
@@ -184,10 +185,28 @@ class Pending:
             return
         # Rows keep coming while some are stored; they wait for the next time, and are many then.
         last = line.coming
-        with line.pours:
+        with self._alone(line):
             # A batch that is being stored by this very thread reads the table, too.
             while line.batches and line.batches[0].version <= last and not line.batches[0].held:
                 self._pour(line)
+
+    def awaited(self) -> bool:
+        """Whether anybody waits for rows that another thread stores."""
+        return bool(self._waiters)
+
+    @contextmanager
+    def _alone(self, line: Line) -> Iterator[None]:
+        """Let one thread store rows of a line; whoever waits for that is known to wait."""
+        if not line.pours.acquire(blocking=False):
+            self._waiters.add(me := threading.get_ident())
+            try:
+                line.pours.acquire()
+            finally:
+                self._waiters.discard(me)
+        try:
+            yield
+        finally:
+            line.pours.release()
 
     def pour_all(self) -> None:
         """Store all rows that wait."""

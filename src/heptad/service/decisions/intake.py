@@ -60,6 +60,15 @@ class _Please:
         return () if self.row is None else (self.row,)
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Stored rows that an application is still to decide."""
+
+    app: str
+    keys: Sequence[str]
+    asked: Asked | None = None
+
+
 class Intake:
     """Stores rows and decides them, for many callers at once.
 
@@ -93,6 +102,7 @@ class Intake:
         self.quick: Quick | None = None
         self._accept: Grouped[_Post, tuple[RowsReport, list[Opened]]] = Grouped(self._accepted)
         self._decide: Grouped[_Please, Opened] = Grouped(self._decided)
+        self._leave: Grouped[_Left, dict[str, Opened | BaseException]] = Grouped(self._left)
 
     def accept(self, table: str, rows: Sequence[Row]) -> tuple[RowsReport, list[Opened]]:
         """Store rows and decide those that an application decides on; see `Platform.accept`."""
@@ -129,7 +139,7 @@ class Intake:
         for entry in taken.made:
             made[str(entry.public["app"])].append(entry)
         for name in taken.undecided:
-            for answer in self._made(self._apps[name], taken.report.accepted).values():
+            for answer in self._leave(_Left(name, taken.report.accepted)).values():
                 if isinstance(answer, BaseException):
                     raise answer
                 made[name].append(answer)
@@ -164,8 +174,7 @@ class Intake:
         if taken.made:
             return taken.made[0]
         (key,) = taken.report.accepted
-        erased: list[str] = []
-        found = self._made(app, [key], {key: asked} if asked else None, erased)
+        found = self._leave(_Left(app.name, [key], asked))
         answer = found.get(key, _erased(app.on.__name__, key))
         if isinstance(answer, BaseException):
             raise answer
@@ -182,6 +191,18 @@ class Intake:
 
     def _decided(self, asked: Sequence[_Please]) -> list[Opened | BaseException]:
         return _in_groups(asked, lambda p: p.app, self._key_of_asked, self._decide_group)
+
+    def _left(self, group: Sequence[_Left]) -> list[dict[str, Opened | BaseException]]:
+        """Decide what the quick way left, for several callers together."""
+        found: dict[str, dict[str, Opened | BaseException]] = {}
+        for name in {left.app for left in group}:
+            mine = [left for left in group if left.app == name]
+            asked = {left.keys[0]: left.asked for left in mine if left.asked is not None}
+            found[name] = self._made(self._apps[name], [k for x in mine for k in x.keys], asked, [])
+        return [
+            {k: answer for k in left.keys if (answer := found[left.app].get(k)) is not None}
+            for left in group
+        ]
 
     def _key_of(self, post: _Post) -> list[str]:
         return _keys(self._loading.table(post.table), post.rows)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 GROUP, MOST = 256, 2048
 """Requests that are served together, and that may wait."""
+SHUT_S, LOOK_S = 2.0, 0.005
+"""A request whose table is being changed waits so long for it, then goes the slow way; it is looked
+after so often."""
 SWIFT_S = 0.1
 """A group that took longer is followed by one that a thread of ours serves."""
 POUR_ROWS, POUR_S = 5_000, 5.0
@@ -95,6 +98,7 @@ class Quick:
                 raise Busy("The server is stopping.", do="send it again in a while")
             if len(self._asks) >= MOST:
                 raise Busy("Too many requests wait already.", do="send it again in a second")
+            ask.since = time.perf_counter()
             self._asks.append(ask)
             if len(self._asks) == 1:
                 self._some.notify()
@@ -103,8 +107,9 @@ class Quick:
         """Serve a few requests in the caller's own thread, if nobody has to be waited for.
 
         Returns:
-            What became of each, None for the slow way; None in all if others are being served, or
-            wait, or the last group took long, as on a slow disk: then they are to be submitted.
+            What became of each, None for the slow way, but for those who wait and are told by
+            `ask.done`; None in all if others are being served, or wait, or the last group took
+            long, as on a slow disk: then they are to be submitted.
         """
         if not self._swift or not self._turn.acquire(blocking=False):
             return None
@@ -140,26 +145,64 @@ class Quick:
     def _serving(self) -> None:
         while True:
             with self._some:
-                while not self._asks and not self._stop.is_set():
-                    self._some.wait()
-                group = [self._asks.popleft() for _ in range(min(len(self._asks), GROUP))]
+                while not (group := self._next()) and not self._stop.is_set():
+                    self._some.wait(LOOK_S if self._asks else None)
+                group = group or self._next()
             if not group:
                 return
             with self._turn, serving():
                 for ask, answer in self._told(group).items():
                     ask.done(answer)
 
+    def _next(self) -> list[Ask]:
+        """Take the next group out of those who wait.
+
+        Who writes to a table that is being changed goes on waiting. The slow way would change it, too,
+        and keep it shut for the next ones, and so on, for as long as there are many.
+        """
+        closed = set() if self._stop.is_set() else self._taking.closed
+        if not closed:
+            return [self._asks.popleft() for _ in range(min(len(self._asks), GROUP))]
+        now = time.perf_counter()
+        group: list[Ask] = []
+        for _ in range(len(self._asks)):
+            ask = self._asks.popleft()
+            ready = ask.table not in closed or self._overdue(ask, now)
+            if ready and len(group) < GROUP:
+                group.append(ask)
+            else:
+                self._asks.append(ask)
+        return group
+
+    @staticmethod
+    def _overdue(ask: Ask, now: float) -> bool:
+        """Whether a request has waited for its table for so long that it goes the slow way."""
+        return 0 < ask.since < now - SHUT_S
+
     def _told(self, group: Sequence[Ask]) -> dict[Ask, Taken | BaseException | None]:
-        """Serve a group, and return what each caller is told: None for the slow way."""
-        told, begun = dict.fromkeys(group), time.perf_counter()
+        """Serve a group, and return what callers are told, but for those who go on waiting."""
+        begun = time.perf_counter()
         try:
-            return told | self._served(group)
+            found, late = self._served(group)
+            waiting = self._waiting(late) if late else ()
+            return {ask: found.get(ask) for ask in group if ask not in waiting}
         except BaseException as error:  # noqa: BLE001 - each caller is told, none waits for ever
             return dict.fromkeys(group, error)
         finally:
             self._swift = time.perf_counter() - begun <= SWIFT_S
 
-    def _served(self, group: Sequence[Ask]) -> dict[Ask, Taken]:
+    def _waiting(self, late: Sequence[Ask]) -> set[Ask]:
+        """Let those go on waiting whose table was closed just as they were to be served."""
+        now = time.perf_counter()
+        with self._some:
+            found = [] if self._stop.is_set() else [a for a in late if not self._overdue(a, now)]
+            for ask in found:
+                ask.since = ask.since or now
+            self._asks.extendleft(reversed(found))
+            self._some.notify()
+        return set(found)
+
+    def _served(self, group: Sequence[Ask]) -> tuple[dict[Ask, Taken], list[Ask]]:
         """Serve a group, and have rows stored if many wait by now."""
         found = self._taking.serve(group)
         if self._crammed():
@@ -172,7 +215,7 @@ class Quick:
 
     def _pouring(self) -> None:
         """Store what waits, again and again, and at the end."""
-        with behind(self._crammed):
+        with behind(self._crammed, self.pending.awaited):
             while not self._stop.is_set():
                 self._many.wait(POUR_S)
                 self._many.clear()

@@ -54,6 +54,7 @@ class Ask:
         app: the application that is asked; None for all that decide on the table.
         asked: the request's id, if its caller gave one.
         done: is told what became of it: `Taken`, None for the slow way, or an error.
+        since: when it began to wait, seconds of `time.perf_counter`.
     """
 
     table: str
@@ -61,6 +62,7 @@ class Ask:
     app: str | None = None
     asked: Asked | None = None
     done: Callable[[Taken | BaseException | None], None] = lambda _: None
+    since: float = 0.0
 
 
 @dataclass(eq=False)
@@ -141,13 +143,28 @@ class Taking:
         """The tables whose rows may go the quick way."""
         return list(self._checks)
 
-    def serve(self, group: Sequence[Ask]) -> dict[Ask, Taken]:
-        """Serve a group; who is not in the answer goes the slow way."""
+    @property
+    def closed(self) -> set[str]:
+        """Those of them that take no row just now: being changed, or their keys being read."""
+        return {name for name in self._checks if not self._open(self.pending.lines[name])}
+
+    def _open(self, line: Line) -> bool:
+        return not line.shut and self.current.keys[line.table.__name__] is not None
+
+    def serve(self, group: Sequence[Ask]) -> tuple[dict[Ask, Taken], list[Ask]]:
+        """Serve a group.
+
+        Returns:
+            What was taken, and who came to a closed table; who is in neither goes the slow way.
+        """
         turns = [turn for ask in group if (turn := self._checked(ask)) is not None]
         with self.pending.gate:
+            closed = self.closed
+            late = [turn.ask for turn in turns if turn.ask.table in closed]
+            turns = [turn for turn in turns if turn.ask.table not in closed]
             turns = self._timed(self._accepted(turns))
             if not turns:
-                return {}
+                return {}, late
             by_line: dict[Line, list[_Turn]] = defaultdict(list)
             for turn in turns:
                 by_line[turn.line].append(turn)
@@ -163,7 +180,7 @@ class Taking:
         for line, mine in by_line.items():
             for app in self._of(line):
                 self._decide(app, named[app.name], mine, found[line], taken)
-        return {turn.ask: answer for turn, answer in taken.items()}
+        return {turn.ask: answer for turn, answer in taken.items()}, late
 
     def _of(self, line: Line) -> list[App]:
         return self._apps[line.table.__name__]
@@ -192,7 +209,7 @@ class Taking:
         for turn in turns:
             asked, line = turn.ask.asked, turn.line
             mine = set(turn.keys)
-            if line not in met or len(mine) < len(turn.keys) or mine & met[line]:
+            if len(mine) < len(turn.keys) or mine & met[line]:
                 continue
             if asked is not None and (asked.id in names or self._log.met(asked.id)):
                 continue
@@ -204,15 +221,15 @@ class Taking:
         return sorted(found, key=lambda turn: turn.ask.table)
 
     def _met(self, turns: Sequence[_Turn]) -> dict[Line, set[str]]:
-        """Return, of each line that takes rows at once, which of their keys may have been met."""
+        """Return, of each line, which of the keys that come now may have been met."""
         asked: dict[Line, list[str]] = defaultdict(list)
         for turn in turns:
             asked[turn.line] += turn.keys
         found: dict[Line, set[str]] = {}
         for line, keys in asked.items():
             known = self.current.keys[line.table.__name__]
-            if known is not None and not line.shut:
-                found[line] = {k for k, there in zip(keys, known.known(keys), strict=True) if there}
+            assert known is not None  # noqa: S101 - the line would be closed
+            found[line] = {k for k, there in zip(keys, known.known(keys), strict=True) if there}
         return found
 
     def _timed(self, turns: Sequence[_Turn]) -> list[_Turn]:

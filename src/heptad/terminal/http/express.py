@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from heptad.runtime import Platform
     from heptad.security.apikeys import Principal
+    from heptad.service.decisions.quick import Quick
     from heptad.service.decisions.records import Opened
     from heptad.service.decisions.taking import Taken
     from heptad.terminal.http.meter import Meter
@@ -226,18 +227,22 @@ class Express:
             for call in calls:
                 self._told(call, None)
             return
-        few = sum(len(call.ask.rows) for call in calls) <= FEW
-        found = quick.at_once([call.ask for call in calls]) if few else None
-        if found is not None:
-            for call in calls:
-                self._ended(call, found[call.ask])
-            return
         for call in calls:
             call.ask.done = partial(self._came, loop, call)
-            try:
-                quick.submit(call.ask)
-            except HeptadError as error:
-                self._told(call, error)
+        few = sum(len(call.ask.rows) for call in calls) <= FEW
+        found = quick.at_once([call.ask for call in calls]) if few else None
+        for call in calls:
+            if found is None:
+                self._submit(quick, call)
+            elif call.ask in found:
+                self._ended(call, found[call.ask])
+
+    def _submit(self, quick: Quick, call: _Call) -> None:
+        """Let a thread serve a request."""
+        try:
+            quick.submit(call.ask)
+        except HeptadError as error:
+            self._told(call, error)
 
     def _call(self, posted: Posted, tell: Callable[[Answer | None], None]) -> _Call | None:
         """Read a request; None, or an error, if it is not plainly right."""
