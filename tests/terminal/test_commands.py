@@ -127,6 +127,8 @@ def test_decide_answers_what_was_decided_and_decides_the_rest(own: Path) -> None
     one = good(heptad("decide", "fraud", key, "--json", project=own)).data
     assert one["decisions"] == first["decisions"][:1]
     assert good(heptad("decide", "credit", project=own)).out.count("refer")
+    early = good(heptad("decide", "fraud", "--until", "1990-01-01", project=own)).out
+    assert "nothing decided: no such row of Payment is stored" in early
 
 
 def test_a_second_load_finds_nothing_new_and_a_third_what_came(own: Path) -> None:

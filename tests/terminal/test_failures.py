@@ -173,6 +173,7 @@ def test_a_heading_cannot_command_the_terminal(bank: Path) -> None:
         ["lists", "upload", "sanctions", "names.csv", "--since", ""],
         ["lists", "upload", "sanctions", "names.csv", "--until", ""],
         ["restore", "vault", "again", "--to", ""],
+        ["run", "decide:fraud", "2026-03-01", "--until", ""],
         ["segments", "count", "young", "--at", ""],
         ["subject", "hold", "Customer:1", "--reason", "court", "--until", ""],
         ["tables", "rows", "Payment", "--t", ""],
@@ -182,10 +183,10 @@ def test_a_heading_cannot_command_the_terminal(bank: Path) -> None:
     ],
     ids=lambda command: f"{command[0]} {command[-2]}",
 )
-def test_a_variable_that_is_not_set_is_no_instant(command: list[str]) -> None:
+def test_a_variable_that_is_not_set_names_no_time(command: list[str]) -> None:
     said = heptad(*command)
     assert (said.code, said.out) == (3, "")
-    assert f"{command[-2]} is given, but names no instant" in said.err
+    assert f"{command[-2]} is given, but names no time" in said.err
 
 
 def in_terminal(project: Path, *arguments: str, **environment: str) -> str:

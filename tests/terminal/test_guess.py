@@ -89,6 +89,20 @@ def test_the_table_that_most_columns_fit_is_chosen(
     assert guessed(tmp_path, "a.csv", columns + "\n")["table"] == table
 
 
+def test_a_weak_guess_of_the_table_is_said_to_be_one(tmp_path: Path) -> None:
+    odd = "id,customer,event_time,branch,teller,till,shift\n"
+    weak = guessed(tmp_path, "a.csv", odd)
+    told = [line for line in weak["said"] if "is a guess" in line]
+    assert len(told) == 1
+    assert told[0].startswith(f"{weak['table']} is a guess: ")
+    assert "of 7 columns fit it" in told[0]
+    for said in (
+        guessed(tmp_path, "b.csv", odd, weak["table"])["said"],
+        guessed(tmp_path, "c.csv", SPANISH)["said"],
+    ):
+        assert not any("is a guess" in line for line in said)
+
+
 def test_json_lines_and_compressed_files_are_looked_into(tmp_path: Path) -> None:
     lines = '{"id": "1", "date": "20260301", "customer": "c", "amount": "1"}\n' * 3
     assert (

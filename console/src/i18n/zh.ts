@@ -328,7 +328,7 @@ export const zh = {
   '{n} of {total}': '{n} / {total}',
   '{n} read, in key order': '已读 {n} 行，按主键排序',
   '{n} rows': '{n} 行',
-  '{n} rows; values as they are stored': '{n} 行；按存储值显示',
+  '{n} rows; values as they are stored; distinct values and medians estimated from a sample where rows are many': '{n} 行；按存储值显示；行数多时，不同值数与中位数由抽样估计',
   '{n} shown': '显示 {n} 条',
   '{n} values from {low} to {high}': '{n} 个值，从 {low} 到 {high}',
   '{p} % of {n} are lower': '{n} 个样本中 {p} % 更低',

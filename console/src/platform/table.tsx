@@ -104,7 +104,7 @@ function Quality({ table }: { table: string }) {
     <State q={seen} height={420}>{data => (
       <div className="stack">
         {data.drifts.length > 0 && <Card title={t('Drifts')}><ul className="tl">{data.drifts.map((d, i) => <li key={i}><span className={`mk ${d.verdict === 'refused' ? 'bad' : 'warn'}`} /><div><b>{d.column || t('schema')}</b> <span className="ink2">{d.note}</span><div className="cap ink3"><When at={d.instant} />{d.psi !== null && <> · PSI {d.psi.toFixed(3)}</>}</div></div></li>)}</ul></Card>}
-        <Card title={t('Profile of the last load')} plain note={data.columns[0] ? t('{n} rows; values as they are stored', { n: int(data.columns[0].count) }) : undefined}>
+        <Card title={t('Profile of the last load')} plain note={data.columns[0] ? t('{n} rows; values as they are stored; distinct values and medians estimated from a sample where rows are many', { n: int(data.columns[0].count) }) : undefined}>
           {!data.columns.length ? <Empty command="heptad load">{t('Nothing has been profiled: no load has brought rows yet.')}</Empty> : (
             <Scroll label={t('Profile of the last load')}>
               <table style={{ marginTop: 4 }}><thead><tr><th>{t('Column')}</th><th className="r">{t('Missing')}</th><th>{t('Load by load')}</th><th className="r">{t('Distinct')}</th><th>{t('Spread')}</th><th className="r">{t('Smallest')}</th><th className="r">{t('Median')}</th><th className="r">{t('Largest')}</th></tr></thead>

@@ -29,6 +29,8 @@ FREE_BYTES = 64 << 20
 _OWN = ("tables", "quarantine", "log", "keys", "rows", "models", ".duck")
 _CATALOG = "catalog.sqlite"
 """What the project keeps in its folder; it is no source, least of all its keys."""
+_BESIDE = ("ballast", ".fetched.json", "heptad.sock", "heptad.toml", "owner.lock", "seals.json")
+"""Further files of a project, which nobody means by the name of a source."""
 
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
@@ -239,5 +241,9 @@ def _near(home: Path, origin: str) -> str:
     parent = (home / origin).parent
     if any(mark in str(parent) for mark in "*?[") or not parent.is_dir():
         return "check the path; it is relative to the project's folder"
-    names = [entry.name for entry in parent.iterdir()]
-    return suggest(Path(origin).name, names) if names else f"the folder {parent} is empty"
+    names = [entry.name for entry in parent.iterdir() if entry.is_file()]
+    if parent == home:
+        names = [name for name in names if not _is_own((name,)) and name not in _BESIDE]
+    if not names:
+        return f"put it into {parent}, or say in heptad.toml where it lies"
+    return suggest(Path(origin).name, names)

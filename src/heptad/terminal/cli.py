@@ -49,7 +49,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print plain data as JSON.")]
 
 
 def instant(says: str, *flags: str) -> Any:
-    """Declare an option that takes an instant; left out it is empty, given it must name one."""
+    """Declare an option that takes an instant or a day; left out it is empty, given it must name one."""
     return typer.Option(*flags, help=says, callback=_named)
 
 
@@ -58,9 +58,9 @@ def _named(context: typer.Context, option: typer.CallbackParam, value: str) -> s
     source = context.get_parameter_source(option.name or "")
     if not value.strip() and source is not None and source.name == "COMMANDLINE":
         raise InputError(
-            f"{option.opts[0]} is given, but names no instant.",
+            f"{option.opts[0]} is given, but names no time.",
             got=value,
-            do=f"give an instant, for example 2026-03-01T09:30:00Z, or leave {option.opts[0]} out",
+            do=f"give an instant or a day, for example 2026-03-01, or leave {option.opts[0]} out",
         )
     return value
 

@@ -95,6 +95,8 @@ CASES = [
     Case("no file", None, refused("input", "No file")),
     Case("a name that is almost right", lambda f: (f / "payments.csv").write_text(ONE),
          refused("input", "did you mean 'payments.csv'"), origin="in/payment.csv"),
+    Case("a file that is not there, of which nothing kept in the project is meant", None,
+         refused("input", "No file", "put it into"), origin="catalog.sqlit"),
     Case("a path upwards", _beside, refused("refused", "outside", "allow"),
          origin="../outside.csv"),
     Case("a glob upwards", _beside, refused("refused", "outside"), origin="../*/../outside*"),

@@ -32,7 +32,8 @@ def _one(platform: Platform, app: str, text: str) -> dict[str, Any]:
     entry = platform.decide_one(app, row=given)
     shown = row(platform, entry)
     found = {"decided": 1, "outcomes": {shown["outcome"]: 1}, "erased": 0}
-    return {"app": app, **found, "decisions": [shown]}
+    on = platform.app(app).on.__name__
+    return {"app": app, "on": on, **found, "decisions": [shown]}
 
 
 def decide(
@@ -58,6 +59,7 @@ def decide(
     first: list[Opened] = []
     found: set[str] = set()
     erased: list[str] = []
+    table = platform.app(app).on.__name__
     each = platform.decide_each(app, keys=list(keys) or None, between=between, erased=erased)
     for batch in each:
         outcomes.update(entry.public["outcome"] for entry in batch)
@@ -66,12 +68,12 @@ def decide(
     found.update(erased if keys else ())
     if keys and len(found) < len(set(keys)):
         missing = next(k for k in keys if k not in found)
-        table = platform.app(app).on.__name__
         raise UnknownName(
             f"{table} has no row {missing!r}.", got=missing, do=f"see `heptad tables rows {table}`"
         )
     return {
         "app": app,
+        "on": table,
         "decided": outcomes.total(),
         "outcomes": dict(sorted(outcomes.items())),
         "erased": len(erased),

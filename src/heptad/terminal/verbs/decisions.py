@@ -40,6 +40,9 @@ def decide(
 
 
 def _decided(data: dict[str, Any]) -> None:
+    if not data["decided"] and not data["erased"]:
+        show.say(f"nothing decided: no such row of {data['on']} is stored; see `heptad tables`")
+        return
     show.show_table(data["decisions"], COLUMNS)
     show.say(f"{data['decided']:,} decisions: {show.cell(data['outcomes'])}")
     if data["erased"]:

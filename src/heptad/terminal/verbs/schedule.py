@@ -11,7 +11,7 @@ import typer
 
 from heptad.standards.errors import InputError
 from heptad.terminal import show
-from heptad.terminal.cli import Json, answer, app
+from heptad.terminal.cli import Json, answer, app, instant
 
 schedule = typer.Typer(help="What is due, and what did not come.", invoke_without_command=True)
 calendars = typer.Typer(help="Business days, in versions.", invoke_without_command=True)
@@ -27,7 +27,7 @@ def run(
         str, typer.Argument(help="app.job, load:SOURCE, decide:APP, outbox, cases.")
     ] = "",
     date: Annotated[str, typer.Argument(help="What it is for, YYYY-MM-DD; today by default.")] = "",
-    until: Annotated[str, typer.Option(help="Last date of a back-fill.")] = "",
+    until: Annotated[str, instant("Last date of a back-fill.")] = "",
     calendar: Annotated[str, typer.Option(help="Only its business days, for example ECB.")] = "",
     due: Annotated[
         bool, typer.Option("--due", help="Do all that is due by the schedules.")
