@@ -90,14 +90,9 @@ def binding(file: Path, folder: Path, table: str) -> tuple[str, list[str]]:
     lines += [f'# {f.name} = "…"  # required: {f.doc}' for f in missing]
     bound = ", ".join(name for name in entries if name not in fixed)
     said = [f"bound {file.name} to {chosen.__name__}: {bound or 'nothing'}"]
-    used = sum(sql not in fixed.values() for sql in entries.values())
-    if not bound:
-        said.append("no column is named like a field of a table; say which table with --table")
-    elif not table and (missing or 2 * used < len(columns)):
-        said.append(
-            f"{chosen.__name__} is a guess: {used} of {len(columns)} columns fit it; "
-            "if the rows are of another table, say which with --table"
-        )
+    used = len(entries) - len(fixed)
+    if not used or (not table and (missing or 2 * used < len(columns))):
+        said.append(_doubt(chosen, used, len(columns)))
     if fixed:
         same = ", ".join(f"{name} = {sql}" for name, sql in fixed.items())
         said.append(f"no column was found for these, so each row gets the same: {same}")
@@ -113,6 +108,16 @@ def binding(file: Path, folder: Path, table: str) -> tuple[str, list[str]]:
         lines += _codes(chosen.fields[name], words)
         said.append(f"translate the words of {name}: {', '.join(words)}")
     return "\n".join(lines) + "\n", said
+
+
+def _doubt(chosen: type[Table], used: int, columns: int) -> str:
+    """Say that a table was guessed from little."""
+    if not used:
+        return "no column is named like a field of a table; say which table with --table"
+    return (
+        f"{chosen.__name__} is a guess: {used} of {columns} columns fit it; "
+        "if the rows are of another table, say which with --table"
+    )
 
 
 def _peek(file: Path) -> tuple[list[str], list[list[str]], dict[str, str]]:
