@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from heptad.catalog import courtesy
-from heptad.catalog.courtesy import ahead, behind, make_way, pass_by, passing, serving
+from heptad.catalog.courtesy import awaited, behind, make_way, pass_by, passing, serving
 
 STEPS, STEP_S = 20, 0.002
 
@@ -59,17 +59,19 @@ def test_who_is_waited_for_stands_back_for_nobody(monkeypatch) -> None:
     monkeypatch.setattr(courtesy, "LONGEST_S", 60.0)
     monkeypatch.setattr(courtesy, "SHARE", 1e6)
     begun = time.perf_counter()
-    with serving(), behind(awaited=lambda: True):
-        worked()
-    with serving(), behind(), ahead():
+    with serving(), behind(), awaited():
         worked()
     assert time.perf_counter() - begun < 30
 
 
-def test_who_was_waited_for_stands_back_again() -> None:
+def test_who_is_waited_for_no_more_stands_back_again() -> None:
+    waits = threading.Event()
+    waits.set()
     with serving(), behind():
-        with ahead():
+        with awaited(waits.is_set):
             alone = worked()
+            waits.clear()
+            assert worked() >= 2 * alone
         assert worked() >= 2 * alone
 
 

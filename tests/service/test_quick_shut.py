@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from concurrent.futures import TimeoutError as NotYet
 
@@ -139,25 +140,39 @@ def test_what_the_streams_cannot_say_yet_is_decided_together(platform, pool, mon
     assert all(dict(entry.decision.features) == slowly(platform, entry) for entry in made)
 
 
-def test_whoever_waits_for_rows_to_be_stored_is_known_to_wait(platform, pool, monkeypatch):
-    pending, go_on = platform._stores.pending, threading.Event()
-    pour = pending_module.pour
+def test_nobody_stands_back_with_rows_that_others_wait_for(platform, pool, monkeypatch):
+    monkeypatch.setattr(courtesy, "STEP_S", 0.0)
+    monkeypatch.setattr(courtesy, "SHARE", 1e9)
+    monkeypatch.setattr(courtesy, "LONGEST_S", 2.0)
+    pending, pour, go_on = platform._stores.pending, pending_module.pour, threading.Event()
+    stood = []
 
-    def slowly_stored(*given):
+    def stored(*given):
         assert go_on.wait(WAIT)
-        return pour(*given)
+        begun = time.perf_counter()
+        courtesy.pass_by()
+        stood.append(time.perf_counter() - begun)
+        with courtesy.awaited():
+            return pour(*given)
 
-    platform.accept("Payment", [payment(700)])
-    monkeypatch.setattr(pending_module, "pour", slowly_stored)
-    first = pool.submit(pending.pour, "Payment")
-    until(lambda: pending.lines["Payment"].batches[0].held)
-    assert not pending.awaited()
-    second = pool.submit(pending.pour, "Payment")
-    until(pending.awaited)
-    go_on.set()
-    first.result(WAIT)
-    second.result(WAIT)
-    assert not pending.awaited()
+    def poured_behind():
+        with courtesy.behind():
+            pending.pour("Payment")
+
+    monkeypatch.setattr(platform.intake.quick, "_poured", lambda: True)  # nobody else stores them
+    monkeypatch.setattr(pending_module, "pour", stored)
+    for others in (0, 1):
+        go_on.clear()
+        platform.accept("Payment", [payment(700 + others)])
+        storing = [pool.submit(poured_behind)]
+        until(lambda: pending.lines["Payment"].batches[0].held)
+        storing += [pool.submit(pending.pour, "Payment") for _ in range(others)]
+        until(lambda n=others: len(pending._waiters) == n)
+        with courtesy.serving():
+            go_on.set()
+            for each in storing:
+                each.result(WAIT)
+    assert stood[0] >= 2.0 > 1.0 > stood[1]
     assert bypassed(platform) == 0
 
 

@@ -64,35 +64,34 @@ def serving() -> Iterator[None]:
 
 
 @contextmanager
-def behind(
-    hurry: Callable[[], bool] | None = None, awaited: Callable[[], bool] | None = None
-) -> Iterator[None]:
+def behind(hurry: Callable[[], bool] | None = None) -> Iterator[None]:
     """Let this thread stand back for callers during the block, wherever `pass_by` is called.
 
     Args:
         hurry: tells whether the work has become urgent; it never is by default.
-        awaited: tells whether callers wait for this very work; none does by default.
     """
-    before = _mine.behind, _mine.hurry, _mine.awaited
-    _mine.behind, _mine.hurry, _mine.awaited = True, hurry, awaited
-    _mine.since = time.perf_counter()
+    before, _mine.behind, _mine.since = (_mine.behind, _mine.hurry), True, time.perf_counter()
+    _mine.hurry = hurry
     try:
         yield
     finally:
-        _mine.behind, _mine.hurry, _mine.awaited = before
+        _mine.behind, _mine.hurry = before
 
 
 @contextmanager
-def ahead() -> Iterator[None]:
-    """Let this thread stand back for nobody during the block: callers wait for what it does.
+def awaited(now: Callable[[], bool] = lambda: True) -> Iterator[None]:
+    """Let this thread stand back for nobody while callers wait for what it does in the block.
 
-    Who stands back with a table shut is waited for by those whom it stands back for.
+    Else they wait for it, and it for them.
+
+    Args:
+        now: tells whether anybody waits for it; by default somebody always may.
     """
-    before, _mine.behind = _mine.behind, False
+    before, _mine.awaited = _mine.awaited, now
     try:
         yield
     finally:
-        _mine.behind = before
+        _mine.awaited = before
 
 
 def pass_by() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from heptad.catalog.courtesy import awaited
 from heptad.catalog.pouring import pour, poured, settled
 from heptad.engine.local.journal import Journal
 from heptad.standards.errors import Busy, Conflict
@@ -190,13 +191,9 @@ class Pending:
             while line.batches and line.batches[0].version <= last and not line.batches[0].held:
                 self._pour(line)
 
-    def awaited(self) -> bool:
-        """Whether anybody waits for rows that another thread stores."""
-        return bool(self._waiters)
-
     @contextmanager
     def _alone(self, line: Line) -> Iterator[None]:
-        """Let one thread store rows of a line; whoever waits for that is known to wait."""
+        """Let one thread store rows of a line, and hurry while others wait for that."""
         if not line.pours.acquire(blocking=False):
             self._waiters.add(me := threading.get_ident())
             try:
@@ -204,7 +201,8 @@ class Pending:
             finally:
                 self._waiters.discard(me)
         try:
-            yield
+            with awaited(lambda: bool(self._waiters)):
+                yield
         finally:
             line.pours.release()
 

@@ -215,7 +215,7 @@ class Quick:
 
     def _pouring(self) -> None:
         """Store what waits, again and again, and at the end."""
-        with behind(self._crammed, self.pending.awaited):
+        with behind(self._crammed):
             while not self._stop.is_set():
                 self._many.wait(POUR_S)
                 self._many.clear()

@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from heptad.catalog.courtesy import ahead
+from heptad.catalog.courtesy import awaited
 from heptad.catalog.keyset import KeySet
 from heptad.engine.local.relations import relation_of
 from heptad.engine.sql.identifiers import quote
@@ -184,7 +184,7 @@ class Current:
             names: of the tables.
             moved: their rows only come to lie in other files.
         """
-        with ahead(), self._pending.shut(names):
+        with awaited(), self._pending.shut(names):
             before = {name: self._files(name) for name in names}
             try:
                 yield
