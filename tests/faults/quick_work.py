@@ -35,10 +35,8 @@ class Inline:
         quick.current.build()
 
     def ask(self, ask: Ask) -> Taken | None:
-        found = self.quick._served([ask]).get(ask)
-        if isinstance(found, BaseException):
-            raise found
-        return found
+        found, _ = self.quick._served([ask])
+        return found.get(ask)
 
     def stop(self) -> None:
         """Leave what waits in the journal: whoever opens the project next stores it."""
