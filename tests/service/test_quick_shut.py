@@ -23,7 +23,8 @@ MANY = 20
 
 @pytest.fixture
 def platform(tmp_path):
-    with served(tmp_path) as found:
+    with pytest.MonkeyPatch.context() as patched, served(tmp_path) as found:
+        patched.setattr(quick_module, "SHUT_S", 2.0 * WAIT)  # nobody gives up on a slow machine
         yield found
 
 
@@ -143,7 +144,7 @@ def test_what_the_streams_cannot_say_yet_is_decided_together(platform, pool, mon
 def test_nobody_stands_back_with_rows_that_others_wait_for(platform, pool, monkeypatch):
     monkeypatch.setattr(courtesy, "STEP_S", 0.0)
     monkeypatch.setattr(courtesy, "SHARE", 1e9)
-    monkeypatch.setattr(courtesy, "LONGEST_S", 2.0)
+    monkeypatch.setattr(courtesy, "LONGEST_S", 3.0)
     pending, pour, go_on = platform._stores.pending, pending_module.pour, threading.Event()
     stood = []
 
@@ -172,7 +173,7 @@ def test_nobody_stands_back_with_rows_that_others_wait_for(platform, pool, monke
             go_on.set()
             for each in storing:
                 each.result(WAIT)
-    assert stood[0] >= 2.0 > 1.0 > stood[1]
+    assert stood[0] >= 3.0 > 2.5 > stood[1]
     assert bypassed(platform) == 0
 
 
