@@ -182,10 +182,13 @@ def test_nobody_stands_back_with_a_table_shut(platform, monkeypatch):
     monkeypatch.setattr(courtesy, "STEP_S", 0.0)
     monkeypatch.setattr(courtesy, "SHARE", 1e9)
     monkeypatch.setattr(courtesy, "LONGEST_S", 60.0)
+    monkeypatch.setattr(platform.intake.quick, "_poured", lambda: True)  # nobody else stores them
     changing = platform._stores.loading.changing
+    platform.accept("Payment", [payment(700)])
 
     def passed():
         with courtesy.behind(), changing(["Payment"], moved=True):
+            assert bypassed(platform) == 0  # what waited is stored by now
             courtesy.pass_by()
 
     with courtesy.serving():

@@ -82,12 +82,13 @@ def behind(hurry: Callable[[], bool] | None = None) -> Iterator[None]:
 def awaited(now: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """Let this thread stand back for nobody while callers wait for what it does in the block.
 
-    Else they wait for it, and it for them.
+    Else they wait for it, and it for them. Within another such block, whoever waits for either counts.
 
     Args:
         now: tells whether anybody waits for it; by default somebody always may.
     """
-    before, _mine.awaited = _mine.awaited, now
+    before = _mine.awaited
+    _mine.awaited = now if before is None else lambda: before() or now()
     try:
         yield
     finally:

@@ -198,7 +198,7 @@ class Intake:
         for name in {left.app for left in group}:
             mine = [left for left in group if left.app == name]
             asked = {left.keys[0]: left.asked for left in mine if left.asked is not None}
-            found[name] = self._made(self._apps[name], [k for x in mine for k in x.keys], asked, [])
+            found[name] = self._made(self._apps[name], [k for x in mine for k in x.keys], asked)
         return [
             {k: answer for k in left.keys if (answer := found[left.app].get(k)) is not None}
             for left in group
