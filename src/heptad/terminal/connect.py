@@ -61,7 +61,7 @@ def call(
     path = socket_path(project)
     until = time.monotonic() + PATIENCE_S
     while True:
-        if answers(path):
+        if _answers(path):
             return _remote(path, name, arguments, progress)
         platform = _opened(project, until)
         if platform is not None:
@@ -88,7 +88,7 @@ def held(project: Path) -> int | None:
 
     until, path = time.monotonic() + PATIENCE_S, socket_path(project)
     while (holder := Owner(project).holder()) is not None:
-        if answers(path) or time.monotonic() > until:
+        if _answers(path) or time.monotonic() > until:
             break
         time.sleep(_PAUSE_S)
     return holder
@@ -105,7 +105,7 @@ def _local(
         return run(platform, name, arguments | more)
 
 
-def answers(path: Path) -> bool:
+def _answers(path: Path) -> bool:
     """Whether somebody listens at a socket; a dead server leaves one where nobody does."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
